@@ -1,0 +1,1 @@
+//! OTP-Pi's rules: pure decisions, no I/O, no clock, no tasks.

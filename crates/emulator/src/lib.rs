@@ -1,0 +1,1 @@
+//! Modems that are not there: AT, PDU and a radio model, on PTYs.

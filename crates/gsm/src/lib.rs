@@ -1,0 +1,1 @@
+//! 3GPP SMS and AT codecs: bytes in, types out; no I/O.

@@ -1,0 +1,1 @@
+//! One task owns one serial line and speaks AT to the modem on it.

@@ -1,0 +1,1 @@
+//! The product: listeners, gateway, dispatch, command line.

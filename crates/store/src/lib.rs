@@ -1,0 +1,1 @@
+//! What must survive: SQLite behind one group-committing writer, tickets, seal.
