@@ -1,1 +1,27 @@
 //! One task owns one serial line and speaks AT to the modem on it.
+//!
+//! For: opening and locking the line, initialising the modem, sending SUBMITs with a mint hook, following signal,
+//! registration and operator, handing out reports and inbound SMS, and getting a stuck line going again.
+//! Never: knowledge of what an OTP is, routes or queues; no task is started here ([`Actor::run`] is given to the
+//! caller's tracker); no text, PDU or PIN reaches a log.
+//! Called by: the SMS channel of `otp-pi`, and its `modem` commands.
+//!
+//! Map: [`Settings::build`] gives a [`ModemHandle`] (status, turns) and an [`Actor`] (I/O). The conversation itself is
+//! `session`, which does no I/O: bytes, time and requests go in, actions come out.
+
+mod event;
+mod handle;
+mod pin;
+mod settings;
+mod status;
+mod submission;
+
+mod actor;
+
+pub use actor::{Actor, ActorError};
+pub use event::{Inbound, InboundReceipt, ModemEvent, ModemEventKind};
+pub use handle::{ModemHandle, Turn};
+pub use pin::{Pin, PinError, PinMemory};
+pub use settings::{DataBits, Parity, Settings, SmsCenter, SmsCenterError, StopBits, Timeouts};
+pub use status::{Identity, Phase, Registration, Status};
+pub use submission::{Prepare, Refused, SendError, Sent, Submission};

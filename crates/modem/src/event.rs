@@ -1,0 +1,71 @@
+//! What a modem tells without being asked.
+//!
+//! Never: deciding what a report or an inbound SMS means. Sent by the actor on the bounded channel given at build.
+
+use std::fmt;
+
+use gsm::{Pdu, StatusReport};
+use tokio::sync::mpsc;
+
+/// Something a modem told.
+#[derive(Debug)]
+pub struct ModemEvent {
+    /// Name of the modem.
+    pub modem: String,
+    /// What it told.
+    pub kind: ModemEventKind,
+}
+
+/// What a modem can tell.
+#[derive(Debug)]
+pub enum ModemEventKind {
+    /// A delivery report.
+    Report(StatusReport),
+    /// An inbound SMS.
+    Inbound(Inbound),
+}
+
+/// An inbound SMS that still lies on the SIM.
+pub struct Inbound {
+    /// The DELIVER as the modem gave it, service centre address included.
+    pub pdu: Pdu,
+    /// To be told when the message is safe elsewhere; dropped otherwise, which leaves the message on the SIM.
+    pub receipt: InboundReceipt,
+}
+
+impl fmt::Debug for Inbound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Inbound").field("receipt", &self.receipt).finish_non_exhaustive()
+    }
+}
+
+/// Acknowledges an inbound SMS, after which the modem deletes its copy.
+#[derive(Debug)]
+pub struct InboundReceipt {
+    pub(crate) place: Option<Place>,
+    pub(crate) taken: mpsc::Sender<Place>,
+}
+
+/// Where a message lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// ICCID of the SIM, so that a message of another SIM is never deleted.
+    pub(crate) card: String,
+    /// Storage, two capital letters as `+CMTI` names it.
+    pub(crate) storage: String,
+    /// Index in the storage.
+    pub(crate) index: u16,
+}
+
+impl InboundReceipt {
+    /// Tells that the message is safe elsewhere: the modem deletes its copy at its next idle moment.
+    ///
+    /// A line that is gone, or has too many deletions waiting, leaves the message on the SIM.
+    pub fn taken(self) {
+        if let Some(place) = self.place
+            && self.taken.try_send(place).is_err()
+        {
+            tracing::debug!("an inbound message that was taken stays on its card");
+        }
+    }
+}

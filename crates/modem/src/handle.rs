@@ -1,0 +1,206 @@
+//! The caller's side of a modem: its status, and turns to send.
+//!
+//! For: one message at a time per modem. Never: I/O. Called by the SMS channel of `otp-pi`.
+
+use std::sync::Arc;
+
+use gsm::ErrorClass;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::status::Status;
+use crate::submission::{SendError, Sent, Submission};
+
+/// Reaches one modem's actor; clones reach the same.
+#[derive(Debug, Clone)]
+pub struct ModemHandle {
+    name: Arc<str>,
+    status: watch::Sender<Status>,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl ModemHandle {
+    /// Makes a handle and the receiver of its jobs.
+    pub(crate) fn new(name: &str, status: watch::Sender<Status>) -> (Self, mpsc::Receiver<Job>) {
+        // One job runs; one more can wait when a caller gave up on the first and used its turn again.
+        let (jobs, waiting) = mpsc::channel(1);
+        (Self { name: Arc::from(name), status, jobs }, waiting)
+    }
+
+    /// Returns the modem's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Follows the modem's status.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Takes the modem's turn, or answers `None` if it is not ready or busy.
+    #[must_use]
+    pub fn try_turn(&self) -> Option<Turn> {
+        let is_taken = self.status.send_if_modified(|status| {
+            let is_free = status.is_free();
+            status.busy |= is_free;
+            is_free
+        });
+        is_taken.then(|| Turn { jobs: self.jobs.clone(), claim: Arc::new(Claim(self.status.clone())) })
+    }
+
+    /// Waits for the modem's turn, however long that takes. Dropping the future gives the place up.
+    pub async fn turn(&self) -> Turn {
+        let mut status = self.status.subscribe();
+        loop {
+            if let Some(turn) = self.try_turn() {
+                return turn;
+            }
+            if status.wait_for(Status::is_free).await.is_err() {
+                // Cannot happen while this handle holds a sender; waiting for ever is what is promised.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// The right to send on one modem; the modem is free again when the turn is dropped and its last message is finished.
+#[derive(Debug)]
+pub struct Turn {
+    jobs: mpsc::Sender<Job>,
+    claim: Arc<Claim>,
+}
+
+impl Turn {
+    /// Sends one message and waits for its final result.
+    ///
+    /// Dropping the future never stops a message that the actor has begun: it is finished, and its result is lost.
+    ///
+    /// # Errors
+    /// See [`SendError`]: not sent for certain, refused by `prepare`, or unknown.
+    pub async fn send(&mut self, submission: Submission) -> Result<Sent, SendError> {
+        let (answer, answered) = oneshot::channel();
+        let job =
+            Job { submission, reply: Reply { answer: Some(answer), is_handed_over: false }, claim: self.claim.clone() };
+        if self.jobs.send(job).await.is_err() {
+            return Err(not_sent("the modem is not being run"));
+        }
+        // The sender answers even when it is dropped.
+        answered.await.unwrap_or_else(|_| Err(not_sent("the modem is not being run")))
+    }
+}
+
+/// Makes the error of a message that another modem may send at once.
+pub(crate) fn not_sent(detail: &str) -> SendError {
+    SendError::NotSent { class: ErrorClass::OtherModem, code: None, detail: detail.to_owned() }
+}
+
+/// Frees the modem when the turn and its messages are gone.
+#[derive(Debug)]
+pub(crate) struct Claim(watch::Sender<Status>);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.send_modify(|status| status.busy = false);
+    }
+}
+
+/// One message on its way to the actor.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) submission: Submission,
+    pub(crate) reply: Reply,
+    /// Held until the message is finished, even if the caller is gone.
+    pub(crate) claim: Arc<Claim>,
+}
+
+/// The way back to the caller; it answers honestly even if the actor dies.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    answer: Option<oneshot::Sender<Result<Sent, SendError>>>,
+    /// Whether bytes of the PDU may have reached the modem.
+    pub(crate) is_handed_over: bool,
+}
+
+impl Reply {
+    /// Answers the caller, if it still waits.
+    pub(crate) fn finish(mut self, result: Result<Sent, SendError>) {
+        self.give(result);
+    }
+
+    fn give(&mut self, result: Result<Sent, SendError>) {
+        if let Some(answer) = self.answer.take()
+            && answer.send(result).is_err()
+        {
+            tracing::debug!("a message was finished after its caller had gone");
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.give(if self.is_handed_over {
+            Err(SendError::Unknown { detail: "the actor ended after the pdu was handed over".to_owned() })
+        } else {
+            Err(not_sent("the actor ended before the pdu was handed over"))
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::Phase;
+
+    fn ready(status: &watch::Sender<Status>) {
+        status.send_modify(|status| status.phase = Phase::Ready);
+    }
+
+    fn handle() -> (ModemHandle, mpsc::Receiver<Job>) {
+        ModemHandle::new("a", watch::Sender::new(Status::default()))
+    }
+
+    #[test]
+    fn a_turn_is_had_once_and_again_after_it_was_dropped() {
+        let (handle, _jobs) = handle();
+        assert!(handle.try_turn().is_none(), "not ready");
+        ready(&handle.status);
+        let turn = handle.try_turn();
+        assert!(turn.is_some());
+        assert!(handle.status().borrow().busy);
+        assert!(handle.try_turn().is_none(), "busy");
+        drop(turn);
+        assert!(handle.try_turn().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_modem_stays_busy_until_the_message_of_a_gone_caller_is_finished() {
+        let (handle, mut jobs) = handle();
+        ready(&handle.status);
+        let mut turn = handle.turn().await;
+        {
+            let sending = std::pin::pin!(turn.send(Submission::new(1, std::future::pending())));
+            assert!(futures_util::poll!(sending).is_pending());
+        }
+        drop(turn);
+        let job = jobs.recv().await.unwrap();
+        assert!(handle.try_turn().is_none());
+        drop(job);
+        assert!(handle.try_turn().is_some());
+    }
+
+    #[tokio::test]
+    async fn an_actor_that_dies_answers_by_whether_the_pdu_was_handed_over() {
+        for is_handed_over in [false, true] {
+            let (handle, mut jobs) = handle();
+            ready(&handle.status);
+            let mut turn = handle.turn().await;
+            let dies = async {
+                let mut job = jobs.recv().await.unwrap();
+                job.reply.is_handed_over = is_handed_over;
+            };
+            let (result, ()) = tokio::join!(turn.send(Submission::new(1, std::future::pending())), dies);
+            assert_eq!(matches!(result, Err(SendError::Unknown { .. })), is_handed_over);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The PIN of a SIM, and the memory that keeps it from being tried twice.
+//!
+//! For: never ending at a PUK by accident. Never: printing a PIN. Called by [`crate::Settings`] and the session.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use zeroize::Zeroizing;
+
+/// Says why a text is not a PIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PinError {
+    /// A PIN has 4 to 8 digits (3GPP TS 31.101 §9.5.1).
+    #[error("a pin has 4 to 8 digits")]
+    NotFourToEightDigits,
+}
+
+/// Holds the PIN of a SIM: 4 to 8 ASCII digits, wiped on drop, dots when printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pin(Zeroizing<String>);
+
+impl Pin {
+    /// Takes a PIN.
+    ///
+    /// # Errors
+    /// Refuses anything but 4 to 8 ASCII digits, so that a PIN can never smuggle AT commands.
+    pub fn parse(text: impl Into<String>) -> Result<Self, PinError> {
+        let text = Zeroizing::new(text.into());
+        if (4..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(Self(text))
+        } else {
+            Err(PinError::NotFourToEightDigits)
+        }
+    }
+
+    /// Shows the digits; for the line and for nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("•••")
+    }
+}
+
+/// Remembers for the life of the process which SIMs were given a PIN; clones share the memory.
+///
+/// Give one memory to all modems, so that a SIM moved to another modem is remembered too. A PIN that proved right may be
+/// entered again when the SIM lost power; one that was refused, or whose answer was lost, never.
+#[derive(Debug, Clone, Default)]
+pub struct PinMemory(Arc<Mutex<HashMap<String, Tried>>>);
+
+/// What became of the PIN given to a SIM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tried {
+    /// Given, and the SIM has not shown yet that it was right.
+    Unproven,
+    /// The SIM opened.
+    Right,
+    /// The SIM refused it.
+    Refused,
+}
+
+impl PinMemory {
+    /// Answers whether a PIN may be given to this SIM.
+    pub(crate) fn may_enter(&self, card: &str) -> bool {
+        matches!(self.cards().get(card), None | Some(Tried::Right))
+    }
+
+    /// Notes what became of the PIN of this SIM.
+    pub(crate) fn note(&self, card: &str, tried: Tried) {
+        self.cards().insert(card.to_owned(), tried);
+    }
+
+    /// Notes that this SIM is open, if a PIN had been given to it.
+    pub(crate) fn note_open(&self, card: &str) {
+        if let Some(tried) = self.cards().get_mut(card)
+            && *tried == Tried::Unproven
+        {
+            *tried = Tried::Right;
+        }
+    }
+
+    fn cards(&self) -> std::sync::MutexGuard<'_, HashMap<String, Tried>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_four_to_eight_digits_are_a_pin() {
+        for (text, taken) in [
+            ("1234", true),
+            ("12345678", true),
+            ("123", false),
+            ("123456789", false),
+            ("12\"\r", false),
+            ("١٢٣٤", false),
+        ] {
+            assert_eq!(Pin::parse(text).is_ok(), taken, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_pin_prints_dots() {
+        assert_eq!(format!("{:?}", Pin::parse("1234").unwrap()), "•••");
+    }
+
+    #[test]
+    fn a_refused_or_unproven_pin_is_never_entered_again_and_a_proven_one_may_be() {
+        let memory = PinMemory::default();
+        assert!(memory.may_enter("a"));
+        memory.note("a", Tried::Unproven);
+        assert!(!memory.may_enter("a"));
+        memory.note_open("a");
+        assert!(memory.clone().may_enter("a"));
+        memory.note("a", Tried::Refused);
+        memory.note_open("a");
+        assert!(!memory.may_enter("a"));
+        assert!(memory.may_enter("b"));
+    }
+}

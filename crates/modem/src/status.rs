@@ -1,0 +1,135 @@
+//! What is known about a modem at this moment.
+//!
+//! Never: deciding anything. Written by the actor, read through [`crate::ModemHandle::status`].
+
+/// What a modem is doing, or why it cannot send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// The line is not open: unplugged, locked by another program, or the actor is not running.
+    #[default]
+    Closed,
+    /// The modem is being initialised.
+    Starting,
+    /// It can send.
+    Ready,
+    /// Initialised, but not registered in a network that takes SMS.
+    NotRegistered,
+    /// The SIM asks for a PIN and none is configured, or it must not be tried (again).
+    PinNeeded,
+    /// The SIM refused the configured PIN; it is not tried again.
+    PinRefused,
+    /// The SIM asks for its PUK; only a person can help.
+    PukNeeded,
+    /// There is no SIM, or it is broken.
+    SimMissing,
+    /// The modem answered nonsense or too late; the conversation is being brought back in step.
+    Recovering,
+    /// The modem does not answer; the line will be opened again.
+    Silent,
+}
+
+/// Registration in the network (3GPP TS 27.007 §7.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Registration {
+    /// Not registered, not searching (0).
+    #[default]
+    Idle,
+    /// Registered at home (1, 6, 9).
+    Home,
+    /// Searching (2).
+    Searching,
+    /// Denied (3).
+    Denied,
+    /// Unknown, or a value of no meaning for SMS (4, 8, 11, others).
+    Unknown,
+    /// Registered, roaming (5, 7, 10).
+    Roaming,
+}
+
+impl Registration {
+    /// Reads `<stat>` of `+CREG`.
+    #[must_use]
+    pub fn from_stat(stat: u8) -> Self {
+        match stat {
+            0 => Self::Idle,
+            1 | 6 | 9 => Self::Home,
+            2 => Self::Searching,
+            3 => Self::Denied,
+            5 | 7 | 10 => Self::Roaming,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Answers whether SMS can be sent.
+    #[must_use]
+    pub fn is_registered(self) -> bool {
+        matches!(self, Self::Home | Self::Roaming)
+    }
+}
+
+/// Who the modem and its SIM say they are; what is `None` was not told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Identity {
+    /// Answer to `AT+CGMI`.
+    pub manufacturer: Option<String>,
+    /// Answer to `AT+CGMM`.
+    pub model: Option<String>,
+    /// Answer to `AT+CGMR`.
+    pub revision: Option<String>,
+    /// 15 digits with a correct check digit.
+    pub imei: Option<String>,
+    /// Up to 15 digits.
+    pub imsi: Option<String>,
+    /// 18 to 20 digits.
+    pub iccid: Option<String>,
+}
+
+/// What is known about a modem at this moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    /// What the modem is doing.
+    pub phase: Phase,
+    /// Why, in words, when the phase needs them.
+    pub detail: Option<String>,
+    /// Who it is.
+    pub identity: Identity,
+    /// `<rssi>` of `AT+CSQ`: 0–31; `None` when not known (99).
+    pub rssi: Option<u8>,
+    /// The same in dBm.
+    pub signal_dbm: Option<i16>,
+    /// Registration in the network.
+    pub registration: Registration,
+    /// Name of the operator.
+    pub operator: Option<String>,
+    /// Service centre on the SIM.
+    pub smsc: Option<String>,
+    /// `AT+CNMI` parameters that the modem accepted.
+    pub message_routing: Option<&'static str>,
+    /// PIN tries left, when the modem told.
+    pub pin_tries_left: Option<u8>,
+    /// Whether a turn is taken.
+    pub busy: bool,
+    /// How often the line was opened.
+    pub opened: u64,
+    /// How often the conversation had to be brought back in step.
+    pub recoveries: u64,
+}
+
+impl Status {
+    /// Answers whether a turn can be had now.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.phase == Phase::Ready && !self.busy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_stats_that_take_sms_are_registered() {
+        let registered: Vec<u8> = (0..=12).filter(|stat| Registration::from_stat(*stat).is_registered()).collect();
+        assert_eq!(registered, [1, 5, 6, 7, 9, 10]);
+    }
+}
