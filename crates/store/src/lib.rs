@@ -1,1 +1,41 @@
 //! What must survive: SQLite behind one group-committing writer, tickets, seal.
+//!
+//! [`Store`] is the handle, [`Writer`] the one task that writes; the product runs it. Nothing here decides what may be
+//! sent or which code is right: `domain` does, and this crate makes load, decide and write one atomic, durable step.
+//! No text, code or number reaches the disk in clear. Called by the crate `otp-pi` only.
+
+mod acceptance;
+mod accounts;
+mod api_user;
+mod blocklist;
+mod change;
+mod codec;
+mod db;
+mod error;
+mod keys;
+mod outbox;
+mod outbox_read;
+mod password;
+mod recovery;
+mod retention;
+mod seal;
+mod settings;
+mod status;
+mod status_read;
+mod store;
+pub mod tickets;
+mod writer;
+
+pub use acceptance::{Acceptance, Accepted, Content, IdConflict, NewMessage, Replay};
+pub use api_user::ApiUser;
+pub use change::{BeginAttempt, Change, Report, ReportState, Reported};
+pub use error::{OpenError, StoreError, WriterError};
+pub use keys::{Keys, KeysError, LookupKey};
+pub use outbox::{OutboxMessage, QueueEntry};
+pub use password::{PasswordError, PasswordHasher};
+pub use seal::{SealError, SealKey};
+pub use settings::{Retention, Settings, TicketStoreKind, UnknownPolicy};
+pub use status::{Attempt, AttemptOutcome, Part, StatusKey, StatusRecord};
+pub use store::Store;
+pub use writer::Writer;
+pub use writer::job::Slot;

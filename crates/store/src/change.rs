@@ -1,0 +1,126 @@
+//! What happens to a message on its way: the start of an attempt, and the changes that follow.
+
+use domain::clock::WallTime;
+use domain::message::{MessageId, MessageState};
+use domain::otp::TicketKey;
+use domain::otp::{AttemptId, TagEntry};
+use serde::{Deserialize, Serialize};
+
+/// A channel is about to send. Durable before anything goes on air.
+#[derive(Debug, Clone)]
+pub struct BeginAttempt {
+    /// The message.
+    pub message_id: MessageId,
+    /// The attempt's number, from 1.
+    pub attempt: u32,
+    /// The modem (or e-mail account) that sends.
+    pub modem: String,
+    /// When.
+    pub at: WallTime,
+    /// For an OTP: its ticket, and the tag of the code that was just minted.
+    pub ticket: Option<(TicketKey, TagEntry)>,
+}
+
+/// A change that rides the next commit, within a second.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// The network took one part.
+    Sent {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The part, from 1.
+        part: u8,
+        /// How many parts the message has. With the last one the message is `sent`.
+        parts: u8,
+        /// TP-MR of 3GPP TS 23.040 §9.2.3.6, by which a delivery report finds the message. None for e-mail.
+        message_reference: Option<u8>,
+        /// When.
+        at: WallTime,
+    },
+    /// The attempt certainly sent nothing. The message is queued again.
+    NotSent {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The CMS or CME code or another short reason, for example `CMS 500`.
+        code: Option<String>,
+        /// When it may be tried again; None means at once.
+        retry_at: Option<WallTime>,
+        /// The ticket that loses this attempt's tag, since nobody saw the code.
+        remove_tag: Option<TicketKey>,
+        /// When.
+        at: WallTime,
+    },
+    /// Nobody can know whether the attempt sent something. Tags stay.
+    Unknown {
+        /// The attempt.
+        attempt: AttemptId,
+        /// True queues the message again (policy `resend`); false settles it as `unknown`.
+        resend: bool,
+        /// A short reason.
+        reason: String,
+        /// When.
+        at: WallTime,
+    },
+    /// The message is over: its content goes, the journal remembers.
+    Final {
+        /// The message.
+        message_id: MessageId,
+        /// The final state.
+        state: MessageState,
+        /// A short reason without any content of the message.
+        reason: String,
+        /// When.
+        at: WallTime,
+    },
+}
+
+impl Change {
+    /// The message that changes.
+    #[must_use]
+    pub fn message_id(&self) -> MessageId {
+        match self {
+            Self::Sent { attempt, .. } | Self::NotSent { attempt, .. } | Self::Unknown { attempt, .. } => {
+                attempt.message_id
+            }
+            Self::Final { message_id, .. } => *message_id,
+        }
+    }
+}
+
+/// What a delivery report says about one part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReportState {
+    /// It arrived.
+    #[serde(rename = "d")]
+    Delivered,
+    /// The network is still trying.
+    #[serde(rename = "p")]
+    Pending,
+    /// It will not arrive.
+    #[serde(rename = "u")]
+    Undelivered,
+}
+
+/// A delivery report, correlated by modem, TP-MR and receiver.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The modem that got the report.
+    pub modem: String,
+    /// TP-MR of 3GPP TS 23.040 §9.2.3.6.
+    pub message_reference: u8,
+    /// The receiver's last digits (seven are enough), as the network writes them.
+    pub receiver_tail: String,
+    /// What it says.
+    pub state: ReportState,
+    /// When it came.
+    pub at: WallTime,
+}
+
+/// What a delivery report changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reported {
+    /// The message.
+    pub message_id: MessageId,
+    /// Its state now.
+    pub state: MessageState,
+}

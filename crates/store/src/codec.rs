@@ -1,0 +1,304 @@
+//! Rows between memory and disk: what is sealed, what is hashed, how statements take it.
+//!
+//! Statements take one JSON array per row, blobs as hex, so that a whole group is one bound value per table. Sealing
+//! happens here, on the caller's thread, before anything reaches the writer.
+
+use std::fmt::Write as _;
+
+use domain::message::MessageId;
+use domain::otp::{Binding, CodeLength, TicketKey};
+use domain::receiver::{Msisdn, Receiver};
+use domain::secret::SecretText;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::acceptance::{Content, NewMessage};
+use crate::error::StoreError;
+use crate::keys::LookupKey;
+use crate::seal::{SealError, SealKey};
+
+// What a sealed value is bound to, beside its row. `message.…` serves outbox and journal, so that a row moves unopened.
+const SUMMARY: &str = "message.summary";
+const CONTENT: &str = "message.content";
+const BLOCKED: &str = "blocked";
+const SETTING: &str = "setting";
+/// Sealed once per database; proves that the keys belong to it.
+const CHECK: &str = "meta.key_check";
+
+/// Everything that turns clear values into what the disk may hold.
+#[derive(Debug)]
+pub(crate) struct Codec {
+    pub(crate) seal: SealKey,
+    pub(crate) lookup: LookupKey,
+}
+
+/// Receiver and own id, sealed together.
+#[derive(Serialize)]
+struct SummaryOut<'a> {
+    r: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    o: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct SummaryIn {
+    r: String,
+    #[serde(default)]
+    o: Option<String>,
+}
+
+/// Content as sealed: text or template, subject, and for an OTP what its code is bound to.
+#[derive(Serialize)]
+struct ContentOut<'a> {
+    t: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    b: Option<(&'a str, &'a [String; 4], u8)>,
+}
+
+#[derive(Deserialize)]
+struct ContentIn {
+    t: String,
+    #[serde(default)]
+    s: Option<String>,
+    #[serde(default)]
+    b: Option<(String, [String; 4], u8)>,
+}
+
+fn sealing(error: SealError) -> StoreError {
+    match error {
+        SealError::Randomness => StoreError::Randomness,
+        SealError::UnknownKey { .. } | SealError::NotAuthentic => StoreError::Unreadable { table: "message" },
+    }
+}
+
+fn unreadable<E>(_: E) -> StoreError {
+    StoreError::Unreadable { table: "message" }
+}
+
+impl Codec {
+    /// The keyed hash under which a receiver is found.
+    pub(crate) fn receiver_key(&self, receiver: &str) -> [u8; 16] {
+        self.lookup.hash(&[b"receiver-v1", receiver.as_bytes()])
+    }
+
+    /// The keyed hash under which a caller's own id is found.
+    pub(crate) fn own_id_key(&self, api_user: &str, own_id: &str) -> [u8; 16] {
+        self.lookup.hash(&[b"own-id-v1", api_user.as_bytes(), own_id.as_bytes()])
+    }
+
+    /// The outbox row of a new message as one JSON array, in the order of `INSERT_OUTBOX`.
+    pub(crate) fn outbox_row(&self, message: &NewMessage, ticket_key: Option<TicketKey>) -> Result<String, StoreError> {
+        let id = message.id.as_bytes();
+        let receiver = message.receiver.expose();
+        let summary = encode(&SummaryOut { r: receiver, o: message.own_id.as_deref() })?;
+        let (content, is_otp) = match &message.content {
+            Content::Otp { template, subject, binding, length } => {
+                let bound = (binding.reference.as_str(), &binding.params, length.digits());
+                (encode(&ContentOut { t: template.expose(), s: subject.as_deref(), b: Some(bound) })?, 1)
+            }
+            Content::Text { text, subject } => {
+                (encode(&ContentOut { t: text.expose(), s: subject.as_deref(), b: None })?, 0)
+            }
+        };
+        let summary = self.seal.seal(SUMMARY, id, &summary).map_err(sealing)?;
+        let content = self.seal.seal(CONTENT, id, &content).map_err(sealing)?;
+        let own = message.own_id.as_deref().map(|own| self.own_id_key(&message.api_user, own));
+        let mut row = JsonRow::with_capacity(512 + 2 * (summary.len() + content.len()));
+        row.blob(id);
+        row.text(&message.api_user);
+        row.text(message.class.as_str());
+        row.text(message.entrance.as_str());
+        row.integer(is_otp);
+        row.integer(message.accepted_at.as_unix_millis());
+        row.integer(message.deadline.as_unix_millis());
+        row.integer(message.not_before.as_unix_millis());
+        row.optional_blob(ticket_key.as_ref().map(|key| key.as_bytes().as_slice()));
+        row.optional_blob(own.as_ref().map(<[u8; 16]>::as_slice));
+        row.blob(&self.receiver_key(receiver));
+        row.blob(&summary);
+        row.blob(&content);
+        Ok(row.finish())
+    }
+
+    /// Opens receiver and own id.
+    pub(crate) fn open_summary(&self, id: MessageId, sealed: &[u8]) -> Result<(Receiver, Option<String>), StoreError> {
+        let clear = self.seal.open(SUMMARY, id.as_bytes(), sealed).map_err(sealing)?;
+        let summary: SummaryIn = serde_json::from_slice(&clear).map_err(unreadable)?;
+        let receiver = Receiver::from_canonical(&summary.r).ok_or_else(|| unreadable(()))?;
+        Ok((receiver, summary.o))
+    }
+
+    /// Opens the content of a message to `receiver`.
+    pub(crate) fn open_content(
+        &self,
+        id: MessageId,
+        receiver: &Receiver,
+        sealed: &[u8],
+    ) -> Result<Content, StoreError> {
+        let clear = self.seal.open(CONTENT, id.as_bytes(), sealed).map_err(sealing)?;
+        let content: ContentIn = serde_json::from_slice(&clear).map_err(unreadable)?;
+        let text = SecretText::new(content.t);
+        Ok(match content.b {
+            None => Content::Text { text, subject: content.s },
+            Some((reference, params, digits)) => Content::Otp {
+                template: text,
+                subject: content.s,
+                binding: Binding { reference, receiver: receiver.clone(), params },
+                length: CodeLength::new(digits).map_err(unreadable)?,
+            },
+        })
+    }
+
+    /// Key and sealed number of a row of the block list.
+    pub(crate) fn blocked_row(&self, msisdn: Msisdn) -> Result<([u8; 16], Vec<u8>), StoreError> {
+        let key = self.receiver_key(msisdn.expose());
+        let sealed = self.seal.seal(BLOCKED, &key, msisdn.expose().as_bytes()).map_err(sealing)?;
+        Ok((key, sealed))
+    }
+
+    pub(crate) fn open_blocked(&self, key: &[u8], sealed: &[u8]) -> Result<Msisdn, StoreError> {
+        let wrong = || StoreError::Unreadable { table: "blocked" };
+        let clear = self.seal.open(BLOCKED, key, sealed).map_err(|_| wrong())?;
+        std::str::from_utf8(&clear).ok().and_then(Msisdn::from_canonical).ok_or_else(wrong)
+    }
+
+    pub(crate) fn seal_setting(&self, key: &str, value: &SecretText) -> Result<Vec<u8>, StoreError> {
+        self.seal.seal(SETTING, key.as_bytes(), value.expose().as_bytes()).map_err(sealing)
+    }
+
+    pub(crate) fn open_setting(&self, key: &str, sealed: &[u8]) -> Result<SecretText, StoreError> {
+        let wrong = || StoreError::Unreadable { table: "setting" };
+        let clear = self.seal.open(SETTING, key.as_bytes(), sealed).map_err(|_| wrong())?;
+        std::str::from_utf8(&clear).map(SecretText::new).map_err(|_| wrong())
+    }
+
+    /// What a fresh database keeps so that foreign keys are noticed: the lookup key's hash of nothing, sealed.
+    pub(crate) fn key_check(&self) -> Result<Vec<u8>, SealError> {
+        self.seal.seal(CHECK, b"", &self.lookup.hash(&[b"key-check-v1"]))
+    }
+
+    pub(crate) fn passes_key_check(&self, sealed: &[u8]) -> bool {
+        self.seal
+            .open(CHECK, b"", sealed)
+            .is_ok_and(|clear| clear.as_slice() == self.lookup.hash(&[b"key-check-v1"]).as_slice())
+    }
+}
+
+fn encode(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    // One generous buffer: growing would leave copies of the text behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    serde_json::to_writer(&mut *bytes, value).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// One row on its way into a statement.
+#[derive(Debug)]
+pub(crate) struct JsonRow(String);
+
+impl JsonRow {
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        let mut text = String::with_capacity(capacity);
+        text.push('[');
+        Self(text)
+    }
+
+    fn separate(&mut self) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+    }
+
+    pub(crate) fn blob(&mut self, bytes: &[u8]) {
+        self.separate();
+        push_hex(&mut self.0, bytes);
+    }
+
+    pub(crate) fn optional_blob(&mut self, bytes: Option<&[u8]>) {
+        match bytes {
+            Some(bytes) => self.blob(bytes),
+            None => self.null(),
+        }
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        self.separate();
+        self.0.push('"');
+        for sign in text.chars() {
+            match sign {
+                '"' => self.0.push_str("\\\""),
+                '\\' => self.0.push_str("\\\\"),
+                // Writing into a String cannot fail.
+                sign if sign < ' ' => write!(self.0, "\\u{:04x}", u32::from(sign)).unwrap_or_default(),
+                sign => self.0.push(sign),
+            }
+        }
+        self.0.push('"');
+    }
+
+    pub(crate) fn optional_text(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => self.text(text),
+            None => self.null(),
+        }
+    }
+
+    pub(crate) fn integer(&mut self, number: i64) {
+        self.separate();
+        write!(self.0, "{number}").unwrap_or_default();
+    }
+
+    fn null(&mut self) {
+        self.separate();
+        self.0.push_str("null");
+    }
+
+    pub(crate) fn finish(mut self) -> String {
+        self.0.push(']');
+        self.0
+    }
+}
+
+/// Adds bytes as a quoted hex string.
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    text.push('"');
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(DIGITS.get(usize::from(nibble)).copied().unwrap_or('0'));
+        }
+    }
+    text.push('"');
+}
+
+/// Many rows (or values) as one JSON array.
+#[derive(Debug, Default)]
+pub(crate) struct JsonRows {
+    text: String,
+}
+
+impl JsonRows {
+    pub(crate) fn push(&mut self, row: &str) {
+        self.text.push(if self.text.is_empty() { '[' } else { ',' });
+        self.text.push_str(row);
+    }
+
+    pub(crate) fn push_blob(&mut self, bytes: &[u8]) {
+        self.text.push(if self.text.is_empty() { '[' } else { ',' });
+        push_hex(&mut self.text, bytes);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// The array; None when nothing was added.
+    pub(crate) fn finish(mut self) -> Option<String> {
+        if self.text.is_empty() {
+            return None;
+        }
+        self.text.push(']');
+        Some(self.text)
+    }
+}

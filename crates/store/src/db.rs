@@ -1,0 +1,176 @@
+//! The database file: how it is locked, opened, kept private and brought up to date.
+//!
+//! SQLite in WAL mode with `synchronous=FULL`: a commit is on disk when it returns. Called by [`crate::Store::open`].
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::FlockOperation;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
+
+use crate::codec::Codec;
+use crate::error::OpenError;
+
+const DATABASE: &str = "otp-pi.db";
+const LOCK: &str = "otp-pi.lock";
+/// How long a statement waits for another program's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// A WAL of this size is checkpointed, and cut back to it afterwards: 16 MiB.
+const WAL_PAGES: &str = "4096";
+const WAL_BYTES: &str = "16777216";
+/// Page caches, in KiB (negative means KiB to SQLite): one writer, few readers.
+const WRITER_CACHE: &str = "-8192";
+const READER_CACHE: &str = "-1024";
+const READERS: u32 = 2;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// A data directory that is ours alone.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    path: PathBuf,
+    /// The advisory lock lives as long as this file is open.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the directory (0700) and takes its lock.
+    pub(crate) fn lock(path: &Path) -> Result<Self, OpenError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Io { path, source }
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io(path))?;
+        let lock_path = path.join(LOCK);
+        let lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(io(&lock_path))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse { path: path.to_owned() }),
+            Err(errno) => Err(OpenError::Io { path: lock_path, source: errno.into() }),
+        }
+    }
+
+    /// The database file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path.join(DATABASE)
+    }
+
+    fn options(&self) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(self.database())
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true)
+            .pragma("temp_store", "MEMORY")
+            .disable_statement_logging()
+    }
+}
+
+/// Opens the writer's connection, with the schema up to date and the keys checked.
+pub(crate) async fn open(data_dir: &DataDir, codec: &Codec) -> Result<SqliteConnection, OpenError> {
+    let path = data_dir.database();
+    create_private(&path)?;
+    let classed = |error| OpenError::from_database(&path, error);
+    let mut connection = data_dir
+        .options()
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("secure_delete", "ON")
+        .pragma("journal_size_limit", WAL_BYTES)
+        .pragma("wal_autocheckpoint", WAL_PAGES)
+        .pragma("cache_size", WRITER_CACHE)
+        .thread_name(|_| "store-writer".to_owned())
+        .connect()
+        .await
+        .map_err(classed)?;
+    quick_check(&mut connection, &path).await?;
+    migrate(&mut connection, &path).await?;
+    check_keys(&mut connection, codec, &path).await?;
+    Ok(connection)
+}
+
+/// A small pool for reading.
+pub(crate) fn open_readers(data_dir: &DataDir) -> SqlitePool {
+    let options = data_dir
+        .options()
+        .create_if_missing(false)
+        .pragma("query_only", "ON")
+        .pragma("cache_size", READER_CACHE)
+        .thread_name(|number| format!("store-reader-{number}"));
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .test_before_acquire(false)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_lazy_with(options)
+}
+
+/// Makes the file before SQLite does, so that it never is anybody else's to read; WAL and index inherit the mode.
+fn create_private(path: &Path) -> Result<(), OpenError> {
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(io)?;
+    let mode = file.metadata().map_err(io)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(io)?;
+    }
+    Ok(())
+}
+
+/// Reads the schema and the freelist, which shows a file that is no database or is cut. A full integrity check would
+/// read every page and belongs to `doctor`.
+async fn quick_check(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let classed = |error| OpenError::from_database(path, error);
+    sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection).await.map_err(classed)?;
+    Ok(())
+}
+
+async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    match MIGRATIONS.run(&mut *connection).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(found)) if found > known => Err(OpenError::NewerSchema { found, known }),
+        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+            Err(OpenError::from_database(path, error))
+        }
+        Err(other) => Err(OpenError::Migrate(other)),
+    }
+}
+
+async fn check_keys(connection: &mut SqliteConnection, codec: &Codec, path: &Path) -> Result<(), OpenError> {
+    let classed = |error| OpenError::from_database(path, error);
+    let check = sqlx::query("SELECT value FROM meta WHERE name = 'key_check'")
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(classed)?;
+    if let Some(row) = check {
+        let sealed: Vec<u8> = row.try_get(0).map_err(classed)?;
+        return if codec.passes_key_check(&sealed) { Ok(()) } else { Err(OpenError::WrongKeys) };
+    }
+    let sealed = codec.key_check().map_err(|_| OpenError::Randomness)?;
+    sqlx::query("INSERT INTO meta (name, value) VALUES ('key_check', ?1)")
+        .bind(sealed)
+        .execute(&mut *connection)
+        .await
+        .map_err(classed)?;
+    Ok(())
+}
+
+/// Copies the WAL into the database and cuts it, so that an idle disk holds one file.
+pub(crate) async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await.map(|_| ())
+}
+
+/// Closes the connection in good order.
+pub(crate) async fn close(connection: SqliteConnection) -> Result<(), sqlx::Error> {
+    connection.close().await
+}

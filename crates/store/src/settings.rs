@@ -1,0 +1,68 @@
+//! What a person may choose about the store. Assembled by the product's configuration, read by [`crate::Store::open`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where tickets live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TicketStoreKind {
+    /// In the node's own database, in the same commit as the outbox.
+    #[default]
+    Sqlite,
+    /// In memory: a restart forgets every code. For tests and throw-away gateways.
+    Memory,
+}
+
+/// What happens to a message whose sending ended in ignorance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownPolicy {
+    /// It rests as `unknown` until a delivery report or a person settles it.
+    #[default]
+    Hold,
+    /// It is queued again: the receiver may get it twice.
+    Resend,
+}
+
+/// How long and how much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// How long the journal keeps what happened to a message.
+    pub journal: Duration,
+    /// The database's size, in bytes, above which the oldest journal rows go early.
+    pub max_db_bytes: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { journal: Duration::from_hours(90 * 24), max_db_bytes: 2 * 1024 * 1024 * 1024 }
+    }
+}
+
+/// The store's settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The directory of database and keys; made with mode 0700.
+    pub data_dir: PathBuf,
+    /// Where tickets live.
+    pub ticket_store: TicketStoreKind,
+    /// How many jobs may wait for the writer before the edge refuses.
+    pub mailbox: usize,
+    /// How long and how much is kept.
+    pub retention: Retention,
+    /// What recovery does with messages that were on air.
+    pub unknown_policy: UnknownPolicy,
+}
+
+impl Settings {
+    /// Settings with safe defaults for `data_dir`.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            ticket_store: TicketStoreKind::default(),
+            mailbox: 1024,
+            retention: Retention::default(),
+            unknown_policy: UnknownPolicy::default(),
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! The handle through which everything durable is asked for.
+//!
+//! Cheap to clone. Writes go to the one [`Writer`]; reads go to a small pool of connections of their own and see what
+//! is committed. Called by the gateway, the dispatcher, the channels and the command line.
+
+use std::sync::Arc;
+
+use domain::blocklist::BlockEntry;
+use domain::clock::{Clock, WallTime};
+use domain::message::MessageId;
+use domain::otp::{Guess, PepperRing, ReserveOutcome, TicketKey, Verdict};
+use domain::receiver::{Msisdn, Receiver};
+use domain::secret::SecretText;
+use sqlx::SqlitePool;
+
+use crate::acceptance::{Acceptance, Accepted};
+use crate::api_user::ApiUser;
+use crate::blocklist::SharedBlocklist;
+use crate::change::{BeginAttempt, Change, Report, Reported};
+use crate::codec::Codec;
+use crate::db::DataDir;
+use crate::error::{OpenError, StoreError};
+use crate::keys::{Keys, LookupKey};
+use crate::outbox::{OutboxMessage, QueueEntry};
+use crate::settings::{Settings, TicketStoreKind};
+use crate::status::{StatusKey, StatusRecord};
+use crate::tickets::{MemoryTickets, SqliteTickets, TicketStore};
+use crate::writer::Writer;
+use crate::writer::job::{AcceptJob, Job, Mailbox, RareStep, Slot};
+use crate::{accounts, db, outbox_read, recovery, retention, status_read};
+
+/// The store's handle.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) peppers: PepperRing,
+    pub(crate) codec: Arc<Codec>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) reader: SqlitePool,
+    pub(crate) blocklist: Arc<SharedBlocklist>,
+    /// Some when tickets live outside the writer's own database.
+    pub(crate) shared_tickets: Option<Arc<dyn TicketStore>>,
+    tickets: Arc<dyn TicketStore>,
+    /// Held as long as any handle lives: no second gateway may open the directory.
+    _data_dir: Arc<DataDir>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the data directory: locks it against a second gateway, brings the schema up to date, applies the rules of
+    /// recovery. The answer's second half must be run, or nothing is ever written.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what a person can do about it.
+    pub async fn open(settings: Settings, keys: Keys, clock: Arc<dyn Clock>) -> Result<(Self, Writer), OpenError> {
+        let data_dir = Arc::new(DataDir::lock(&settings.data_dir)?);
+        let codec = Arc::new(Codec { seal: keys.seal, lookup: keys.lookup });
+        let mut connection = db::open(&data_dir, &codec).await?;
+        let path = data_dir.database();
+        recovery::recover(&mut connection, &settings, clock.now())
+            .await
+            .map_err(|error| OpenError::from_database(&path, error))?;
+        let reader = db::open_readers(&data_dir);
+        let blocklist = SharedBlocklist::load(&mut connection, &codec).await?;
+        let (mailbox, inbox) = Mailbox::new(settings.mailbox);
+        let (tickets, shared_tickets): (Arc<dyn TicketStore>, Option<Arc<dyn TicketStore>>) =
+            match settings.ticket_store {
+                TicketStoreKind::Sqlite => (Arc::new(SqliteTickets::new(mailbox.clone())), None),
+                TicketStoreKind::Memory => {
+                    let memory: Arc<dyn TicketStore> = Arc::new(MemoryTickets::default());
+                    (Arc::clone(&memory), Some(memory))
+                }
+            };
+        let writer =
+            Writer::new(connection, inbox, Arc::clone(&codec), Arc::clone(&blocklist), Arc::clone(&data_dir)).await?;
+        let inner = Inner {
+            settings,
+            peppers: keys.peppers,
+            codec,
+            clock,
+            mailbox,
+            reader,
+            blocklist,
+            shared_tickets,
+            tickets,
+            _data_dir: data_dir,
+        };
+        Ok((Self { inner: Arc::new(inner) }, writer))
+    }
+
+    /// The key of the keyed hashes: [`TicketKey::derive`] and [`domain::otp::Fingerprint::derive`] take it.
+    #[must_use]
+    pub fn lookup_key(&self) -> &LookupKey {
+        &self.inner.codec.lookup
+    }
+
+    /// The peppers under which codes are tagged.
+    #[must_use]
+    pub fn peppers(&self) -> &PepperRing {
+        &self.inner.peppers
+    }
+
+    /// The key of a ticket.
+    #[must_use]
+    pub fn ticket_key(&self, api_user: &str, reference: &str) -> TicketKey {
+        TicketKey::derive(self.lookup_key().as_bytes(), api_user, reference)
+    }
+
+    /// The replay key of a request with its own id.
+    #[must_use]
+    pub fn replay_key(&self, api_user: &str, command: &str, id: &str) -> [u8; 16] {
+        self.lookup_key().hash(&[b"replay-v1", api_user.as_bytes(), command.as_bytes(), id.as_bytes()])
+    }
+
+    /// Reserves a place in the writer's mailbox; None when it is full or the writer has ended, and then the edge
+    /// refuses.
+    #[must_use]
+    pub fn try_reserve(&self) -> Option<Slot> {
+        self.inner.mailbox.try_reserve()
+    }
+
+    /// Makes a request durable: message, ticket and replay key in one commit.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was stored then.
+    pub async fn accept(&self, slot: Slot, acceptance: Acceptance) -> Result<Accepted, StoreError> {
+        let Acceptance { mut message, mut ticket, replay } = acceptance;
+        let ticket_key = ticket.as_ref().map(|(key, _)| *key);
+        let now = self.inner.clock.now();
+        let mut may_exist = false;
+        if let Some(shared) = &self.inner.shared_tickets
+            && let Some((key, reservation)) = ticket.take()
+        {
+            // Ticket first, outbox second: a retry of the same request completes what a crash left between the two.
+            match shared.reserve(key, reservation, now).await? {
+                ReserveOutcome::New(_) | ReserveOutcome::Resent(_) => {}
+                ReserveOutcome::Conflict => return Ok(Accepted::Conflict),
+                ReserveOutcome::Repeat { message_id } => {
+                    message.id = message_id;
+                    may_exist = true;
+                }
+            }
+        }
+        let message_id = message.id;
+        let row = self.inner.codec.outbox_row(&message, ticket_key)?;
+        drop(message);
+        slot.ask(move |answer| {
+            Job::Accept(Box::new(AcceptJob { message_id, row, ticket, replay, may_exist, now, answer }))
+        })
+        .await
+    }
+
+    /// Records durably that a channel is about to send. False: it must not, because the message is over or its ticket
+    /// was used or cancelled.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the channel must not send then.
+    pub async fn begin_attempt(&self, mut begin: BeginAttempt) -> Result<bool, StoreError> {
+        let shared = self.inner.shared_tickets.as_ref();
+        let tag = if shared.is_some() { begin.ticket.take() } else { None };
+        let begun = self.inner.mailbox.ask(|answer| Job::Begin { begin: Box::new(begin), answer }).await?;
+        // `sending` commits before the tag is put, so recovery can ask the ticket store about every tag.
+        match (shared, tag) {
+            (Some(shared), Some((key, entry))) if begun => shared.put_tag(key, entry).await,
+            _ => Ok(begun),
+        }
+    }
+
+    /// Records a change. It joins the next commit, within a second; waits only when very many changes are waiting.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] when the writer has ended.
+    pub async fn record(&self, change: Change) -> Result<(), StoreError> {
+        if let Some(shared) = &self.inner.shared_tickets
+            && let Change::NotSent { attempt, remove_tag: Some(key), .. } = &change
+        {
+            shared.remove_tag(*key, *attempt).await?;
+        }
+        self.inner.mailbox.record(change).await
+    }
+
+    /// Judges a user's guess. The counted attempt, or the success, is durable when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then no attempt was counted and nothing was consumed.
+    pub async fn validate(&self, key: TicketKey, guess: Guess, now: WallTime) -> Result<Verdict, StoreError> {
+        self.inner.tickets.validate(key, guess, now).await
+    }
+
+    /// Gives a live ticket up; answers its newest message, whose sending the dispatcher then drops.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn cancel(&self, key: TicketKey, now: WallTime) -> Result<Option<MessageId>, StoreError> {
+        self.inner.tickets.cancel(key, now).await
+    }
+
+    /// Loads a message that needs sending, unsealed; None when it is over.
+    ///
+    /// # Errors
+    /// [`StoreError`], [`StoreError::Unreadable`] among them.
+    pub async fn load(&self, id: MessageId) -> Result<Option<OutboxMessage>, StoreError> {
+        outbox_read::load(&self.inner.reader, &self.inner.codec, id).await
+    }
+
+    /// All messages that wait to be sent, in the order of their acceptance. The rules of recovery were applied when the
+    /// store was opened. Rows that cannot be unsealed are left out and logged by id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn pending(&self) -> Result<Vec<QueueEntry>, StoreError> {
+        outbox_read::pending(&self.inner.reader, &self.inner.codec).await
+    }
+
+    /// What is known of a message of `api_user`; None when there is none, or it is another user's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn status(&self, api_user: &str, key: &StatusKey) -> Result<Option<StatusRecord>, StoreError> {
+        let id = match key {
+            StatusKey::MessageId(id) => Some(*id),
+            StatusKey::OwnId(own_id) => {
+                let own = self.inner.codec.own_id_key(api_user, own_id);
+                status_read::find_own(&self.inner.reader, own).await?
+            }
+            StatusKey::Ticket(key) => self.inner.tickets.find_message(*key).await?,
+        };
+        let Some(id) = id else { return Ok(None) };
+        let found = status_read::find(&self.inner.reader, &self.inner.codec, id).await?;
+        Ok(found.filter(|record| record.api_user == api_user))
+    }
+
+    /// What is known of any message, for administrators.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_message(&self, id: MessageId) -> Result<Option<StatusRecord>, StoreError> {
+        status_read::find(&self.inner.reader, &self.inner.codec, id).await
+    }
+
+    /// Applies a delivery report; answers the message it belongs to, if one is found and its state has changed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn report(&self, report: Report) -> Result<Option<Reported>, StoreError> {
+        self.inner.mailbox.ask(|answer| Job::Report { report: Box::new(report), answer }).await
+    }
+
+    /// Blocks a number, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn block(&self, msisdn: Msisdn) -> Result<(), StoreError> {
+        self.set_blocked(msisdn, true).await
+    }
+
+    /// Unblocks a number, durably; it stays listed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn unblock(&self, msisdn: Msisdn) -> Result<(), StoreError> {
+        self.set_blocked(msisdn, false).await
+    }
+
+    async fn set_blocked(&self, msisdn: Msisdn, is_active: bool) -> Result<(), StoreError> {
+        let entry = BlockEntry { msisdn, is_active, changed_at: self.inner.clock.now() };
+        let (row_key, sealed) = self.inner.codec.blocked_row(msisdn)?;
+        self.rare(RareStep::SetBlocked { row_key, sealed, entry }).await
+    }
+
+    /// Takes a number off the block list, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn delete_blocked(&self, msisdn: Msisdn) -> Result<(), StoreError> {
+        let row_key = self.inner.codec.receiver_key(msisdn.expose());
+        self.rare(RareStep::DeleteBlocked { row_key, msisdn }).await
+    }
+
+    /// Tells whether nothing may be sent to the receiver. Answers from memory.
+    #[must_use]
+    pub fn is_blocked(&self, receiver: &Receiver) -> bool {
+        self.inner.blocklist.is_blocked(receiver)
+    }
+
+    /// The block list, by number, unblocked entries included.
+    #[must_use]
+    pub fn blocked_entries(&self) -> Vec<BlockEntry> {
+        self.inner.blocklist.entries()
+    }
+
+    /// All API users, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn api_users(&self) -> Result<Vec<ApiUser>, StoreError> {
+        accounts::list(&self.inner.reader).await
+    }
+
+    /// The API user of that name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_api_user(&self, username: &str) -> Result<Option<ApiUser>, StoreError> {
+        accounts::find(&self.inner.reader, username).await
+    }
+
+    /// Adds or replaces an API user, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn put_api_user(&self, user: ApiUser) -> Result<(), StoreError> {
+        self.rare(RareStep::PutApiUser(user)).await
+    }
+
+    /// Deletes an API user, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn delete_api_user(&self, username: &str) -> Result<(), StoreError> {
+        self.rare(RareStep::DeleteApiUser(username.to_owned())).await
+    }
+
+    /// Stores a setting in clear.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn put_setting(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        let step = RareStep::PutSetting { key: key.to_owned(), is_sealed: false, value: value.as_bytes().to_vec() };
+        self.rare(step).await
+    }
+
+    /// Stores a secret setting, sealed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn put_secret_setting(&self, key: &str, value: &SecretText) -> Result<(), StoreError> {
+        let value = self.inner.codec.seal_setting(key, value)?;
+        self.rare(RareStep::PutSetting { key: key.to_owned(), is_sealed: true, value }).await
+    }
+
+    /// The value of a setting, secret or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_setting(&self, key: &str) -> Result<Option<SecretText>, StoreError> {
+        accounts::find_setting(&self.inner.reader, &self.inner.codec, key).await
+    }
+
+    /// Deletes a setting.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn delete_setting(&self, key: &str) -> Result<(), StoreError> {
+        self.rare(RareStep::DeleteSetting(key.to_owned())).await
+    }
+
+    /// Deletes what is older or more than [`crate::Retention`] allows, in small commits. To be run every few minutes.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was deleted before stays deleted.
+    pub async fn run_retention(&self, now: WallTime) -> Result<(), StoreError> {
+        retention::run(&self.inner.mailbox, &self.inner.reader, &self.inner.settings.retention, now).await
+    }
+
+    async fn rare(&self, step: RareStep) -> Result<(), StoreError> {
+        self.inner.mailbox.ask(|answer| Job::Rare { step: Box::new(step), answer }).await.map(|_| ())
+    }
+}

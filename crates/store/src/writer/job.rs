@@ -1,0 +1,203 @@
+//! What the writer can be asked, and the mailbox through which it is asked.
+//!
+//! A job carries its own answer: the group fills in the value while it decides, and the value leaves only after the
+//! commit. So an answer can never be given for something that is not durable.
+
+use domain::blocklist::BlockEntry;
+use domain::clock::WallTime;
+use domain::message::MessageId;
+use domain::otp::{AttemptId, Guess, Reservation, ReserveOutcome, TagEntry, TicketKey, Verdict};
+use domain::receiver::Msisdn;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::acceptance::{Accepted, Replay};
+use crate::api_user::ApiUser;
+use crate::change::{BeginAttempt, Change, Report, Reported};
+use crate::error::StoreError;
+
+/// Where an answer goes, and the value that waits for the commit.
+#[derive(Debug)]
+pub(crate) struct Answer<T> {
+    sender: oneshot::Sender<Result<T, StoreError>>,
+    value: Option<T>,
+}
+
+impl<T> Answer<T> {
+    pub(crate) fn new() -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self { sender, value: None }, receiver)
+    }
+
+    /// Decides; a group that is tried again decides again.
+    pub(crate) fn set(&mut self, value: T) {
+        self.value = Some(value);
+    }
+
+    /// Sends the value after a commit, or the error. A caller who has gone away is no error.
+    fn deliver(self, committed: &Result<(), StoreError>) {
+        let answer = match committed {
+            Ok(()) => self.value.ok_or(StoreError::Closed),
+            Err(error) => Err(error.clone()),
+        };
+        drop(self.sender.send(answer));
+    }
+}
+
+/// An accepted message, prepared on the caller's thread: everything is sealed and hashed already.
+#[derive(Debug)]
+pub(crate) struct AcceptJob {
+    pub(crate) message_id: MessageId,
+    /// The outbox row as one JSON array, see [`super::statements::INSERT_OUTBOX`].
+    pub(crate) row: String,
+    pub(crate) ticket: Option<(TicketKey, Reservation)>,
+    pub(crate) replay: Option<Replay>,
+    /// True when an earlier request may have made this very row already: a retry that completes a reservation.
+    pub(crate) may_exist: bool,
+    pub(crate) now: WallTime,
+    pub(crate) answer: Answer<Accepted>,
+}
+
+/// One atomic step on one ticket.
+#[derive(Debug)]
+pub(crate) enum TicketStep {
+    Reserve { reservation: Reservation, now: WallTime, answer: Answer<ReserveOutcome> },
+    PutTag { entry: TagEntry, answer: Answer<bool> },
+    RemoveTag { attempt: AttemptId, answer: Answer<bool> },
+    HasTag { attempt: AttemptId, answer: Answer<bool> },
+    Validate { guess: Guess, now: WallTime, answer: Answer<Verdict> },
+    Cancel { now: WallTime, answer: Answer<Option<MessageId>> },
+    FindMessage { answer: Answer<Option<MessageId>> },
+}
+
+impl TicketStep {
+    pub(crate) fn at(self, key: TicketKey) -> Job {
+        Job::Ticket { key, step: self }
+    }
+}
+
+/// What is seldom asked and may cost a statement of its own.
+#[derive(Debug)]
+pub(crate) enum RareStep {
+    /// The receiver, sealed, goes with the entry; see [`crate::blocklist`].
+    SetBlocked {
+        row_key: [u8; 16],
+        sealed: Vec<u8>,
+        entry: BlockEntry,
+    },
+    DeleteBlocked {
+        row_key: [u8; 16],
+        msisdn: Msisdn,
+    },
+    PutApiUser(ApiUser),
+    DeleteApiUser(String),
+    PutSetting {
+        key: String,
+        is_sealed: bool,
+        value: Vec<u8>,
+    },
+    DeleteSetting(String),
+    /// Removes at most one chunk of the oldest journal rows accepted before that time.
+    TrimJournal {
+        before: WallTime,
+    },
+    /// Removes forgotten tickets and replay keys among one chunk of rows after that one.
+    TrimTickets {
+        after: i64,
+        now: WallTime,
+    },
+    TrimReplays {
+        now: WallTime,
+    },
+}
+
+/// How many rows a rare step touched, and where to go on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Touched {
+    pub(crate) rows: u64,
+    /// The last row looked at; None when there are no more.
+    pub(crate) last: Option<i64>,
+}
+
+/// One request to the writer.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Accept(Box<AcceptJob>),
+    Begin { begin: Box<BeginAttempt>, answer: Answer<bool> },
+    Ticket { key: TicketKey, step: TicketStep },
+    Report { report: Box<Report>, answer: Answer<Option<Reported>> },
+    Rare { step: Box<RareStep>, answer: Answer<Touched> },
+}
+
+impl Job {
+    /// Answers after the commit, or fails.
+    pub(crate) fn finish(self, committed: &Result<(), StoreError>) {
+        match self {
+            Self::Accept(job) => job.answer.deliver(committed),
+            Self::Begin { answer, .. } => answer.deliver(committed),
+            Self::Report { answer, .. } => answer.deliver(committed),
+            Self::Rare { answer, .. } => answer.deliver(committed),
+            Self::Ticket { step, .. } => match step {
+                TicketStep::Reserve { answer, .. } => answer.deliver(committed),
+                TicketStep::PutTag { answer, .. }
+                | TicketStep::RemoveTag { answer, .. }
+                | TicketStep::HasTag { answer, .. } => answer.deliver(committed),
+                TicketStep::Validate { answer, .. } => answer.deliver(committed),
+                TicketStep::Cancel { answer, .. } | TicketStep::FindMessage { answer } => answer.deliver(committed),
+            },
+        }
+    }
+}
+
+/// The callers' end of the writer's two bounded queues.
+#[derive(Debug, Clone)]
+pub(crate) struct Mailbox {
+    jobs: mpsc::Sender<Job>,
+    changes: mpsc::Sender<Change>,
+}
+
+/// The writer's end.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    pub(crate) jobs: mpsc::Receiver<Job>,
+    pub(crate) changes: mpsc::Receiver<Change>,
+}
+
+/// A reserved place in the writer's mailbox. Dropping it gives the place back.
+#[derive(Debug)]
+pub struct Slot(mpsc::OwnedPermit<Job>);
+
+impl Mailbox {
+    /// Makes both ends with room for `capacity` jobs and as many changes.
+    pub(crate) fn new(capacity: usize) -> (Self, Inbox) {
+        let capacity = capacity.max(1);
+        let (jobs, jobs_in) = mpsc::channel(capacity);
+        let (changes, changes_in) = mpsc::channel(capacity);
+        (Self { jobs, changes }, Inbox { jobs: jobs_in, changes: changes_in })
+    }
+
+    pub(crate) fn try_reserve(&self) -> Option<Slot> {
+        self.jobs.clone().try_reserve_owned().ok().map(Slot)
+    }
+
+    /// Waits for room, asks, waits for the answer.
+    pub(crate) async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
+        let permit = self.jobs.reserve().await.map_err(|_| StoreError::Closed)?;
+        let (answer, receiver) = Answer::new();
+        permit.send(job(answer));
+        receiver.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Waits for room among the changes; does not wait for their commit.
+    pub(crate) async fn record(&self, change: Change) -> Result<(), StoreError> {
+        self.changes.send(change).await.map_err(|_| StoreError::Closed)
+    }
+}
+
+impl Slot {
+    /// Asks through the reserved place.
+    pub(crate) async fn ask<T>(self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
+        let (answer, receiver) = Answer::new();
+        drop(self.0.send(job(answer)));
+        receiver.await.map_err(|_| StoreError::Closed)?
+    }
+}
