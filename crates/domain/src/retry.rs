@@ -40,7 +40,7 @@ pub enum Retry {
     OtherModem,
     /// Final: it failed.
     GiveUp,
-    /// Try another modem, and raise the alarm for this one.
+    /// Raise the alarm for this modem; until the deadline, try another.
     ConfigurationFault,
     /// Do not send again; `unknown_policy` decides.
     Unknown,
@@ -54,10 +54,9 @@ pub fn next(class: FailureClass, attempt: u32, now: WallTime, deadline: WallTime
     match class {
         FailureClass::Unknown => Retry::Unknown,
         FailureClass::GiveUp => Retry::GiveUp,
-        FailureClass::RetryHere | FailureClass::OtherModem | FailureClass::Configuration if now >= deadline => {
-            Retry::GiveUp
-        }
+        // Also past the deadline: the alarm must not be lost with the message.
         FailureClass::Configuration => Retry::ConfigurationFault,
+        FailureClass::RetryHere | FailureClass::OtherModem if now >= deadline => Retry::GiveUp,
         FailureClass::OtherModem if attempt < ATTEMPTS_WITHOUT_PAUSE => Retry::OtherModem,
         FailureClass::RetryHere | FailureClass::OtherModem => {
             let at = now.saturating_add(pause(attempt, rng));
