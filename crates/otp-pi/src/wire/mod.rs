@@ -1,0 +1,16 @@
+//! Outside words to a `Command`, a `Reply` to outside words: the JSON envelope that REST and every broker share.
+//!
+//! `{"command": …, "data": {…}}` comes in, `{"command", "response_code", "data", …}` goes out. Called by `http` (and by
+//! intakes). It is pure: it must never do input or output, read a clock, decide who may do what, or turn a receiver into
+//! its canonical form, since that needs settings. It must never panic on any body; [`json`] and [`fields`] list what is
+//! tolerated and what is refused.
+
+mod envelope;
+mod fields;
+mod json;
+mod parse;
+mod render;
+
+pub use envelope::Envelope;
+pub use parse::{ParseFailure, Parsed, parse};
+pub use render::{RenderSettings, SuccessCode, render, render_failure};
