@@ -41,6 +41,11 @@ impl WallTime {
 pub trait Clock: Send + Sync {
     /// Answers the present wall time.
     fn now(&self) -> WallTime;
+
+    /// Says whether the time can be believed. A Raspberry Pi starts years in the past until it is told the time.
+    fn is_synchronised(&self) -> bool {
+        true
+    }
 }
 
 /// A clock that stands still until it is moved, for tests.
