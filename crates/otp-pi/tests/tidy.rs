@@ -585,6 +585,30 @@ fn the_status_page_names_only_tests_that_exist() -> Result<()> {
 }
 
 #[test]
+fn the_errors_page_and_the_code_know_the_same_response_codes() -> Result<()> {
+    let root = workspace()?;
+    let page = fs::read_to_string(root.join("docs/errors.md"))?;
+    let listed: Vec<&str> = page.lines().filter_map(listed_code).collect();
+    let code = without_comments(&fs::read_to_string(root.join("crates/domain/src/outcome.rs"))?);
+    let mut offences = Vec::new();
+    for known in RESPONSE_CODES.iter().chain(&["000"]) {
+        if !listed.contains(known) || !code.contains(&format!("\"{known}\"")) {
+            offences.push(format!("{known} is missing on the page or in the code"));
+        }
+    }
+    let strangers = listed.iter().filter(|c| **c != "000" && !RESPONSE_CODES.contains(*c));
+    offences.extend(strangers.map(|c| format!("{c} is on the page alone")));
+    assert_none("docs/errors.md", &offences);
+    Ok(())
+}
+
+/// The response code that a row of docs/errors.md is about.
+fn listed_code(line: &str) -> Option<&str> {
+    let (code, _) = line.strip_prefix("| `")?.split_once('`')?;
+    code.chars().all(|c| c.is_ascii_digit()).then_some(code)
+}
+
+#[test]
 fn no_file_names_a_directory_of_the_machine_it_was_written_on() -> Result<()> {
     let root = workspace()?;
     let mut folders = vec![["/ho", "me/"].concat(), ["/ro", "ot/"].concat(), ["/Us", "ers/"].concat()];
