@@ -13,8 +13,10 @@
 
 mod byte_log;
 mod duration;
+mod engine;
 mod modem;
 mod network;
+mod pty;
 mod script;
 mod settings;
 mod tpdu;

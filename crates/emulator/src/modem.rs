@@ -2,6 +2,8 @@
 //!
 //! Called by tests, `otp-pi demo` and the binary. The modem starts no task: its owner drives [`Modem::run`].
 
+mod drive;
+
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,8 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::byte_log::ByteLog;
+use crate::engine::Engine;
 use crate::network::{Inbox, Network};
-use crate::script::{Fault, Script};
+use crate::pty::{self, Pty};
+use crate::script::{Fault, Faults, Script};
 use crate::settings::ModemSettings;
 
 /// Says why a modem could not be started.
@@ -65,12 +69,14 @@ pub struct Modem {
 #[derive(Debug)]
 struct Shared {
     name: String,
+    link: Option<PathBuf>,
     path: Mutex<PathBuf>,
     network: Network,
     inbox: Arc<Inbox>,
     controls: Mutex<VecDeque<Control>>,
     controlled: Notify,
     log: Mutex<ByteLog>,
+    idle: Mutex<Option<(Engine, Pty)>>,
 }
 
 /// What its owner does to a modem.
@@ -90,8 +96,30 @@ impl Modem {
     ///
     /// # Errors
     /// No PTY, no link, or the name is taken.
-    pub fn start(_network: &Network, settings: ModemSettings, _script: Script) -> Result<Self, StartError> {
-        Err(StartError::NameTaken(settings.name))
+    pub fn start(network: &Network, settings: ModemSettings, script: Script) -> Result<Self, StartError> {
+        let name = settings.name.clone();
+        let pty = Pty::open().map_err(|source| StartError::Pty { name: name.clone(), source })?;
+        let inbox = network.register(&name, &settings.msisdn).ok_or_else(|| StartError::NameTaken(name.clone()))?;
+        if let Some(link) = &settings.link {
+            pty::link(&pty.path, link).map_err(|source| {
+                network.deregister(&name);
+                StartError::Link { link: link.clone(), source }
+            })?;
+        }
+        let faults = Faults::new(script.faults, &name, network.settings().seed);
+        let link = settings.link.clone();
+        let shared = Shared {
+            path: Mutex::new(link.clone().unwrap_or_else(|| pty.path.clone())),
+            link,
+            name,
+            network: network.clone(),
+            inbox,
+            controls: Mutex::default(),
+            controlled: Notify::new(),
+            log: Mutex::default(),
+            idle: Mutex::new(Some((Engine::new(settings, network.clone(), faults), pty))),
+        };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Runs the modem until [`Modem::stop`]; the caller spawns or awaits it. The modem can be run once.
@@ -99,8 +127,7 @@ impl Modem {
     /// # Errors
     /// The PTY failed, or the modem is already running.
     pub fn run(&self) -> impl Future<Output = Result<(), RunError>> + Send + 'static {
-        let name = self.shared.name.clone();
-        async move { Err(RunError::NotIdle(name)) }
+        drive::drive(Arc::clone(&self.shared))
     }
 
     /// Returns the name of the modem.
@@ -115,7 +142,7 @@ impl Modem {
         self.shared.path.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Pulls the modem out: whoever has it open reads 0 bytes, the link dangles.
+    /// Pulls the modem out: whoever has it open reads 0 bytes, the link disappears.
     pub fn unplug(&self) {
         self.control(Control::Unplug);
     }

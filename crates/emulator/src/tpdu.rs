@@ -99,7 +99,7 @@ fn digits_of(value: &[u8], length: usize) -> Option<String> {
     let nibbles: Vec<u8> = value.iter().flat_map(|octet| [octet & 0xf, octet >> 4]).collect();
     let digits: Option<String> =
         nibbles.iter().take(length).map(|nibble| "0123456789*#abc".chars().nth(usize::from(*nibble))).collect();
-    digits.filter(|_| length % 2 == 0 || nibbles.last() == Some(&0xf))
+    digits.filter(|_| length.is_multiple_of(2) || nibbles.last() == Some(&0xf))
 }
 
 /// What the network needs to know of an SMS-SUBMIT.
@@ -378,7 +378,7 @@ pub(crate) fn timestamp(unix_millis: i64, quarters: i8) -> [u8; 7] {
 }
 
 fn swapped(value: u8) -> u8 {
-    value % 10 << 4 | value / 10 % 10
+    ((value % 10) << 4) | (value / 10 % 10)
 }
 
 /// Year within its century, month, day, hour, minute and second of the local time.

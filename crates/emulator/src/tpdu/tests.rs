@@ -30,9 +30,9 @@ fn a_wrong_pdu_is_refused_with_its_reason() {
     let right = "0011000D91261832547698F00000A712D9775D0E7A52A1A0F41C4493D1643419";
     let cases = [
         (right.to_owned(), 30, TpduError::WrongLength),
-        (right[..right.len() - 1].to_owned(), 31, TpduError::NotHexadecimal),
+        (right.strip_suffix("9").expect("9").to_owned(), 31, TpduError::NotHexadecimal),
         (right.replace('D', "x"), 31, TpduError::NotHexadecimal),
-        (right[..right.len() - 2].to_owned(), 30, TpduError::UserData),
+        (right.strip_suffix("19").expect("19").to_owned(), 30, TpduError::UserData),
         (format!("{right}00"), 32, TpduError::UserData),
         (right.replacen("0011", "0010", 1), 31, TpduError::NotSubmit),
         (right.replacen("000D91", "000091", 1), 31, TpduError::Address),

@@ -1,0 +1,184 @@
+//! Settings of the message service: format, memories, SMSC, routing.
+//!
+//! Called by the engine.
+//!
+//! # Standard
+//! 3GPP TS 27.005 §3.
+
+use tokio::time::Instant;
+
+use super::command::{Arguments, Command, Form};
+use super::error::{AtError, WRONG_PDU_VALUE};
+use super::options::MemoryName;
+use super::storage::Memory;
+use super::{Engine, Step};
+
+/// `AT+CNMI=?`
+const ROUTES: &str = "+CNMI: (0-3),(0-3),(0,2,3),(0-2),(0,1)";
+
+impl Engine {
+    pub(super) fn message_settings(&mut self, command: &Command, now: Instant) -> Option<Result<Step, AtError>> {
+        let result = match command.name.as_str() {
+            "+CMGF" => self.message_number(command, 0..=1, |options| &mut options.message_format),
+            "+CMMS" => self.message_number(command, 0..=2, |options| &mut options.more_messages),
+            "+CGSMS" => self.message_number(command, 0..=3, |options| &mut options.bearer),
+            "+CSDH" => self.message_number(command, 0..=1, |options| &mut options.show_header),
+            "+CSMS" => self.service(command),
+            "+CPMS" => self.memories(&command.form),
+            "+CSCA" => self.smsc_command(&command.form),
+            "+CSMP" => self.text_parameters(&command.form),
+            "+CNMI" => self.routing(&command.form, now),
+            "+CNMA" => self.acknowledge(&command.form),
+            _ => return None,
+        };
+        Some(result)
+    }
+
+    fn message_number(
+        &mut self,
+        command: &Command,
+        allowed: std::ops::RangeInclusive<u32>,
+        of: fn(&mut super::options::Options) -> &mut u8,
+    ) -> Result<Step, AtError> {
+        let mut value = *of(&mut self.options);
+        let result = self.number_setting(command, allowed, &mut value, AtError::Cms(302));
+        *of(&mut self.options) = value;
+        result
+    }
+
+    fn service(&mut self, command: &Command) -> Result<Step, AtError> {
+        match &command.form {
+            Form::Test => self.info("+CSMS: (0,1)"),
+            Form::Read => self.info(&format!("+CSMS: {},1,1,1", self.options.message_service)),
+            Form::Set(_) => {
+                self.message_number(command, 0..=1, |options| &mut options.message_service)?;
+                self.info("+CSMS: 1,1,1");
+            }
+            Form::Plain => return Err(AtError::Plain),
+        }
+        Ok(Step::Done)
+    }
+
+    pub(super) fn memory(&mut self, name: MemoryName) -> &mut Memory {
+        match name {
+            MemoryName::Sim => &mut self.sim_memory,
+            MemoryName::Modem => &mut self.modem_memory,
+        }
+    }
+
+    fn memories(&mut self, form: &Form) -> Result<Step, AtError> {
+        if *form == Form::Test {
+            self.info("+CPMS: (\"SM\",\"ME\"),(\"SM\",\"ME\"),(\"SM\",\"ME\")");
+            return Ok(Step::Done);
+        }
+        self.need_sms()?;
+        if let Form::Set(value) = form {
+            let arguments = Arguments::parse(value);
+            let mut chosen = self.memories;
+            if arguments.len() > 3 || arguments.text(0).is_none() {
+                return Err(AtError::Cms(302));
+            }
+            for (at, slot) in chosen.iter_mut().enumerate() {
+                if let Some(name) = arguments.text(at) {
+                    *slot = MemoryName::parse(name).ok_or(AtError::Cms(302))?;
+                }
+            }
+            self.memories = chosen;
+        } else if *form == Form::Plain {
+            return Err(AtError::Plain);
+        }
+        let counters: Vec<String> = self
+            .memories
+            .into_iter()
+            .map(|name| {
+                let memory = self.memory(name);
+                let counters = format!("{},{}", memory.used(), memory.capacity());
+                if *form == Form::Read { format!("\"{}\",{counters}", name.code()) } else { counters }
+            })
+            .collect();
+        self.info(&format!("+CPMS: {}", counters.join(",")));
+        Ok(Step::Done)
+    }
+
+    fn smsc_command(&mut self, form: &Form) -> Result<Step, AtError> {
+        if *form == Form::Test {
+            return Ok(Step::Done);
+        }
+        self.need_sms()?;
+        match form {
+            Form::Read => {
+                let (number, kind) =
+                    if self.smsc.is_empty() { (String::new(), 129) } else { (format!("+{}", self.smsc), 145) };
+                let number = self.options.charset.write(&number);
+                self.info(&format!("+CSCA: \"{number}\",{kind}"));
+            }
+            Form::Set(value) => {
+                let arguments = Arguments::parse(value);
+                let written = arguments.string(0).ok_or(AtError::Cms(304))?;
+                // Some software writes plain digits whatever the character set says.
+                let number = if written.starts_with('+') {
+                    written.to_owned()
+                } else {
+                    self.options.charset.read(written).ok_or(AtError::Cms(304))?
+                };
+                let digits = number.trim_start_matches('+');
+                if digits.len() > 20 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Err(AtError::Cms(304));
+                }
+                digits.clone_into(&mut self.smsc);
+            }
+            Form::Plain | Form::Test => return Err(AtError::Plain),
+        }
+        Ok(Step::Done)
+    }
+
+    fn text_parameters(&mut self, form: &Form) -> Result<Step, AtError> {
+        match form {
+            Form::Test => {}
+            Form::Read => {
+                let [first, validity, protocol, coding] = self.options.text_parameters;
+                self.info(&format!("+CSMP: {first},{validity},{protocol},{coding}"));
+            }
+            Form::Set(value) => {
+                let arguments = Arguments::parse(value);
+                let mut parameters = self.options.text_parameters;
+                for (at, parameter) in parameters.iter_mut().enumerate() {
+                    if let Some(number) = arguments.number(at, 0..=255, AtError::Cms(305))? {
+                        *parameter = u8::try_from(number).map_err(|_| AtError::Cms(305))?;
+                    }
+                }
+                self.options.text_parameters = parameters;
+            }
+            Form::Plain => return Err(AtError::Plain),
+        }
+        Ok(Step::Done)
+    }
+
+    fn routing(&mut self, form: &Form, now: Instant) -> Result<Step, AtError> {
+        match form {
+            Form::Test => self.info(ROUTES),
+            Form::Read => {
+                let [mode, deliver, broadcast, report, buffer] = self.options.indications;
+                self.info(&format!("+CNMI: {mode},{deliver},{broadcast},{report},{buffer}"));
+            }
+            Form::Set(value) => {
+                let arguments = Arguments::parse(value);
+                if arguments.len() > 5 {
+                    return Err(WRONG_PDU_VALUE);
+                }
+                let mut indications = self.options.indications;
+                let allowed: [&[u32]; 5] = [&[0, 1, 2, 3], &[0, 1, 2, 3], &[0, 2, 3], &[0, 1, 2], &[0, 1]];
+                for (at, (indication, allowed)) in indications.iter_mut().zip(allowed).enumerate() {
+                    if let Some(number) = arguments.number(at, 0..=3, WRONG_PDU_VALUE)? {
+                        let number = Some(number).filter(|number| allowed.contains(number)).ok_or(WRONG_PDU_VALUE)?;
+                        *indication = u8::try_from(number).map_err(|_| WRONG_PDU_VALUE)?;
+                    }
+                }
+                self.options.indications = indications;
+                self.flush_buffered(now);
+            }
+            Form::Plain => return Err(AtError::Plain),
+        }
+        Ok(Step::Done)
+    }
+}

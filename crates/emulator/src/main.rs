@@ -1,0 +1,114 @@
+//! `otp-pi-emulator`: emulated modems on PTYs, for tests of whole processes, demonstrations and bug reports.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use emulator::{Modem, ModemSettings, Network, NetworkSettings, Script, parse_duration};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+/// Emulates GSM modems on pseudo terminals.
+///
+/// Every modem appears as DIR/modem1, DIR/modem2, … and can be opened like a serial port (any baud rate). When all of
+/// them are there, one line `ready DIR/modem1 DIR/modem2 …` is printed. SIGTERM or SIGINT ends the program.
+///
+/// SMS between the modems arrive; their numbers are 6281100000001, 6281100000002, …  `*888#` and `*123#` are USSD menus.
+#[derive(Debug, Parser)]
+#[command(name = "otp-pi-emulator", version)]
+struct Arguments {
+    /// Directory for the links to the PTYs; made if missing.
+    #[arg(long, value_name = "DIR")]
+    links: PathBuf,
+    /// How many modems, 1 to 99.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=99))]
+    modems: u8,
+    /// From the whole PDU to its final result, for example 2.5s.
+    #[arg(long, default_value = "0s", value_parser = parse_duration)]
+    air_time: Duration,
+    /// From transmission to the delivery report.
+    #[arg(long, default_value = "0s", value_parser = parse_duration)]
+    report_delay: Duration,
+    /// Appends every transmitted PDU as one JSON line, before its modem answers.
+    #[arg(long, value_name = "FILE")]
+    transmissions: Option<PathBuf>,
+    /// Faults and receivers, TOML: [[fault]] when, nth, probability, times, modem, action; [[receiver]] number, treatment.
+    #[arg(long, value_name = "FILE")]
+    script: Option<PathBuf>,
+    /// Seed of everything that happens by chance.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// PIN every card asks for; without it the cards are open.
+    #[arg(long)]
+    pin: Option<String>,
+    /// Restart and boot time of a modem.
+    #[arg(long, default_value = "0s", value_parser = parse_duration)]
+    boot_time: Duration,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let arguments = Arguments::parse();
+    let script = match &arguments.script {
+        Some(path) => Script::read(path)?,
+        None => Script::default(),
+    };
+    let network = Network::new(NetworkSettings {
+        air_time: arguments.air_time,
+        report_delay: arguments.report_delay,
+        seed: arguments.seed,
+        receivers: script.receivers.clone(),
+        starts_at_millis: wall_clock_millis(),
+        ..NetworkSettings::default()
+    });
+    if let Some(path) = &arguments.transmissions {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        network.write_transmissions_to(file.with_context(|| format!("cannot write {}", path.display()))?);
+    }
+    std::fs::create_dir_all(&arguments.links)
+        .with_context(|| format!("cannot make directory {}", arguments.links.display()))?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut running = JoinSet::new();
+    let mut modems = Vec::new();
+    let mut ready = String::from("ready");
+    for index in 1..=arguments.modems {
+        let name = format!("modem{index}");
+        let link = arguments.links.join(&name);
+        ready.push_str(&format!(" {}", link.display()));
+        let settings = ModemSettings {
+            link: Some(link),
+            pin: arguments.pin.clone(),
+            boot_time: arguments.boot_time,
+            ..ModemSettings::named(name, index)
+        };
+        let modem = Modem::start(&network, settings, script.clone())?;
+        running.spawn(modem.run());
+        modems.push(modem);
+    }
+    ready.push('\n');
+    let mut stdout = std::io::stdout();
+    stdout.write_all(ready.as_bytes())?;
+    stdout.flush()?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        Some(ended) = running.join_next() => ended??,
+    }
+    for modem in &modems {
+        modem.stop();
+    }
+    while let Some(ended) = running.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the binary is an edge: its network starts at the real time")]
+fn wall_clock_millis() -> i64 {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
