@@ -213,6 +213,16 @@ fn is_word_part(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
+/// Is `part` in the code, and not as the beginning or end of a longer word?
+fn holds_whole(code: &str, part: &str) -> bool {
+    code.match_indices(part).any(|(at, _)| {
+        let before = code.get(..at).and_then(|b| b.chars().next_back());
+        let after = code.get(at.saturating_add(part.len())..).and_then(|a| a.chars().next());
+        let joins_before = part.starts_with(is_word_part) && before.is_some_and(is_word_part);
+        !joins_before && !after.is_some_and(is_word_part)
+    })
+}
+
 /// The first names behind a `crate::`: one identifier, or the heads of a `{…}` group.
 fn heads(rest: &str) -> Vec<String> {
     let Some(group) = rest.strip_prefix('{') else {
@@ -450,7 +460,7 @@ fn pure_crates_do_nothing_but_decide() -> Result<()> {
     for source in production(&tree(&workspace()?)?) {
         if PURE.iter().any(|name| source.path.starts_with(&format!("crates/{name}/"))) {
             let code = without_comments(&source.text);
-            let held = IMPURE_TEXT.iter().filter(|t| code.contains(**t));
+            let held = IMPURE_TEXT.iter().filter(|t| holds_whole(&code, t));
             offences.extend(held.map(|t| format!("{}: {t}", source.path)));
         }
     }
@@ -704,6 +714,20 @@ fn test_code_is_not_production_code() {
     assert_eq!(test_modules(&source), ["crates/x/src/a/helper"]);
     let all = [source, Source { path: "crates/x/src/a/helper.rs".to_owned(), text: String::new() }];
     assert_eq!(production(&all).len(), 1);
+}
+
+#[test]
+fn whole_words_are_told_from_parts() {
+    assert!(
+        holds_whole("x.await;", ".await")
+            && holds_whole("use std::fs;", "std::fs")
+            && holds_whole("Instant::now()", "Instant")
+    );
+    assert!(
+        !holds_whole("x.awaits_prompt", ".await")
+            && !holds_whole("Instantly", "Instant")
+            && !holds_whole("AnInstant", "Instant")
+    );
 }
 
 #[test]
