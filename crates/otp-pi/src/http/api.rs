@@ -1,0 +1,160 @@
+//! One HTTP request to one command, one reply to one HTTP response.
+//!
+//! For `http::listener`. The order: path (404) → health without login → login (401) → method (405) → body (413, 408) →
+//! `wire::parse` → gateway → `wire::render`. It must never look at the content type: the documented clients send
+//! JSON under several.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, EXPECT, HeaderValue};
+use hyper::{Method, Request, Response};
+use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::auth::Auth;
+use super::error::{self, Fault};
+use super::settings::Settings;
+use crate::gateway::Gateway;
+use crate::wire;
+
+/// What of an oversized body is read and thrown away, so that the client gets to see its answer.
+const DISCARDED: usize = 1024 * 1024;
+
+/// What `/readyz` answers.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Readiness {
+    /// Settings are loaded and the store can be written.
+    pub ready: bool,
+    /// What is missing without making the gateway unready, for example a modem, in words.
+    pub degraded: Vec<String>,
+}
+
+/// What all connections of the API listeners share.
+pub struct ApiState {
+    gateway: Gateway,
+    auth: Auth,
+    settings: Settings,
+    readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
+    challenge: HeaderValue,
+}
+
+impl ApiState {
+    /// Joins the parts.
+    pub fn new(
+        gateway: Gateway,
+        auth: Auth,
+        settings: Settings,
+        readiness: impl Fn() -> Readiness + Send + Sync + 'static,
+    ) -> Self {
+        let realm = settings.realm.replace(['"', '\\'], "");
+        let challenge = HeaderValue::from_str(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
+            .unwrap_or(HeaderValue::from_static("Basic realm=\"OTP-Pi\", charset=\"UTF-8\""));
+        Self { gateway, auth, settings, readiness: Box::new(readiness), challenge }
+    }
+
+    /// The logins, to be told when an API user changes.
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Answers one request.
+    pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+        match self.try_answer(request, peer).await {
+            Ok(response) => response,
+            Err(fault) => fault.response(&self.challenge),
+        }
+    }
+
+    async fn try_answer(&self, request: Request<Incoming>, peer: IpAddr) -> Result<Response<Full<Bytes>>, Fault> {
+        let (head, mut body) = request.into_parts();
+        match head.uri.path() {
+            "/healthz" => return self.health(&head.method, false),
+            "/readyz" => return self.health(&head.method, true),
+            path if self.settings.paths.contain(path) => {}
+            _ => return Err(Fault::NotFound),
+        }
+        let deadline = Instant::now() + self.settings.body_timeout;
+        // A client that waits for leave to send its body is answered at once; others get to see the answer only after that.
+        let waits = head.headers.contains_key(EXPECT);
+        let login = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let caller = self.auth.check(login, peer).await.map_err(Fault::from);
+        let caller = match caller {
+            Ok(_) if head.method != Method::POST && head.method != Method::PUT => Err(Fault::NotACommand),
+            other => other,
+        };
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(fault) => {
+                if !waits {
+                    discard(&mut body, self.settings.body_limit, deadline).await;
+                }
+                return Err(fault);
+            }
+        };
+        let body = read(body, self.settings.body_limit, deadline, waits).await?;
+        let render = &self.settings.render;
+        Ok(error::outcome(match wire::parse(&body) {
+            Ok(parsed) => {
+                let reply = self.gateway.handle(parsed.command, caller).await;
+                wire::render(&parsed.envelope, &reply, render)
+            }
+            Err(failure) => wire::render_failure(&failure, render),
+        }))
+    }
+
+    fn health(&self, method: &Method, is_readiness: bool) -> Result<Response<Full<Bytes>>, Fault> {
+        if method != Method::GET && method != Method::HEAD {
+            return Err(Fault::NotAQuestion);
+        }
+        if !is_readiness {
+            return Ok(error::state(true, b"{\"status\":\"ok\"}".to_vec()));
+        }
+        let readiness = (self.readiness)();
+        let body = serde_json::to_vec(&readiness).unwrap_or_default();
+        Ok(error::state(readiness.ready, body))
+    }
+}
+
+/// Reads a whole body of at most `limit` bytes.
+async fn read(mut body: Incoming, limit: usize, deadline: Instant, waits: bool) -> Result<Bytes, Fault> {
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if declared > limit {
+        if !waits {
+            discard(&mut body, DISCARDED, deadline).await;
+        }
+        return Err(Fault::BodyTooLarge);
+    }
+    let mut whole = Vec::new();
+    loop {
+        let frame = timeout_at(deadline, body.frame()).await.map_err(|_| Fault::BodyTimedOut)?;
+        let Some(frame) = frame else { return Ok(whole.into()) };
+        // Trailers are of no interest.
+        let Ok(data) = frame.map_err(|_| Fault::BodyBroken)?.into_data() else { continue };
+        if whole.is_empty() && body.is_end_stream() {
+            return if data.len() > limit { Err(Fault::BodyTooLarge) } else { Ok(data) };
+        }
+        if whole.len() + data.len() > limit {
+            discard(&mut body, DISCARDED, deadline).await;
+            return Err(Fault::BodyTooLarge);
+        }
+        whole.extend_from_slice(&data);
+    }
+}
+
+/// Throws at most about `limit` bytes of a body away.
+async fn discard(body: &mut Incoming, limit: usize, deadline: Instant) {
+    let mut discarded = 0;
+    while discarded <= limit {
+        match timeout_at(deadline, body.frame()).await {
+            Ok(Some(Ok(frame))) => discarded += frame.data_ref().map_or(0, Bytes::len),
+            Ok(Some(Err(_)) | None) | Err(_) => return,
+        }
+    }
+}

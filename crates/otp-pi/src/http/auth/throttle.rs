@@ -1,0 +1,68 @@
+//! Slows guessing: failed logins per address.
+//!
+//! For [`super::Auth`]. It must never delay a login that is kept, and never grow beyond its bound. A try is charged before
+//! its outcome is known, so that parallel tries cannot overrun the limit, and refunded if it was no failure.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Failures that an address may make at once.
+pub(super) const BURST: u32 = 20;
+
+/// Time after which one more is allowed.
+const INTERVAL: Duration = Duration::from_secs(3);
+
+/// The most addresses that are remembered.
+const MOST_ADDRESSES: usize = 4096;
+
+/// Failures per address, each as the time at which they are all forgiven.
+#[derive(Default)]
+pub(super) struct Throttle {
+    forgiven_at: Mutex<HashMap<IpAddr, Instant>>,
+}
+
+impl Throttle {
+    /// Charges one try, or says how long to wait.
+    pub(super) fn charge(&self, peer: IpAddr, now: Instant) -> Result<(), Duration> {
+        let mut addresses = self.lock();
+        let forgiven_at = addresses.get(&group(peer)).map_or(now, |&at| at.max(now));
+        let excess = (forgiven_at + INTERVAL).saturating_duration_since(now + INTERVAL * BURST);
+        if !excess.is_zero() {
+            return Err(excess);
+        }
+        if addresses.len() >= MOST_ADDRESSES {
+            addresses.retain(|_, at| now < *at);
+        }
+        if addresses.len() >= MOST_ADDRESSES {
+            addresses.clear();
+        }
+        addresses.insert(group(peer), forgiven_at + INTERVAL);
+        Ok(())
+    }
+
+    /// Takes one charge back.
+    pub(super) fn refund(&self, peer: IpAddr) {
+        if let Some(at) = self.lock().get_mut(&group(peer)) {
+            *at = at.checked_sub(INTERVAL).unwrap_or(*at);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
+        self.forgiven_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One household is one address: an IPv6 network of 64 bits, or an IPv4 address however it is written.
+fn group(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        canonical => canonical,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! The faults of the transport, and the only HTTP status codes of this program.
+//!
+//! For the other files of `http`. What a command brings is never a fault: outcomes are 200 with a `response_code`, because
+//! that is what the documented clients read.
+
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::{Response, StatusCode};
+
+use super::auth::AuthFailure;
+
+/// Why a request has no outcome.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(super) enum Fault {
+    /// No login, or a wrong one.
+    Unauthorized,
+    /// Too many wrong logins from this address.
+    Throttled(Duration),
+    /// No room to check the login.
+    Busy,
+    /// Too many connections.
+    TooManyConnections,
+    /// No such path.
+    NotFound,
+    /// A method other than POST and PUT where a command is meant.
+    NotACommand,
+    /// A method other than GET and HEAD where a state is asked.
+    NotAQuestion,
+    /// The body is longer than allowed.
+    BodyTooLarge,
+    /// The body did not come in time.
+    BodyTimedOut,
+    /// The connection or its framing broke within the body.
+    BodyBroken,
+}
+
+/// How long a caller should wait for room.
+const ROOM_IN: Duration = Duration::from_secs(1);
+
+impl Fault {
+    /// Returns the status of the fault.
+    ///
+    /// # Standard
+    /// RFC 9110 section 15; 429 is RFC 6585 section 4.
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotACommand | Self::NotAQuestion => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyBroken => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "a valid login is needed",
+            Self::Throttled(_) => "too many wrong logins",
+            Self::Busy => "too many logins at once, try again",
+            Self::TooManyConnections => "too many connections, try again",
+            Self::NotFound => "there is nothing at this path",
+            Self::NotACommand => "use POST or PUT",
+            Self::NotAQuestion => "use GET",
+            Self::BodyTooLarge => "the body is too large",
+            Self::BodyTimedOut => "the body did not come in time",
+            Self::BodyBroken => "the body could not be read",
+        }
+    }
+
+    /// Whether what follows on the connection cannot be trusted to be the next request.
+    fn ends_connection(self) -> bool {
+        matches!(self, Self::TooManyConnections | Self::BodyTooLarge | Self::BodyTimedOut | Self::BodyBroken)
+    }
+
+    fn allowed(self) -> Option<&'static str> {
+        match self {
+            Self::NotACommand => Some("POST, PUT"),
+            Self::NotAQuestion => Some("GET, HEAD"),
+            Self::Unauthorized
+            | Self::Throttled(_)
+            | Self::Busy
+            | Self::TooManyConnections
+            | Self::NotFound
+            | Self::BodyTooLarge
+            | Self::BodyTimedOut
+            | Self::BodyBroken => None,
+        }
+    }
+
+    fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Throttled(wait) => Some(wait),
+            Self::Busy | Self::TooManyConnections => Some(ROOM_IN),
+            Self::Unauthorized
+            | Self::NotFound
+            | Self::NotACommand
+            | Self::NotAQuestion
+            | Self::BodyTooLarge
+            | Self::BodyTimedOut
+            | Self::BodyBroken => None,
+        }
+    }
+
+    /// Returns the answer; `challenge` is the value of `WWW-Authenticate`.
+    pub(super) fn response(self, challenge: &HeaderValue) -> Response<Full<Bytes>> {
+        let mut response = json(self.status(), format!("{{\"error\":\"{}\"}}", self.words()).into_bytes());
+        let headers = response.headers_mut();
+        if self == Self::Unauthorized {
+            headers.insert(WWW_AUTHENTICATE, challenge.clone());
+        }
+        if let Some(methods) = self.allowed() {
+            headers.insert(ALLOW, HeaderValue::from_static(methods));
+        }
+        if let Some(wait) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
+        if self.ends_connection() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// Returns the answer as it goes over a connection that is refused before it is read.
+    pub(super) fn raw(self) -> String {
+        let body = format!("{{\"error\":\"{}\"}}", self.words());
+        let wait = self.retry_after().map(|wait| format!("Retry-After: {}\r\n", whole_seconds(wait)));
+        format!(
+            "HTTP/1.1 {}\r\nContent-Type: application/json\r\n{}Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            self.status(),
+            wait.unwrap_or_default(),
+            body.len(),
+        )
+    }
+}
+
+impl From<AuthFailure> for Fault {
+    fn from(failure: AuthFailure) -> Self {
+        match failure {
+            AuthFailure::Refused => Self::Unauthorized,
+            AuthFailure::Throttled { retry_after } => Self::Throttled(retry_after),
+            AuthFailure::Busy => Self::Busy,
+        }
+    }
+}
+
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// The answer to a command, whatever its outcome.
+pub(super) fn outcome(body: Vec<u8>) -> Response<Full<Bytes>> {
+    json(StatusCode::OK, body)
+}
+
+/// The answer to a question about the state of the program.
+pub(super) fn state(is_good: bool, body: Vec<u8>) -> Response<Full<Bytes>> {
+    json(if is_good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
+}
+
+fn json(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,147 @@
+//! One listening socket: accepts, caps, times out, and ends in order.
+//!
+//! Called by `app`, which binds the socket. It must never read settings from anywhere but [`ApiState`], and never let a client
+//! cost more than its socket: over the cap a connection is answered 503 and closed without being read.
+
+mod guard;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use super::api::ApiState;
+use super::error::Fault;
+use guard::{Guarded, Limits, Progress};
+
+/// The longest head of a request, in bytes, and the most header fields.
+const HEAD_BYTES: usize = 16 * 1024;
+const HEADER_FIELDS: usize = 64;
+
+/// Connections over the cap that may be answered at once; more are closed without an answer.
+const REFUSALS: usize = 64;
+
+/// How long a connection over the cap has to take its answer.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+
+/// How long to wait after a failed `accept`, so that a lack of file descriptors does not spin.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// How long a connection that is between two requests may outlive the stop.
+const STOP_TIME: Duration = Duration::from_secs(1);
+
+/// Serves the API on `listener` until `stop`; then accepts nothing more and returns when the requests under way are answered.
+///
+/// # Errors
+/// None today: a failed `accept` is logged and tried again.
+pub async fn serve(listener: TcpListener, state: Arc<ApiState>, stop: CancellationToken) -> io::Result<()> {
+    let room = Arc::new(Semaphore::new(state.settings().max_connections));
+    let refusals = Arc::new(Semaphore::new(REFUSALS));
+    let connections = TaskTracker::new();
+    loop {
+        // Cancel-safe: `accept` loses no connection when its wait is dropped.
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!(error = %error, "a connection could not be accepted");
+                sleep(ACCEPT_AGAIN).await;
+                continue;
+            }
+        };
+        if let Ok(permit) = Arc::clone(&room).try_acquire_owned() {
+            drop(connections.spawn(converse(stream, peer, Arc::clone(&state), stop.clone(), permit)));
+        } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+            drop(connections.spawn(refuse(stream, permit)));
+        }
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+    Ok(())
+}
+
+/// Answers the requests of one connection.
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    state: Arc<ApiState>,
+    stop: CancellationToken,
+    permit: OwnedSemaphorePermit,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(error = %error, "a connection ended before it began");
+        return;
+    }
+    let settings = state.settings();
+    let limits = Limits { head: settings.header_timeout, write: settings.idle_timeout };
+    let idle_timeout = settings.idle_timeout;
+    let progress = Arc::new(Progress::default());
+    let io = TokioIo::new(Guarded::new(stream, limits, Arc::clone(&progress)));
+    let service = service_fn(|request| {
+        let (state, progress) = (Arc::clone(&state), Arc::clone(&progress));
+        progress.head_is_complete();
+        async move {
+            let response = state.answer(request, peer.ip()).await;
+            progress.answer_is_ready();
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(idle_timeout)
+        .max_header_size(HEAD_BYTES)
+        .max_headers(HEADER_FIELDS)
+        // A client may close its sending side behind its request and still wants the answer.
+        .half_close(true)
+        .serve_connection(io, service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            loop {
+                match timeout(STOP_TIME, connection.as_mut()).await {
+                    Ok(ended) => break ended,
+                    Err(_) if progress.is_answering() => {}
+                    Err(_) => break Ok(()),
+                }
+            }
+        }
+    };
+    if let Err(error) = ended {
+        // Time-outs and broken connections are everyday; nothing of the request is in these words.
+        debug!(error = %error, "a connection ended early");
+    }
+    drop(permit);
+}
+
+/// Answers 503 over a connection that has no room, without reading a request.
+async fn refuse(mut stream: TcpStream, permit: OwnedSemaphorePermit) {
+    let answer = async {
+        stream.write_all(Fault::TooManyConnections.raw().as_bytes()).await?;
+        stream.shutdown().await?;
+        // Read on until the client closes: closing over unread bytes would take the answer away from it.
+        let mut thrown_away = [0; 1024];
+        while stream.read(&mut thrown_away).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Whether the client took its answer is its own affair.
+    drop(timeout(REFUSAL_TIME, answer).await);
+    drop(permit);
+}

@@ -1,0 +1,41 @@
+use super::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+const SHORT: Duration = Duration::from_millis(20);
+const LONG: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_client_that_takes_no_bytes_fails_the_write() {
+    let (ours, _theirs) = duplex(16);
+    let mut guarded = Guarded::new(ours, Limits { head: LONG, write: SHORT }, Arc::default());
+    let error = guarded.write_all(&[0; 100]).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn a_head_that_has_begun_fails_the_read_but_waiting_for_one_does_not() {
+    let (ours, mut theirs) = duplex(16);
+    let progress = Arc::new(Progress::default());
+    let mut guarded = Guarded::new(ours, Limits { head: SHORT, write: LONG }, Arc::clone(&progress));
+    assert!(tokio::time::timeout(SHORT * 4, guarded.read_u8()).await.is_err(), "nothing has begun");
+    theirs.write_all(b"P").await.unwrap();
+    assert_eq!(guarded.read_u8().await.unwrap(), b'P');
+    assert_eq!(guarded.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn each_head_has_its_own_time() {
+    let (ours, mut theirs) = duplex(16);
+    let progress = Arc::new(Progress::default());
+    let mut guarded = Guarded::new(ours, Limits { head: SHORT, write: LONG }, Arc::clone(&progress));
+    for _ in 0..2 {
+        theirs.write_all(b"P").await.unwrap();
+        guarded.read_u8().await.unwrap();
+        progress.head_is_complete();
+        assert!(progress.is_answering());
+        assert!(tokio::time::timeout(SHORT * 4, guarded.read_u8()).await.is_err(), "a request is being answered");
+        progress.answer_is_ready();
+        assert!(!progress.is_answering());
+        assert!(tokio::time::timeout(SHORT * 4, guarded.read_u8()).await.is_err(), "no next head has begun");
+    }
+}

@@ -1,0 +1,20 @@
+//! Listeners: HTTP in, commands to the gateway, answers out.
+//!
+//! Called by `app`, which binds the listeners and passes them in. It must never decide anything about a message, and no file
+//! but [`error`] may know a status code. One client can never cost more than one socket and one body: heads, bodies and
+//! idle connections have time-outs, bodies a limit, connections a cap, and no work but hashing a login (on its own
+//! thread, behind a bounded queue) is done for a caller who is not known.
+
+mod api;
+pub mod auth;
+mod error;
+mod listener;
+pub mod phones;
+mod settings;
+
+pub use api::{ApiState, Readiness};
+pub use listener::serve;
+pub use settings::{ApiPaths, Settings};
+
+#[cfg(test)]
+mod tests;
