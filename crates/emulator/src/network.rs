@@ -230,12 +230,15 @@ impl Network {
 
     /// Sends a text from a phone (`+628…`, a short code or a name) to the modem with this name; `false` if there is none.
     pub fn deliver(&self, modem: &str, from: &str, text: &str) -> bool {
+        self.deliver_at(modem, from, text, Instant::now())
+    }
+
+    pub(crate) fn deliver_at(&self, modem: &str, from: &str, text: &str, now: Instant) -> bool {
         let mut state = self.state();
         state.reference = state.reference.wrapping_add(1);
         let reference = state.reference;
         let Some((_, inbox)) = state.inboxes.get(modem).cloned() else { return false };
         drop(state);
-        let now = Instant::now();
         for sms in Deliver::from_text(&Address::from_text(from), text, self.timestamp(now), reference) {
             inbox.push(now, Arrival::Message(sms));
         }
@@ -258,6 +261,12 @@ impl Network {
 
     pub(crate) fn deregister(&self, name: &str) {
         self.state().inboxes.remove(name);
+    }
+
+    /// When the network was made.
+    #[cfg(test)]
+    pub(crate) fn origin(&self) -> Instant {
+        self.shared.origin
     }
 
     /// Milliseconds since the network was made.

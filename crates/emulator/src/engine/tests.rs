@@ -1,1 +1,426 @@
+use std::sync::Arc;
 
+use super::*;
+use crate::network::{Inbox, NetworkSettings, ReceiverRule, Treatment};
+use crate::script::Script;
+
+/// 31 octets to +6281234567890, "Your OTP is 424242", no report asked for.
+const PDU: &str = "0011000D91261832547698F00000A712D9775D0E7A52A1A0F41C4493D1643419";
+/// The same, asking for a report.
+const PDU_WITH_REPORT: &str = "0031000D91261832547698F00000A712D9775D0E7A52A1A0F41C4493D1643419";
+
+/// A modem in memory with a clock of its own.
+struct Bench {
+    engine: Engine,
+    network: Network,
+    inbox: Arc<Inbox>,
+    now: Instant,
+}
+
+impl Bench {
+    /// A modem that does not echo and answers numeric errors.
+    fn new() -> Self {
+        Self::with(|_| {}, |_| {}, "")
+    }
+
+    fn with(modem: impl Fn(&mut ModemSettings), network: impl Fn(&mut NetworkSettings), script: &str) -> Self {
+        let mut bench = Self::started(modem, network, script);
+        assert_eq!(bench.ask("ATE0+CMEE=1"), "OK");
+        bench
+    }
+
+    fn started(modem: impl Fn(&mut ModemSettings), network: impl Fn(&mut NetworkSettings), script: &str) -> Self {
+        let mut network_settings = NetworkSettings::default();
+        network(&mut network_settings);
+        let mut settings = ModemSettings { echo: false, ..ModemSettings::named("modem1", 1) };
+        modem(&mut settings);
+        let network = Network::new(network_settings);
+        let inbox = network.register(&settings.name, &settings.msisdn).expect("a free name");
+        let faults = Faults::new(Script::parse(script).expect("a script").faults, &settings.name, 0);
+        let now = network.origin();
+        let mut engine = Engine::new(settings, network.clone(), faults);
+        engine.power_on(true, now);
+        Self { engine, network, inbox, now }
+    }
+
+    /// Raw bytes in, raw bytes out.
+    fn raw(&mut self, bytes: &str) -> String {
+        self.engine.receive(bytes.as_bytes(), self.now);
+        self.pass(0)
+    }
+
+    /// A command line in, the lines of the answer joined by ` | ` out.
+    fn ask(&mut self, command: &str) -> String {
+        lines(&self.raw(&format!("{command}\r")))
+    }
+
+    /// Lets time pass and answers what was said meanwhile.
+    fn pass(&mut self, millis: u64) -> String {
+        let end = self.now + Duration::from_millis(millis);
+        loop {
+            for (due, arrival) in self.inbox.take() {
+                self.engine.arrive(due, arrival);
+            }
+            match self.engine.next_deadline().filter(|due| *due <= end) {
+                Some(due) => self.now = self.now.max(due),
+                None => break,
+            }
+            self.engine.tick(self.now);
+        }
+        self.now = end;
+        self.engine.tick(end);
+        String::from_utf8(self.engine.take_output()).expect("text")
+    }
+
+    fn send(&mut self, pdu: &str) -> String {
+        assert_eq!(self.raw(&format!("AT+CMGS={}\r", pdu.len() / 2 - 1)), "\r\n> ");
+        lines(&self.raw(&format!("{pdu}\u{1a}")))
+    }
+
+    /// Command and answer, one pair after the other on the same modem.
+    fn check(&mut self, table: &[(&str, &str)]) {
+        for (command, answer) in table {
+            assert_eq!(self.ask(command), *answer, "answer to {command}");
+        }
+    }
+}
+
+fn lines(raw: &str) -> String {
+    raw.split("\r\n").filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")
+}
+
+fn locked() -> Bench {
+    Bench::with(|modem| modem.pin = Some("1234".to_owned()), |_| {}, "")
+}
+
+#[test]
+fn a_fresh_modem_answers_who_it_is_and_how_it_is() {
+    Bench::new().check(&[
+        ("AT", "OK"),
+        ("at", "OK"),
+        ("AT+CGMI", "SIMCOM_Ltd | OK"),
+        ("AT+CGMM", "SIMCOM_SIM800L | OK"),
+        ("AT+CGMR", "Revision:1418B05SIM800L24 | OK"),
+        ("AT+CGSN", "867856030000019 | OK"),
+        ("ATI", "SIMCOM_Ltd | SIMCOM_SIM800L | Revision:1418B05SIM800L24 | OK"),
+        ("AT+CIMI", "510100000000001 | OK"),
+        ("AT+CCID", "8962100000000000001 | OK"),
+        ("AT+CNUM", "+CNUM: \"\",\"+6281100000001\",145 | OK"),
+        ("AT+CPIN?", "+CPIN: READY | OK"),
+        ("AT+CSQ", "+CSQ: 21,0 | OK"),
+        ("AT+CREG?", "+CREG: 0,1 | OK"),
+        ("AT+CREG=2", "OK"),
+        ("AT+CREG?", "+CREG: 2,1,\"00C3\",\"1234\" | OK"),
+        ("AT+CREG=3", "+CME ERROR: 50"),
+        ("AT+CGREG?", "+CGREG: 0,1 | OK"),
+        ("AT+COPS?", "+COPS: 0,0,\"TELKOMSEL\" | OK"),
+        ("AT+COPS=3,2;+COPS?", "+COPS: 0,2,\"51010\" | OK"),
+        ("AT+COPS=1,2,\"99999\"", "+CME ERROR: 30"),
+        ("AT+CSCA?", "+CSCA: \"+6281100000\",145 | OK"),
+        ("AT+CFUN?", "+CFUN: 1 | OK"),
+        ("AT+CCLK?", "+CCLK: \"26/11/21,00:00:00+28\" | OK"),
+        ("AT+CSMS=?", "+CSMS: (0,1) | OK"),
+        ("AT+CSMS=1", "+CSMS: 1,1,1 | OK"),
+        ("AT+CMGF=?", "+CMGF: (0-1) | OK"),
+        ("AT+CMGF=2", "+CMS ERROR: 302"),
+        ("AT+CPMS=?", "+CPMS: (\"SM\",\"ME\"),(\"SM\",\"ME\"),(\"SM\",\"ME\") | OK"),
+        ("AT+CNMI=?", "+CNMI: (0-3),(0-3),(0,2,3),(0-2),(0,1) | OK"),
+    ]);
+}
+
+#[test]
+fn what_no_modem_knows_is_an_error() {
+    for command in ["AT+FOO", "AT+CSQ=1", "AT^DTMF=?", "ATE7", "ATD123", "AT+CMGF", "AT+CGSN?", "AT+CSQ garbage"] {
+        assert_eq!(Bench::new().ask(command), "ERROR", "{command}");
+    }
+}
+
+#[test]
+fn noise_is_not_a_command() {
+    let mut bench = Bench::new();
+    for noise in ["", "\u{1b}", "hello", "0011000D91\u{1a}", "A", "T"] {
+        assert_eq!(bench.ask(noise), "", "{noise:?}");
+    }
+    bench.check(&[("\0\u{1b}AT+CSQ", "+CSQ: 21,0 | OK"), ("AT+CSX\u{8}Q", "+CSQ: 21,0 | OK")]);
+    assert_eq!(bench.ask(&format!("AT{}", "X".repeat(600))), "ERROR");
+}
+
+#[test]
+fn lines_are_echoed_until_ate0() {
+    let mut bench = Bench::started(|modem| modem.echo = true, |_| {}, "");
+    assert_eq!(bench.raw("A"), "A");
+    assert_eq!(bench.raw("T\r\n"), "T\r\r\nOK\r\n");
+    assert_eq!(bench.raw("ATE0\r"), "ATE0\r\r\nOK\r\n");
+    assert_eq!(bench.raw("AT\r"), "\r\nOK\r\n");
+    assert_eq!(bench.raw("ATE1\r"), "\r\nOK\r\n");
+    assert_eq!(bench.raw("AT+CMGS=31\r"), "AT+CMGS=31\r\r\n> ");
+    assert_eq!(bench.raw(&format!("{PDU}\u{1a}")), format!("{PDU}\r\n+CMGS: 0\r\n\r\nOK\r\n"));
+}
+
+#[test]
+fn results_can_be_numbers_or_silent() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.raw("ATV0\r"), "0\r");
+    assert_eq!(bench.raw("AT+FOO\r"), "4\r");
+    assert_eq!(bench.raw("AT+CSQ\r"), "+CSQ: 21,0\r\n0\r");
+    assert_eq!(bench.raw("ATV1Q1\r"), "");
+    assert_eq!(bench.raw("AT\r"), "");
+    assert_eq!(bench.raw("ATZ\r"), "\r\nOK\r\n");
+}
+
+#[test]
+fn commands_on_one_line_stop_at_the_first_error() {
+    Bench::new().check(&[
+        ("AT+CMEE=1;+CREG=2", "OK"),
+        ("AT+CSQ;+CFUN?", "+CSQ: 21,0 | +CFUN: 1 | OK"),
+        ("ATE0V1+CREG=1;+CREG?", "+CREG: 1,1 | OK"),
+        ("AT+CSQ;+CREG=9;+CREG=2", "+CSQ: 21,0 | +CME ERROR: 50"),
+        ("AT+CREG?", "+CREG: 1,1 | OK"),
+    ]);
+}
+
+#[test]
+fn a_slash_repeats_the_last_line_without_a_return() {
+    let mut bench = Bench::new();
+    bench.ask("AT+CSQ");
+    assert_eq!(bench.raw("A/"), "\r\n+CSQ: 21,0\r\n\r\nOK\r\n");
+}
+
+#[test]
+fn cmee_decides_how_errors_read() {
+    locked().check(&[
+        ("AT+CMEE=0", "OK"),
+        ("AT+CIMI", "ERROR"),
+        ("AT+CMGL=4", "ERROR"),
+        ("AT+CMEE=1", "OK"),
+        ("AT+CIMI", "+CME ERROR: 11"),
+        ("AT+CMGL=4", "+CMS ERROR: 311"),
+        ("AT+CMEE=2", "OK"),
+        ("AT+CIMI", "+CME ERROR: SIM PIN required"),
+        ("AT+CMGL=4", "+CMS ERROR: SIM PIN required"),
+        ("AT+FOO", "ERROR"),
+        ("AT+CMEE=3", "+CME ERROR: incorrect parameters"),
+    ]);
+}
+
+#[test]
+fn wrong_pins_count_until_the_puk_is_wanted_and_the_right_puk_opens() {
+    locked().check(&[
+        ("AT+CPIN?", "+CPIN: SIM PIN | OK"),
+        ("AT+CPINR", "+CPINR: SIM PIN,3,3 | +CPINR: SIM PUK,10,10 | OK"),
+        ("AT+CREG?", "+CREG: 0,2 | OK"),
+        ("AT+COPS?", "+CME ERROR: 11"),
+        ("AT+CMGS=31", "+CMS ERROR: 311"),
+        ("AT+CSCA?", "+CMS ERROR: 311"),
+        ("AT+CPIN=\"12\"", "+CME ERROR: 50"),
+        ("AT+CPIN=\"1111\"", "+CME ERROR: 16"),
+        ("AT+CPIN=\"1111\"", "+CME ERROR: 16"),
+        ("AT+CPINR=\"SIM PIN\"", "+CPINR: SIM PIN,1,3 | OK"),
+        ("AT+SPIC", "+SPIC: 1,10,0,10 | OK"),
+        ("AT+CPIN=\"1111\"", "+CME ERROR: 12"),
+        ("AT+CPIN?", "+CPIN: SIM PUK | OK"),
+        ("AT+CPIN=\"1234\"", "+CME ERROR: 12"),
+        ("AT+CIMI", "+CME ERROR: 12"),
+        ("AT+CMGS=31", "+CMS ERROR: 316"),
+        ("AT+CPIN=\"00000000\",\"4321\"", "+CME ERROR: 16"),
+        ("AT+CPIN=\"12345678\",\"4321\"", "OK | +CPIN: READY | Call Ready | SMS Ready"),
+        ("AT+CPINR", "+CPINR: SIM PIN,3,3 | +CPINR: SIM PUK,10,10 | OK"),
+        ("AT+CPIN?", "+CPIN: READY | OK"),
+    ]);
+}
+
+#[test]
+fn the_right_pin_opens_the_card_and_is_not_wanted_twice() {
+    let mut bench = locked();
+    bench.check(&[
+        ("AT+CREG=1", "OK"),
+        ("AT+CPIN=\"1111\"", "+CME ERROR: 16"),
+        ("AT+CPIN=1234", "OK | +CPIN: READY | Call Ready | +CREG: 1 | SMS Ready"),
+        ("AT+CPINR=\"SIM PIN\"", "+CPINR: SIM PIN,3,3 | OK"),
+        ("AT+CPIN=\"1234\"", "+CME ERROR: 3"),
+        ("AT+CIMI", "510100000000001 | OK"),
+        ("AT+CFUN=1,1", "OK | RDY | +CFUN: 1 | +CPIN: SIM PIN"),
+        ("AT+CPIN?", "+CPIN: SIM PIN | OK"),
+    ]);
+}
+
+#[test]
+fn the_pin_lock_can_be_switched_and_the_pin_changed() {
+    Bench::new().check(&[
+        ("AT+CLCK=\"SC\",2", "+CLCK: 0 | OK"),
+        ("AT+CPWD=\"SC\",\"0000\",\"9999\"", "+CME ERROR: 3"),
+        ("AT+CLCK=\"SC\",1,\"1111\"", "+CME ERROR: 16"),
+        ("AT+CLCK=\"SC\",1,\"0000\"", "OK"),
+        ("AT+CLCK=\"SC\",2", "+CLCK: 1 | OK"),
+        ("AT+CPWD=\"SC\",\"0000\",\"9999\"", "OK"),
+        ("AT+CLCK=\"SC\",0,\"0000\"", "+CME ERROR: 16"),
+        ("AT+CLCK=\"SC\",0,\"9999\"", "OK"),
+        ("AT+CLCK=\"FD\",2", "+CME ERROR: 4"),
+    ]);
+}
+
+#[test]
+fn no_card_has_its_own_errors() {
+    Bench::with(|modem| modem.sim_inserted = false, |_| {}, "").check(&[
+        ("AT+CPIN?", "+CME ERROR: 10"),
+        ("AT+CIMI", "+CME ERROR: 10"),
+        ("AT+CMGS=31", "+CMS ERROR: 310"),
+        ("AT+CGSN", "867856030000019 | OK"),
+    ]);
+}
+
+#[test]
+fn a_card_is_busy_until_sms_ready() {
+    let mut bench = Bench::started(|modem| modem.sms_ready_time = Duration::from_secs(5), |_| {}, "");
+    assert_eq!(lines(&bench.pass(0)), "RDY | +CFUN: 1 | +CPIN: READY | Call Ready");
+    bench.check(&[("ATE0+CMEE=1", "OK"), ("AT+CMGS=31", "+CMS ERROR: 314"), ("AT+CPMS?", "+CMS ERROR: 314")]);
+    assert_eq!(lines(&bench.pass(5000)), "SMS Ready");
+    assert_eq!(bench.send(PDU), "+CMGS: 0 | OK");
+}
+
+#[test]
+fn a_reset_loses_what_was_set_and_says_the_boot_lines() {
+    let mut bench = Bench::started(|modem| modem.boot_time = Duration::from_secs(2), |_| {}, "");
+    bench.pass(3000);
+    bench.check(&[("ATE0+CMEE=1;+CREG=2;+CNMI=2,1;+CMGF=1", "OK"), ("AT+CFUN=1,1", "OK")]);
+    assert_eq!(bench.ask("AT"), "", "deaf while starting");
+    assert_eq!(lines(&bench.pass(2000)), "RDY | +CFUN: 1 | +CPIN: READY | Call Ready | SMS Ready");
+    bench.check(&[
+        ("AT+CREG?", "+CREG: 0,1 | OK"),
+        ("AT+CNMI?", "+CNMI: 0,0,0,0,0 | OK"),
+        ("AT+CMGF?", "+CMGF: 0 | OK"),
+        ("AT+FOO=", "ERROR"),
+        ("AT+CMEE?", "+CMEE: 0 | OK"),
+    ]);
+}
+
+#[test]
+fn a_modem_without_radio_or_network_does_not_send() {
+    let mut bench = Bench::new();
+    bench.check(&[("AT+CREG=1", "OK"), ("AT+CFUN=4", "OK | +CREG: 0"), ("AT+CMGS=31", "+CMS ERROR: 302")]);
+    bench.check(&[("AT+CSQ", "+CSQ: 99,99 | OK"), ("AT+CFUN=1", "OK | +CREG: 1"), ("AT+CFUN=7", "+CME ERROR: 50")]);
+    bench.engine.set_registration(3, bench.now);
+    assert_eq!(lines(&bench.pass(0)), "+CREG: 3");
+    assert_eq!(bench.send(PDU), "+CMS ERROR: 331");
+    bench.check(&[("AT+COPS?", "+COPS: 0 | OK"), ("AT+CUSD=1,\"*888#\",15", "+CME ERROR: 30")]);
+    bench.engine.set_registration(5, bench.now);
+    assert_eq!(lines(&bench.pass(0)), "+CREG: 5");
+    assert_eq!(bench.send(PDU), "+CMGS: 0 | OK");
+    assert_eq!(bench.network.transmission_count(), 1);
+}
+
+#[test]
+fn a_sent_pdu_is_transmitted_once_and_the_reference_wraps() {
+    let mut bench = Bench::new();
+    for reference in (0..256).chain(0..2) {
+        assert_eq!(bench.send(PDU), format!("+CMGS: {reference} | OK"));
+    }
+    let sent = bench.network.transmissions();
+    assert_eq!(sent.len(), 258);
+    let first = &sent[0];
+    assert_eq!((first.modem.as_str(), first.sequence, first.message_reference), ("modem1", 1, 0));
+    assert_eq!((first.receiver.as_str(), first.text.as_deref()), ("6281234567890", Some("Your OTP is 424242")));
+    assert_eq!((first.pdu_hex.as_str(), first.part), (PDU, (1, 1)));
+    assert_eq!(first.at_millis, 1_795_194_000_000);
+}
+
+#[test]
+fn a_pdu_that_does_not_fit_its_length_is_refused_and_not_transmitted() {
+    let cases = [
+        ("AT+CMGS=30", PDU),
+        ("AT+CMGS=32", PDU),
+        ("AT+CMGS=31", "XY"),
+        ("AT+CMGS=31", ""),
+        ("AT+CMGS=31", PDU.strip_prefix("00").expect("00")),
+    ];
+    for (command, pdu) in cases {
+        let mut bench = Bench::new();
+        assert_eq!(bench.raw(&format!("{command}\r")), "\r\n> ");
+        assert_eq!(lines(&bench.raw(&format!("{pdu}\u{1a}"))), "+CMS ERROR: 304", "{command} {pdu}");
+        assert_eq!(bench.network.transmission_count(), 0);
+    }
+    Bench::new().check(&[
+        ("AT+CMGS=", "+CMS ERROR: 304"),
+        ("AT+CMGS=7", "+CMS ERROR: 304"),
+        ("AT+CMGS=165", "+CMS ERROR: 304"),
+        ("AT+CMGS=\"31\"", "+CMS ERROR: 304"),
+        ("AT+CMGS", "ERROR"),
+        ("AT+CMGS=31;+CSQ", "ERROR"),
+    ]);
+}
+
+#[test]
+fn escape_gives_the_message_up() {
+    let mut bench = Bench::new();
+    bench.raw("AT+CMGS=31\r");
+    assert_eq!(bench.raw(&format!("{PDU}\u{1b}")), "\r\nOK\r\n");
+    assert_eq!(bench.network.transmission_count(), 0);
+    assert_eq!(bench.ask("AT"), "OK");
+}
+
+#[test]
+fn a_pdu_without_smsc_needs_one_on_the_card() {
+    let mut bench = Bench::with(|modem| modem.smsc = String::new(), |_| {}, "");
+    assert_eq!(bench.ask("AT+CSCA?"), "+CSCA: \"\",129 | OK");
+    assert_eq!(bench.send(PDU), "+CMS ERROR: 330");
+    bench.check(&[("AT+CSCA=\"+628110000000\",145", "OK"), ("AT+CSCA?", "+CSCA: \"+628110000000\",145 | OK")]);
+    assert_eq!(bench.send(PDU), "+CMGS: 0 | OK");
+}
+
+#[test]
+fn the_air_takes_its_time_and_other_commands_wait() {
+    let mut bench = Bench::with(|_| {}, |network| network.air_time = Duration::from_millis(2500), "");
+    assert_eq!(bench.send(PDU), "");
+    assert_eq!(bench.raw("AT+CSQ\r"), "", "one line at a time");
+    assert_eq!(bench.pass(2499), "");
+    assert_eq!(bench.network.transmission_count(), 0, "not transmitted before the air time is over");
+    assert_eq!(lines(&bench.pass(1)), "+CMGS: 0 | OK | +CSQ: 21,0 | OK");
+    assert_eq!(bench.network.transmission_count(), 1);
+}
+
+#[test]
+fn a_modem_that_loses_its_power_in_the_air_did_not_transmit() {
+    let mut bench = Bench::with(|_| {}, |network| network.air_time = Duration::from_secs(1), "");
+    bench.send(PDU);
+    bench.engine.power_off();
+    assert_eq!(bench.pass(5000), "");
+    assert_eq!(bench.network.transmission_count(), 0);
+}
+
+#[test]
+fn reports_come_only_when_asked_for_and_as_the_receiver_is() {
+    let rules = [
+        ("*7890", Treatment::Fail(0x46), vec![0x46]),
+        ("62812*", Treatment::NeverReport, vec![]),
+        ("*", Treatment::Slow(crate::ScriptDuration(Duration::from_secs(60))), vec![0x30, 0x00]),
+        ("1", Treatment::Fail(0x41), vec![0x00]),
+    ];
+    for (number, treatment, states) in rules {
+        let settings = |network: &mut NetworkSettings| {
+            network.report_delay = Duration::from_secs(1);
+            network.receivers = vec![ReceiverRule::new(number, treatment)];
+        };
+        let mut bench = Bench::with(|_| {}, settings, "");
+        bench.ask("AT+CNMI=2,1,0,1,0");
+        assert_eq!(bench.send(PDU), "+CMGS: 0 | OK");
+        assert_eq!(bench.send(PDU_WITH_REPORT), "+CMGS: 1 | OK");
+        assert_eq!(bench.pass(999), "");
+        let said = lines(&bench.pass(61_001));
+        let reports: Vec<&str> = said.split(" | ").filter(|line| line.starts_with("0691261801000006")).collect();
+        let expected: Vec<String> = states.iter().map(|state| format!("{state:02X}")).collect();
+        let found: Vec<&str> = reports.iter().map(|report| report.get(report.len() - 2..).expect("status")).collect();
+        assert_eq!(found, expected, "{number}: {said}");
+        assert!(reports.iter().all(|report| report.contains("06010D91261832547698F0")), "reference 1: {said}");
+    }
+}
+
+#[test]
+fn a_network_can_refuse_a_receiver() {
+    let rule = ReceiverRule::new("6281234567890", Treatment::Refuse(38));
+    let mut bench = Bench::with(|_| {}, |network| network.receivers = vec![rule.clone()], "");
+    assert_eq!(bench.send(PDU), "+CMS ERROR: 38");
+    assert_eq!(bench.network.transmission_count(), 0);
+}
+
+mod faults;
+mod stored;
