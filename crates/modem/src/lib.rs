@@ -9,14 +9,16 @@
 //! Map: [`Settings::build`] gives a [`ModemHandle`] (status, turns) and an [`Actor`] (I/O). The conversation itself is
 //! `session`, which does no I/O: bytes, time and requests go in, actions come out.
 
+mod actor;
 mod event;
 mod handle;
 mod pin;
+mod serial;
+mod session;
 mod settings;
 mod status;
 mod submission;
-
-mod actor;
+mod trace;
 
 pub use actor::{Actor, ActorError};
 pub use event::{Inbound, InboundReceipt, ModemEvent, ModemEventKind};

@@ -1,0 +1,135 @@
+//! The way back in step: ESC, silence, `AT`, and a question whose answer cannot be mistaken.
+//!
+//! After a time-out or an ESC a late answer may still be on its way, and a plain OK does not say whose it is. So `AT` is
+//! followed by `AT+CSQ`: only an OK that comes after a `+CSQ:` line is believed, everything before it is dropped.
+//! A prompt that comes late is left by another ESC. After some silent rounds the line is opened again.
+
+use std::time::Instant;
+
+use super::{Session, State, answer_result};
+use crate::status::Phase;
+use crate::trace;
+
+/// Rounds of ESC and AT before the line is opened again.
+const ROUNDS: u32 = 5;
+/// How often the modem may refuse the marker before it is believed to have none.
+const REFUSED_MARKERS: u32 = 2;
+
+/// A way back in step under way.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    round: u32,
+    stage: Stage,
+    pub(super) deadline: Instant,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// ESC was written; whatever comes is dropped.
+    Settling,
+    /// `AT` was written.
+    Attention,
+    /// `AT+CSQ` was written.
+    Marker { is_seen: bool, refused: u32 },
+}
+
+impl Session {
+    /// Begins a conversation on a fresh line, in which anything may be half said.
+    pub(super) fn start(&mut self, now: Instant) {
+        self.settle(1, now);
+    }
+
+    /// Brings the conversation back in step; steps that wait go on afterwards.
+    pub(super) fn recover(&mut self, why: &'static str, now: Instant) {
+        tracing::debug!(modem.name = %self.settings.name, "getting back in step: {why}");
+        if matches!(self.status.phase, Phase::Ready | Phase::NotRegistered) {
+            self.status.phase = Phase::Recovering;
+        }
+        self.status.recoveries += 1;
+        self.settle(1, now);
+    }
+
+    /// Begins the whole initialisation again, as after a reset of the modem.
+    pub(super) fn restart(&mut self, why: &'static str, now: Instant) {
+        tracing::info!(modem.name = %self.settings.name, "initialising again: {why}");
+        self.fail_submission(why);
+        self.status.phase = Phase::Starting;
+        self.is_initialised = false;
+        self.steps.clear();
+        self.storage = None;
+        self.pause_until = None;
+        self.settle(1, now);
+    }
+
+    fn settle(&mut self, round: u32, now: Instant) {
+        self.awaited_pdu = None;
+        self.splitter.expect_prompt(true);
+        self.write_escape();
+        let deadline = now + self.settings.timeouts.settle;
+        self.state = State::Recovering(Recovery { round, stage: Stage::Settling, deadline });
+    }
+
+    fn next_round(&mut self, round: u32, now: Instant) {
+        if round < ROUNDS {
+            self.settle(round + 1, now);
+        } else {
+            self.give_up("the modem does not answer");
+        }
+    }
+
+    pub(super) fn recovery_timed_out(&mut self, recovery: Recovery, now: Instant) {
+        if matches!(recovery.stage, Stage::Settling) {
+            trace::written(&self.settings.name, "AT");
+            self.write_command("AT");
+            self.go_on(recovery.round, Stage::Attention, now);
+        } else {
+            self.next_round(recovery.round, now);
+        }
+    }
+
+    pub(super) fn recovery_prompted(&mut self, recovery: Recovery, now: Instant) {
+        self.next_round(recovery.round, now);
+    }
+
+    pub(super) fn recovery_line(&mut self, recovery: Recovery, line: &str, now: Instant) {
+        // A modem that lost ATV1 answers in digits.
+        let is_ok = line == "0" || answer_result(line).is_some_and(|result| result == gsm::FinalResult::Ok);
+        let is_error = line == "4" || (!is_ok && answer_result(line).is_some());
+        let Recovery { round, stage, deadline } = recovery;
+        let stay = |stage| State::Recovering(Recovery { round, stage, deadline });
+        match stage {
+            Stage::Attention if is_ok || is_error => self.write_marker(round, 0, now),
+            Stage::Marker { is_seen: true, .. } if is_ok => self.in_step(now),
+            Stage::Marker { is_seen: false, refused } if is_error && refused + 1 >= REFUSED_MARKERS => {
+                self.in_step(now)
+            }
+            Stage::Marker { is_seen: false, refused } if is_error => self.write_marker(round, refused + 1, now),
+            Stage::Marker { refused, .. } if line.starts_with("+CSQ:") => {
+                self.state = stay(Stage::Marker { is_seen: true, refused });
+            }
+            other => {
+                self.state = stay(other);
+                if !is_ok && !is_error {
+                    self.urc(line, now);
+                }
+            }
+        }
+    }
+
+    fn write_marker(&mut self, round: u32, refused: u32, now: Instant) {
+        trace::written(&self.settings.name, "AT+CSQ");
+        self.write_command("AT+CSQ");
+        self.go_on(round, Stage::Marker { is_seen: false, refused }, now);
+    }
+
+    fn go_on(&mut self, round: u32, stage: Stage, now: Instant) {
+        let deadline = now + self.settings.timeouts.attention;
+        self.state = State::Recovering(Recovery { round, stage, deadline });
+    }
+
+    fn in_step(&mut self, _now: Instant) {
+        self.splitter.expect_prompt(false);
+        self.state = State::Idle;
+        self.add_steps_in_step();
+    }
+}

@@ -1,0 +1,267 @@
+//! `AT+CMGS` in PDU mode (3GPP TS 27.005 §4.3): length, prompt and PDU, PDU, final result.
+//!
+//! The command is written first and the submission's `prepare` polled while the modem makes its prompt; the PDU is
+//! written only when both are there. Up to then everything is undone by ESC; from then on only a final result tells
+//! what happened.
+
+use std::time::{Duration, Instant};
+
+use gsm::{ErrorClass, ErrorCode, FinalResult, Pdu};
+use zeroize::Zeroizing;
+
+use super::{Action, ESC, Session, State, answer_result, answers};
+use crate::submission::{Refused, SendError, Sent};
+use crate::trace;
+
+/// Silence after a message before the regular look may begin.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// A submission on the wire.
+#[derive(Debug)]
+pub(super) struct Sending {
+    stage: Stage,
+    tpdu_length: usize,
+    command: String,
+    pub(super) deadline: Instant,
+    /// When `prepare` must be done.
+    prepare_deadline: Instant,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// `AT+CMGS` was written; prompt and PDU are awaited.
+    Preparing { is_prompted: bool, hex: Option<Zeroizing<String>> },
+    /// The caller refused and was answered; the prompt is awaited to be left by ESC.
+    Refused,
+    /// The PDU was written; `+CMGS` and the final result are awaited.
+    HandedOver { message_reference: Option<u8> },
+}
+
+impl Sending {
+    /// Answers whether the caller refused and was answered.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.stage, Stage::Refused)
+    }
+
+    /// Answers what became of a submission that is broken off now; `None` if its caller was answered already.
+    pub(super) fn when_interrupted(&self, why: &str) -> Option<Result<Sent, SendError>> {
+        match self.stage {
+            Stage::Preparing { .. } => Some(Err(crate::handle::not_sent(why))),
+            Stage::Refused => None,
+            Stage::HandedOver { .. } => Some(Err(SendError::Unknown { detail: why.to_owned() })),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn begin_sending(&mut self, tpdu_length: usize, now: Instant) {
+        let command = format!("AT+CMGS={tpdu_length}");
+        trace::written(&self.settings.name, &command);
+        self.splitter.expect_prompt(true);
+        self.write_command(&command);
+        self.actions.push_back(Action::Prepare);
+        self.state = State::Sending(Sending {
+            stage: Stage::Preparing { is_prompted: false, hex: None },
+            tpdu_length,
+            command,
+            deadline: now + self.settings.timeouts.prompt,
+            prepare_deadline: now + self.settings.timeouts.prepare,
+        });
+    }
+
+    /// Takes what `prepare` made; too late an answer is dropped.
+    pub(crate) fn prepared(&mut self, prepared: Result<Pdu, Refused>, now: Instant) {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Sending(sending) => self.prepared_for(sending, prepared, now),
+            other => self.state = other,
+        }
+        self.pump(now);
+    }
+
+    fn prepared_for(&mut self, mut sending: Sending, prepared: Result<Pdu, Refused>, now: Instant) {
+        let Stage::Preparing { is_prompted, hex } = &mut sending.stage else {
+            self.state = State::Sending(sending);
+            return;
+        };
+        match prepared {
+            Ok(pdu) if pdu.tpdu_length() == sending.tpdu_length => {
+                *hex = Some(pdu.hex());
+                self.hand_over(sending, now);
+            }
+            Ok(_) => {
+                self.finish_sending(Err(not_sent(ErrorClass::GiveUp, None, "the pdu is not as long as was said")));
+                self.leave_prompt(sending, now);
+            }
+            Err(Refused) => {
+                let is_prompted = *is_prompted;
+                self.finish_sending(Err(SendError::Refused));
+                sending.stage = Stage::Refused;
+                if is_prompted {
+                    self.leave_prompt(sending, now);
+                } else {
+                    self.state = State::Sending(sending);
+                }
+            }
+        }
+    }
+
+    pub(super) fn prompted(&mut self, mut sending: Sending, now: Instant) {
+        match &mut sending.stage {
+            Stage::Preparing { is_prompted, .. } => {
+                *is_prompted = true;
+                sending.deadline = sending.prepare_deadline.max(now);
+                self.hand_over(sending, now);
+            }
+            Stage::Refused => self.leave_prompt(sending, now),
+            Stage::HandedOver { .. } => self.state = State::Sending(sending),
+        }
+    }
+
+    /// Writes the PDU if both the prompt and the PDU are there.
+    fn hand_over(&mut self, mut sending: Sending, now: Instant) {
+        if let Stage::Preparing { is_prompted: true, hex: Some(hex) } = &sending.stage {
+            let mut bytes = Zeroizing::new(Vec::with_capacity(hex.len() + 1));
+            bytes.extend_from_slice(hex.as_bytes());
+            bytes.push(0x1a);
+            trace::written(&self.settings.name, "(pdu)");
+            self.splitter.expect_prompt(false);
+            self.actions.push_back(Action::HandedOver);
+            self.actions.push_back(Action::Write(bytes));
+            sending.stage = Stage::HandedOver { message_reference: None };
+            sending.deadline = now + self.settings.timeouts.result;
+        }
+        self.state = State::Sending(sending);
+    }
+
+    pub(super) fn sending_line(&mut self, mut sending: Sending, line: &str, now: Instant) {
+        if line == sending.command {
+            self.state = State::Sending(sending);
+            return;
+        }
+        match &mut sending.stage {
+            Stage::HandedOver { message_reference } => {
+                if line.starts_with("+CMGS:") {
+                    *message_reference = answers::message_reference(line);
+                } else if let Some(result) = answer_result(line) {
+                    let message_reference = *message_reference;
+                    self.sent(message_reference, result, now);
+                    return;
+                }
+            }
+            Stage::Preparing { .. } | Stage::Refused => {
+                // OK cannot answer AT+CMGS before the PDU: it is a late one.
+                if let Some(result) = answer_result(line).filter(|result| *result != FinalResult::Ok) {
+                    self.refused_before_prompt(&sending, &result, now);
+                    return;
+                }
+            }
+        }
+        self.state = State::Sending(sending);
+        self.urc(line, now);
+    }
+
+    /// Takes the final result after the PDU.
+    fn sent(&mut self, message_reference: Option<u8>, result: FinalResult, now: Instant) {
+        self.quiet_from = now + QUIET;
+        match code_of(&result) {
+            None if result == FinalResult::Ok && message_reference.is_some() => {
+                self.finish_sending(Ok(Sent { message_reference }));
+            }
+            None if result == FinalResult::Ok => {
+                self.finish_sending(Err(SendError::Unknown { detail: "OK without +CMGS".to_owned() }));
+                self.recover("OK without +CMGS", now);
+            }
+            None => {
+                let detail = "the modem answered ERROR to the pdu";
+                self.finish_sending(Err(not_sent(ErrorClass::RetryHere, None, detail)));
+            }
+            Some(code) => {
+                self.finish_sending(match code.class() {
+                    ErrorClass::AlreadySent => Ok(Sent { message_reference: None }),
+                    ErrorClass::Unknown => Err(SendError::Unknown { detail: describe(&code) }),
+                    class => Err(not_sent(class, Some(code), &describe(&code))),
+                });
+                self.restart_if_lost_its_settings(&code, now);
+            }
+        }
+    }
+
+    fn refused_before_prompt(&mut self, sending: &Sending, result: &FinalResult, now: Instant) {
+        self.splitter.expect_prompt(false);
+        let code = code_of(result);
+        if !matches!(sending.stage, Stage::Refused) {
+            let class = code.map_or(ErrorClass::RetryHere, ErrorCode::class);
+            // Without a PDU nothing can be unknown or sent already.
+            let class = match class {
+                ErrorClass::Unknown | ErrorClass::AlreadySent => ErrorClass::RetryHere,
+                known => known,
+            };
+            let detail = code.as_ref().map_or_else(|| "the modem answered ERROR to AT+CMGS".to_owned(), describe);
+            self.finish_sending(Err(not_sent(class, code, &detail)));
+        }
+        if let Some(code) = code {
+            self.restart_if_lost_its_settings(&code, now);
+        }
+    }
+
+    pub(super) fn sending_timed_out(&mut self, sending: Sending, now: Instant) {
+        match sending.stage {
+            Stage::Preparing { is_prompted: false, .. } => {
+                self.finish_sending(Err(not_sent(ErrorClass::RetryHere, None, "no prompt")));
+                self.leave_prompt(sending, now);
+            }
+            Stage::Preparing { is_prompted: true, .. } => {
+                self.finish_sending(Err(not_sent(ErrorClass::RetryHere, None, "the pdu was not ready in time")));
+                self.leave_prompt(sending, now);
+            }
+            Stage::Refused => self.leave_prompt(sending, now),
+            Stage::HandedOver { .. } => {
+                self.finish_sending(Err(SendError::Unknown { detail: "no final result in time".to_owned() }));
+                self.recover("no final result after a pdu", now);
+            }
+        }
+    }
+
+    fn finish_sending(&mut self, result: Result<Sent, SendError>) {
+        self.actions.push_back(Action::Finished(result));
+    }
+
+    /// Leaves the prompt without sending; whether and how the modem answers that is not the same everywhere.
+    fn leave_prompt(&mut self, sending: Sending, now: Instant) {
+        drop(sending);
+        self.recover("a prompt was left", now);
+    }
+
+    /// Initialises again when a code tells that the modem forgot what it was told, or lost its SIM.
+    fn restart_if_lost_its_settings(&mut self, code: &ErrorCode, now: Instant) {
+        if matches!(code, ErrorCode::Cms(305 | 310..=318) | ErrorCode::Cme(10..=18)) {
+            self.restart("the modem lost its settings or its card", now);
+        }
+    }
+
+    /// Writes ESC.
+    pub(super) fn write_escape(&mut self) {
+        trace::written(&self.settings.name, "(esc)");
+        self.actions.push_back(Action::Write(Zeroizing::new(ESC.to_vec())));
+    }
+}
+
+fn not_sent(class: ErrorClass, code: Option<ErrorCode>, detail: &str) -> SendError {
+    SendError::NotSent { class, code, detail: detail.to_owned() }
+}
+
+fn code_of(result: &FinalResult) -> Option<ErrorCode> {
+    match result {
+        FinalResult::Cms(code) | FinalResult::Cme(code) => Some(*code),
+        _ => None,
+    }
+}
+
+/// Says a code in words; a text from the modem is not repeated.
+fn describe(code: &ErrorCode) -> String {
+    match code {
+        ErrorCode::Cms(number) => format!("+CMS ERROR {number}: {}", code.meaning()),
+        ErrorCode::Cme(number) => format!("+CME ERROR {number}: {}", code.meaning()),
+        _ => code.meaning().to_owned(),
+    }
+}

@@ -1,0 +1,194 @@
+//! The single exchanges of a conversation: what is written, how long to wait, which lines belong to the answer.
+//!
+//! Never: deciding what follows from an answer; that is the session. No argument here comes from outside unchecked:
+//! numbers are typed, PINs and service centres are digits, storages two capital letters.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::event::Place;
+use crate::settings::{Settings, Timeouts};
+
+/// One command with its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    EchoOff,
+    Verbose,
+    NumericErrors,
+    /// ICCID, asked in the n-th vendor's way.
+    Card(usize),
+    PinState,
+    /// Tries left, asked in the n-th vendor's way.
+    PinTries(usize),
+    EnterPin,
+    Charset,
+    PduMode,
+    Service,
+    /// The n-th way of having messages and reports routed here.
+    Routing(usize),
+    RegistrationUrc,
+    SetServiceCenter,
+    ServiceCenter,
+    Manufacturer,
+    Model,
+    Revision,
+    Imei,
+    Imsi,
+    Storage,
+    Signal,
+    Registration,
+    RegistrationEps,
+    Operator,
+    SelectStorage(String),
+    ReadReport(Place),
+    ReadInbound(Place),
+    Delete(Place),
+}
+
+/// Ways to ask for the ICCID (SIMCom, SIM7600, Quectel, Huawei, ZTE): command and prefix of the answer.
+pub(super) const CARD_COMMANDS: [(&str, &str); 5] = [
+    ("AT+CCID", "+CCID:"),
+    ("AT+CICCID", "+ICCID:"),
+    ("AT+QCCID", "+QCCID:"),
+    ("AT^ICCID?", "^ICCID:"),
+    ("AT+ZGETICCID", "+ZGETICCID:"),
+];
+
+/// Ways to ask for the PIN tries left (3GPP TS 27.007 §8.65, SIMCom, Huawei).
+pub(super) const PIN_TRIES_COMMANDS: [(&str, &str); 3] =
+    [("AT+CPINR=\"SIM PIN\"", "+CPINR:"), ("AT+SPIC", "+SPIC:"), ("AT^CPIN?", "^CPIN:")];
+
+/// `AT+CNMI` with delivery reports, best first (3GPP TS 27.005 §3.4.1).
+const ROUTING_WITH_REPORTS: [(&str, &str); 5] = [
+    ("AT+CNMI=2,1,2,1,0", "2,1,2,1,0"),
+    ("AT+CNMI=2,1,2,2,0", "2,1,2,2,0"),
+    ("AT+CNMI=1,1,0,1,0", "1,1,0,1,0"),
+    ("AT+CNMI=1,1,0,2,0", "1,1,0,2,0"),
+    ("AT+CNMI=2,1,2,0,0", "2,1,2,0,0"),
+];
+
+/// `AT+CNMI` without delivery reports.
+const ROUTING_WITHOUT_REPORTS: [(&str, &str); 3] =
+    [("AT+CNMI=2,1,2,0,0", "2,1,2,0,0"), ("AT+CNMI=2,1,0,0,0", "2,1,0,0,0"), ("AT+CNMI=1,1,0,0,0", "1,1,0,0,0")];
+
+/// Returns the ways of routing that fit the settings: command and its parameters.
+pub(super) fn routings(delivery_reports: bool) -> &'static [(&'static str, &'static str)] {
+    if delivery_reports { &ROUTING_WITH_REPORTS } else { &ROUTING_WITHOUT_REPORTS }
+}
+
+impl Step {
+    /// Returns the command without its CR.
+    pub(super) fn command(&self, settings: &Settings) -> Zeroizing<String> {
+        let text = match self {
+            Self::EnterPin => {
+                let pin = settings.sim_pin.as_ref();
+                let mut text = Zeroizing::new(String::with_capacity(20));
+                text.push_str("AT+CPIN=\"");
+                text.push_str(pin.map_or("", |pin| pin.expose()));
+                text.push('"');
+                return text;
+            }
+            Self::SetServiceCenter => settings.sms_center.as_ref().map_or_else(
+                || "AT+CSCA?".to_owned(),
+                |center| format!("AT+CSCA=\"{}\",{}", center.as_str(), center.kind()),
+            ),
+            Self::SelectStorage(storage) => format!("AT+CPMS=\"{storage}\""),
+            Self::ReadReport(place) | Self::ReadInbound(place) => format!("AT+CMGR={}", place.index),
+            Self::Delete(place) => format!("AT+CMGD={}", place.index),
+            Self::Routing(way) => {
+                routings(settings.delivery_reports).get(*way).map_or("AT", |(command, _)| command).to_owned()
+            }
+            _ => self.verb().to_owned(),
+        };
+        Zeroizing::new(text)
+    }
+
+    /// Returns what the trace log may show of the command: never a PIN.
+    pub(super) fn verb(&self) -> &'static str {
+        match self {
+            Self::EchoOff => "ATE0",
+            Self::Verbose => "ATV1",
+            Self::NumericErrors => "AT+CMEE=1",
+            Self::Card(way) => CARD_COMMANDS.get(*way).map_or("AT", |(command, _)| command),
+            Self::PinState => "AT+CPIN?",
+            Self::PinTries(way) => PIN_TRIES_COMMANDS.get(*way).map_or("AT", |(command, _)| command),
+            Self::EnterPin => "AT+CPIN=•••",
+            Self::Charset => "AT+CSCS=\"GSM\"",
+            Self::PduMode => "AT+CMGF=0",
+            // With phase 2+ service (1) every routed report would have to be acknowledged by +CNMA.
+            Self::Service => "AT+CSMS=0",
+            Self::Routing(_) => "AT+CNMI=…",
+            Self::RegistrationUrc => "AT+CREG=1",
+            Self::SetServiceCenter => "AT+CSCA=…",
+            Self::ServiceCenter => "AT+CSCA?",
+            Self::Manufacturer => "AT+CGMI",
+            Self::Model => "AT+CGMM",
+            Self::Revision => "AT+CGMR",
+            Self::Imei => "AT+CGSN",
+            Self::Imsi => "AT+CIMI",
+            Self::Storage => "AT+CPMS?",
+            Self::Signal => "AT+CSQ",
+            Self::Registration => "AT+CREG?",
+            Self::RegistrationEps => "AT+CEREG?",
+            Self::Operator => "AT+COPS?",
+            Self::SelectStorage(_) => "AT+CPMS=…",
+            Self::ReadReport(_) | Self::ReadInbound(_) => "AT+CMGR=…",
+            Self::Delete(_) => "AT+CMGD=…",
+        }
+    }
+
+    /// Returns the prefix of the lines that belong to the answer.
+    pub(super) fn prefix(&self) -> Option<&'static str> {
+        match self {
+            Self::Card(way) => CARD_COMMANDS.get(*way).map(|(_, prefix)| *prefix),
+            Self::PinState => Some("+CPIN:"),
+            Self::PinTries(way) => PIN_TRIES_COMMANDS.get(*way).map(|(_, prefix)| *prefix),
+            Self::ServiceCenter => Some("+CSCA:"),
+            Self::Manufacturer => Some("+CGMI:"),
+            Self::Model => Some("+CGMM:"),
+            Self::Revision => Some("+CGMR:"),
+            Self::Imei => Some("+CGSN:"),
+            Self::Imsi => Some("+CIMI:"),
+            Self::Storage | Self::SelectStorage(_) => Some("+CPMS:"),
+            Self::Signal => Some("+CSQ:"),
+            Self::Registration => Some("+CREG:"),
+            Self::RegistrationEps => Some("+CEREG:"),
+            Self::Operator => Some("+COPS:"),
+            Self::ReadReport(_) | Self::ReadInbound(_) => Some("+CMGR:"),
+            _ => None,
+        }
+    }
+
+    /// Answers whether lines without prefix belong to the answer.
+    pub(super) fn takes_bare_lines(&self) -> bool {
+        matches!(
+            self,
+            Self::Card(_)
+                | Self::Manufacturer
+                | Self::Model
+                | Self::Revision
+                | Self::Imei
+                | Self::Imsi
+                | Self::ReadReport(_)
+                | Self::ReadInbound(_)
+        )
+    }
+
+    /// Returns how long to wait for the final result.
+    pub(super) fn timeout(&self, timeouts: &Timeouts) -> Duration {
+        match self {
+            Self::EchoOff | Self::Verbose | Self::NumericErrors | Self::PduMode => timeouts.attention,
+            Self::Card(_)
+            | Self::PinState
+            | Self::EnterPin
+            | Self::Imei
+            | Self::Imsi
+            | Self::SelectStorage(_)
+            | Self::ReadReport(_)
+            | Self::ReadInbound(_)
+            | Self::Delete(_) => timeouts.card,
+            _ => timeouts.command,
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! Conversations as transcripts: what is said, what is answered, what comes of it.
+
+use std::time::{Duration, Instant};
+
+use gsm::{ErrorClass, ErrorCode, Pdu};
+
+use super::{Action, Session};
+use crate::event::Place;
+use crate::pin::{Pin, PinMemory};
+use crate::settings::{Settings, SmsCenter};
+use crate::status::Phase;
+use crate::submission::{Refused, SendError, Sent};
+
+/// A SUBMIT of the reference vectors: `tpdu_length` 24.
+const PDU: &str = "0001000B917228001011F100000CC8329BFD065DDF72363904";
+const PDU_LENGTH: usize = 24;
+const REPORT: &str = "062A0B917228001011F1621112123456006211121234560000";
+
+/// A session and the modem that the test plays.
+struct Talk {
+    session: Session,
+    now: Instant,
+    /// What it did last.
+    last: Vec<String>,
+}
+
+impl Talk {
+    fn with(settings: Settings) -> Self {
+        let now = tokio::time::Instant::now().into_std();
+        Self { session: Session::new(settings, now), now, last: Vec::new() }
+    }
+
+    fn new() -> Self {
+        Self::with(Settings::new("m", "/dev/null"))
+    }
+
+    /// A session that has initialised.
+    fn ready() -> Self {
+        let mut talk = Self::new();
+        talk.initialise(&[]);
+        assert_eq!(talk.session.status().phase, Phase::Ready);
+        talk
+    }
+
+    /// What the session does now, one word or written line each.
+    fn did(&mut self) -> Vec<String> {
+        let mut did = Vec::new();
+        while let Some(action) = self.session.next_action() {
+            did.push(match action {
+                Action::Write(bytes) => {
+                    String::from_utf8(bytes.to_vec()).unwrap().replace('\x1b', "<ESC>").replace('\x1a', "<^Z>")
+                }
+                Action::Prepare => "(prepare)".to_owned(),
+                Action::HandedOver => "(handed over)".to_owned(),
+                Action::Finished(result) => format!("(finished {})", short(&result)),
+                Action::Report(report) => format!("(report {})", report.message_reference),
+                Action::Inbound(_, place) => format!("(inbound {:?})", place.map(|place| place.index)),
+                Action::Reopen => "(reopen)".to_owned(),
+            });
+        }
+        if !did.is_empty() {
+            self.last.clone_from(&did);
+        }
+        did
+    }
+
+    fn hears(&mut self, text: &str) -> Vec<String> {
+        self.session.received(text.as_bytes(), self.now);
+        self.did()
+    }
+
+    fn waits(&mut self, time: Duration) -> Vec<String> {
+        self.now += time;
+        self.session.tick(self.now);
+        self.did()
+    }
+
+    fn submits(&mut self) -> Vec<String> {
+        self.session.submit(PDU_LENGTH, self.now);
+        self.did()
+    }
+
+    fn prepares(&mut self, prepared: Result<Pdu, Refused>) -> Vec<String> {
+        self.session.prepared(prepared, self.now);
+        self.did()
+    }
+
+    /// Brings a message to the air.
+    fn hands_over(&mut self) {
+        assert_eq!(self.submits(), ["AT+CMGS=24\r", "(prepare)"]);
+        assert_eq!(self.prepares(pdu()), [""; 0]);
+        assert_eq!(self.hears("\r\n> "), ["(handed over)".to_owned(), format!("{PDU}<^Z>")]);
+    }
+
+    /// Answers what is asked until nothing is asked any more; returns all commands. `special` answers come first.
+    fn initialise(&mut self, special: &[(&str, &str)]) -> Vec<String> {
+        let mut all = self.did();
+        let mut said = self.last.clone();
+        for _ in 0..200 {
+            let settle = Duration::from_millis(50);
+            said = match said.last().map(|last| last.trim_end().to_owned()) {
+                Some(last) if last == "<ESC>" => self.waits(settle),
+                Some(last) if last.starts_with("AT") => {
+                    let answer = special.iter().find(|(command, _)| *command == last).map(|(_, answer)| *answer);
+                    let answer = answer.unwrap_or_else(|| usual(&last)).to_owned();
+                    self.hears(&answer)
+                }
+                _ => break,
+            };
+            all.extend(said.clone());
+        }
+        all.into_iter().map(|said| said.trim_end().to_owned()).collect()
+    }
+}
+
+fn pdu() -> Result<Pdu, Refused> {
+    Ok(Pdu::from_hex(PDU).unwrap())
+}
+
+fn short(result: &Result<Sent, SendError>) -> String {
+    match result {
+        Ok(Sent { message_reference }) => format!("sent {message_reference:?}"),
+        Err(SendError::NotSent { class, code, .. }) => {
+            format!("not sent {class:?} {:?}", code.and_then(ErrorCode::number))
+        }
+        Err(SendError::Refused) => "refused".to_owned(),
+        Err(SendError::Unknown { .. }) => "unknown".to_owned(),
+    }
+}
+
+fn usual(command: &str) -> &'static str {
+    match command {
+        "AT+CPIN?" => "\r\n+CPIN: READY\r\n\r\nOK\r\n",
+        "AT+CSQ" => "\r\n+CSQ: 21,0\r\n\r\nOK\r\n",
+        "AT+CREG?" => "\r\n+CREG: 1,1\r\n\r\nOK\r\n",
+        "AT+COPS?" => "\r\n+COPS: 0,0,\"TELKOMSEL\"\r\n\r\nOK\r\n",
+        "AT+CCID" => "\r\n8962100000000000001f\r\n\r\nOK\r\n",
+        "AT+CGSN" => "\r\n490154203237518\r\n\r\nOK\r\n",
+        "AT+CIMI" => "\r\n510100000000001\r\n\r\nOK\r\n",
+        "AT+CGMI" => "\r\nSIMCOM_Ltd\r\n\r\nOK\r\n",
+        "AT+CGMM" => "\r\nSIMCOM_SIM800L\r\n\r\nOK\r\n",
+        "AT+CGMR" => "\r\nRevision:1418B05SIM800L24\r\n\r\nOK\r\n",
+        "AT+CSCA?" => "\r\n+CSCA: \"+6281100000\",145\r\n\r\nOK\r\n",
+        "AT+CPMS?" => "\r\n+CPMS: \"SM\",0,20,\"SM\",0,20,\"SM\",0,20\r\n\r\nOK\r\n",
+        "AT+CEREG?" | "AT+CPINR=\"SIM PIN\"" | "AT+SPIC" | "AT^CPIN?" => "\r\nERROR\r\n",
+        _ => "\r\nOK\r\n",
+    }
+}
+
+#[test]
+fn initialisation_says_everything_in_order_and_reads_the_identity() {
+    let mut talk = Talk::new();
+    let said = talk.initialise(&[]);
+    assert_eq!(
+        said,
+        [
+            "<ESC>",
+            "AT",
+            "AT+CSQ",
+            "ATE0",
+            "ATV1",
+            "AT+CMEE=1",
+            "AT+CCID",
+            "AT+CPIN?",
+            "AT+CSCS=\"GSM\"",
+            "AT+CMGF=0",
+            "AT+CSMS=0",
+            "AT+CNMI=2,1,2,1,0",
+            "AT+CREG=1",
+            "AT+CSCA?",
+            "AT+CPMS?",
+            "AT+CGMI",
+            "AT+CGMM",
+            "AT+CGMR",
+            "AT+CGSN",
+            "AT+CIMI",
+            "AT+CSQ",
+            "AT+COPS?",
+            "AT+CREG?",
+        ]
+    );
+    let status = talk.session.status();
+    assert_eq!(status.phase, Phase::Ready);
+    assert_eq!(status.identity.imei.as_deref(), Some("490154203237518"));
+    assert_eq!(status.identity.iccid.as_deref(), Some("8962100000000000001"));
+    assert_eq!(status.identity.revision.as_deref(), Some("Revision:1418B05SIM800L24"));
+    assert_eq!((status.rssi, status.signal_dbm), (Some(21), Some(-71)));
+    assert_eq!(status.operator.as_deref(), Some("TELKOMSEL"));
+    assert_eq!(status.smsc.as_deref(), Some("+6281100000"));
+    assert_eq!(status.message_routing, Some("2,1,2,1,0"));
+}
+
+#[test]
+fn routing_falls_back_and_records_what_worked() {
+    let mut talk = Talk::new();
+    let error = "\r\n+CMS ERROR: 303\r\n";
+    talk.initialise(&[("AT+CNMI=2,1,2,1,0", error), ("AT+CNMI=2,1,2,2,0", error)]);
+    assert_eq!(talk.session.status().message_routing, Some("1,1,0,1,0"));
+}
+
+#[test]
+fn a_configured_sms_center_is_written() {
+    let mut settings = Settings::new("m", "/dev/null");
+    settings.sms_center = Some(SmsCenter::parse("+6281100000").unwrap());
+    let said = Talk::with(settings).initialise(&[]);
+    assert!(said.contains(&"AT+CSCA=\"+6281100000\",145".to_owned()), "{said:?}");
+}
+
+#[test]
+fn final_results_of_a_send_are_told_apart() {
+    for (answer, finished) in [
+        ("\r\n+CMGS: 7\r\n\r\nOK\r\n", "sent Some(7)"),
+        ("\r\n+CMS ERROR: 38\r\n", "not sent RetryHere Some(38)"),
+        ("\r\n+CMS ERROR: 28\r\n", "not sent GiveUp Some(28)"),
+        ("\r\n+CMS ERROR: 332\r\n", "unknown"),
+        ("\r\n+CMS ERROR: 500\r\n", "unknown"),
+        ("\r\n+CMS ERROR: 197\r\n", "sent None"),
+        ("\r\nERROR\r\n", "not sent RetryHere None"),
+        ("\r\nOK\r\n", "unknown"),
+    ] {
+        let mut talk = Talk::ready();
+        talk.hands_over();
+        assert_eq!(talk.hears(answer)[0], format!("(finished {finished})"), "{answer:?}");
+    }
+}
+
+#[test]
+fn the_next_message_goes_out_in_the_same_call_as_the_final_result() {
+    let mut talk = Talk::ready();
+    talk.hands_over();
+    talk.session.submit(PDU_LENGTH, talk.now);
+    assert_eq!(talk.hears("\r\n+CMGS: 7\r\n\r\nOK\r\n"), ["(finished sent Some(7))", "AT+CMGS=24\r", "(prepare)"]);
+}
+
+#[test]
+fn the_pdu_waits_for_prompt_and_prepare_whichever_comes_last() {
+    let mut talk = Talk::ready();
+    talk.hands_over();
+    talk.hears("\r\n+CMGS: 1\r\n\r\nOK\r\n");
+    assert_eq!(talk.submits(), ["AT+CMGS=24\r", "(prepare)"]);
+    assert_eq!(talk.hears("AT+CMGS=24\r\r\n> "), [""; 0], "no pdu yet");
+    assert_eq!(talk.prepares(pdu()), ["(handed over)".to_owned(), format!("{PDU}<^Z>")]);
+}
+
+#[test]
+fn a_refused_prepare_leaves_the_prompt_by_esc_and_writes_no_pdu() {
+    for prompt_first in [false, true] {
+        let mut talk = Talk::ready();
+        talk.submits();
+        let mut did = Vec::new();
+        if prompt_first {
+            did.extend(talk.hears("\r\n> "));
+            did.extend(talk.prepares(Err(Refused)));
+        } else {
+            did.extend(talk.prepares(Err(Refused)));
+            did.extend(talk.hears("\r\n> "));
+        }
+        assert_eq!(did, ["(finished refused)", "<ESC>"]);
+        let said = talk.initialise(&[]);
+        assert_eq!(talk.session.status().phase, Phase::Ready, "{said:?}");
+        talk.hands_over();
+    }
+}
+
+#[test]
+fn a_pdu_of_another_length_than_announced_is_not_written() {
+    let mut talk = Talk::ready();
+    talk.session.submit(PDU_LENGTH + 1, talk.now);
+    talk.did();
+    talk.hears("\r\n> ");
+    assert_eq!(talk.prepares(pdu()), ["(finished not sent GiveUp None)", "<ESC>"]);
+}
+
+#[test]
+fn an_error_before_the_prompt_is_never_unknown() {
+    for (answer, class) in [
+        ("+CMS ERROR: 500", ErrorClass::RetryHere),
+        ("+CMS ERROR: 197", ErrorClass::RetryHere),
+        ("ERROR", ErrorClass::RetryHere),
+    ] {
+        let mut talk = Talk::ready();
+        talk.submits();
+        let finished = talk.hears(&format!("\r\n{answer}\r\n"))[0].clone();
+        assert!(finished.starts_with(&format!("(finished not sent {class:?}")), "{answer}: {finished}");
+    }
+}
+
+#[test]
+fn a_missing_prompt_is_not_sent_and_a_late_one_is_left_by_esc() {
+    let mut talk = Talk::ready();
+    talk.submits();
+    talk.prepares(pdu());
+    assert_eq!(talk.waits(Duration::from_secs(10)), ["(finished not sent RetryHere None)", "<ESC>"]);
+    assert_eq!(talk.waits(Duration::from_millis(50)), ["AT\r"]);
+    assert_eq!(talk.hears("\r\n> "), ["<ESC>"], "our AT must not become the text of a message");
+    talk.initialise(&[]);
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+}
+
+#[test]
+fn a_slow_prepare_is_given_up_after_the_prompt() {
+    let mut talk = Talk::ready();
+    talk.submits();
+    talk.hears("\r\n> ");
+    assert_eq!(talk.waits(Duration::from_secs(19)), [""; 0]);
+    assert_eq!(talk.waits(Duration::from_secs(1)), ["(finished not sent RetryHere None)", "<ESC>"]);
+    assert_eq!(talk.prepares(pdu()), [""; 0], "a late pdu is not written");
+}
+
+#[test]
+fn a_late_final_result_is_never_taken_for_the_next_answer() {
+    let mut talk = Talk::ready();
+    talk.hands_over();
+    assert_eq!(talk.waits(Duration::from_secs(120)), ["(finished unknown)", "<ESC>"]);
+    assert_eq!(talk.session.status().phase, Phase::Recovering);
+    talk.session.submit(PDU_LENGTH, talk.now);
+    assert_eq!(talk.waits(Duration::from_millis(50)), ["AT\r"]);
+    // The late answer looks like the answer to AT …
+    assert_eq!(talk.hears("\r\n+CMGS: 9\r\n\r\nOK\r\n"), ["AT+CSQ\r"]);
+    // … so the OK of AT comes now, and must not be believed.
+    assert_eq!(talk.hears("\r\nOK\r\n"), [""; 0]);
+    assert_eq!(talk.hears("\r\n+CSQ: 20,0\r\n\r\nOK\r\n"), ["ATE0\r"]);
+    let said = talk.initialise(&[]);
+    assert_eq!(said.last().map(String::as_str), Some("(prepare)"), "the waiting message follows: {said:?}");
+}
+
+#[test]
+fn a_lost_line_is_unknown_only_after_the_pdu() {
+    let mut talk = Talk::ready();
+    talk.submits();
+    talk.session.lost();
+    assert_eq!(talk.did(), ["(finished not sent OtherModem None)"]);
+    let mut talk = Talk::ready();
+    talk.hands_over();
+    talk.session.lost();
+    assert_eq!(talk.did(), ["(finished unknown)"]);
+}
+
+#[test]
+fn a_reset_inside_a_send_is_unknown_and_initialises_again() {
+    let mut talk = Talk::ready();
+    talk.hands_over();
+    assert_eq!(talk.hears("\r\nRDY\r\n"), ["(finished unknown)", "<ESC>"]);
+    let said = talk.initialise(&[]);
+    assert!(said.contains(&"AT+CMGF=0".to_owned()) && said.contains(&"AT+CNMI=2,1,2,1,0".to_owned()), "{said:?}");
+}
+
+#[test]
+fn a_silent_modem_is_reopened_after_some_rounds() {
+    let mut talk = Talk::new();
+    let mut did = talk.did();
+    for _ in 0..20 {
+        did.extend(talk.waits(Duration::from_secs(1)));
+    }
+    assert_eq!(did.iter().filter(|did| *did == "AT\r").count(), 5);
+    assert_eq!(did.last().map(String::as_str), Some("(reopen)"));
+    assert_eq!(talk.session.status().phase, Phase::Silent);
+}
+
+#[test]
+fn reports_come_at_any_time_and_inside_any_answer() {
+    let report = format!("\r\n+CDS: {}\r\n{REPORT}\r\n", REPORT.len() / 2);
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears(&report), ["(report 42)"]);
+    talk.submits();
+    assert_eq!(talk.hears(&report), ["(report 42)"]);
+    talk.prepares(pdu());
+    talk.hears("\r\n> ");
+    assert_eq!(
+        talk.hears(&format!("{report}\r\n+CMGS: 7\r\n{report}\r\nOK\r\n")),
+        ["(report 42)", "(report 42)", "(finished sent Some(7))"]
+    );
+}
+
+#[test]
+fn a_stored_report_is_read_and_deleted() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears("\r\n+CDSI: \"SM\",5\r\n"), ["AT+CMGR=5\r"]);
+    let answer = format!("\r\n+CMGR: 0,,{}\r\n00{REPORT}\r\n\r\nOK\r\n", REPORT.len() / 2);
+    assert_eq!(talk.hears(&answer), ["(report 42)", "AT+CMGD=5\r"]);
+}
+
+#[test]
+fn an_inbound_message_is_deleted_only_when_taken_and_only_on_its_own_card() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears("\r\n+CMTI: \"ME\",3\r\n"), ["AT+CPMS=\"ME\"\r"]);
+    assert_eq!(talk.hears("\r\n+CPMS: 1,50,0,20,0,20\r\n\r\nOK\r\n"), ["AT+CMGR=3\r"]);
+    let answer = "\r\n+CMGR: 0,,23\r\n07914400000000F01100099121436587F90008F40A4E16754C60A8597DFF01\r\n\r\nOK\r\n";
+    assert_eq!(talk.hears(answer), ["(inbound Some(3))"]);
+    let place = |card: &str| Place { card: card.to_owned(), storage: "ME".to_owned(), index: 3 };
+    talk.session.delete(place("another"), talk.now);
+    assert_eq!(talk.did(), [""; 0]);
+    talk.session.delete(place("8962100000000000001"), talk.now);
+    assert_eq!(talk.did(), ["AT+CMGD=3\r"]);
+}
+
+#[test]
+fn a_storage_name_cannot_smuggle_a_command() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears("\r\n+CMTI: \"SM\",3;D1\r\n\r\n+CMTI: \"M;\",3\r\n"), [""; 0]);
+}
+
+#[test]
+fn the_modem_is_looked_at_regularly_and_messages_go_first() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.waits(Duration::from_secs(30)), ["AT+CSQ\r"]);
+    talk.session.submit(PDU_LENGTH, talk.now);
+    assert_eq!(talk.hears("\r\n+CSQ: 9,0\r\n\r\nOK\r\n"), ["AT+CMGS=24\r", "(prepare)"]);
+    assert_eq!(talk.session.status().rssi, Some(9));
+}
+
+#[test]
+fn a_lost_registration_refuses_messages_until_it_comes_back() {
+    let mut talk = Talk::ready();
+    talk.hears("\r\n+CREG: 2\r\n");
+    assert_eq!(talk.session.status().phase, Phase::NotRegistered);
+    assert_eq!(talk.submits(), ["(finished not sent OtherModem None)"]);
+    talk.hears("\r\n+CREG: 5\r\n");
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+}
+
+fn locked(pin_memory: &PinMemory) -> Settings {
+    let mut settings = Settings::new("m", "/dev/null");
+    settings.sim_pin = Some(Pin::parse("1234").unwrap());
+    settings.pin_memory = pin_memory.clone();
+    settings
+}
+
+const ASKS_PIN: (&str, &str) = ("AT+CPIN?", "\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n");
+const ENTERS: &str = "AT+CPIN=\"1234\"";
+
+#[test]
+fn a_refused_pin_is_never_entered_again_not_even_after_reopening() {
+    let memory = PinMemory::default();
+    let answers = [ASKS_PIN, (ENTERS, "\r\n+CME ERROR: 16\r\n")];
+    let mut talk = Talk::with(locked(&memory));
+    let said = talk.initialise(&answers);
+    assert_eq!(said.iter().filter(|said| *said == ENTERS).count(), 1);
+    assert_eq!(talk.session.status().phase, Phase::PinRefused);
+    talk.waits(Duration::from_secs(30));
+    let mut again = Talk::with(locked(&memory));
+    let said = again.initialise(&answers);
+    assert!(!said.contains(&ENTERS.to_owned()), "{said:?}");
+    assert_eq!(again.session.status().phase, Phase::PinRefused);
+}
+
+#[test]
+fn a_right_pin_opens_the_card_and_may_open_it_after_a_power_loss() {
+    let memory = PinMemory::default();
+    for _ in 0..2 {
+        let mut talk = Talk::with(locked(&memory));
+        talk.initialise(&[ASKS_PIN, (ENTERS, "")]);
+        talk.hears("\r\nOK\r\n");
+        talk.session.received(b"\r\n+CPIN: READY\r\n\r\nOK\r\n", talk.now);
+        talk.initialise(&[]);
+        assert_eq!(talk.session.status().phase, Phase::Ready);
+    }
+}
+
+#[test]
+fn a_pin_whose_answer_was_lost_is_not_entered_again() {
+    let memory = PinMemory::default();
+    let mut talk = Talk::with(locked(&memory));
+    let mut said = talk.initialise(&[ASKS_PIN, (ENTERS, "")]);
+    said.extend(talk.waits(Duration::from_secs(20)));
+    talk.waits(Duration::from_millis(50));
+    talk.hears("\r\nOK\r\n");
+    talk.hears("\r\n+CSQ: 20,0\r\n\r\nOK\r\n");
+    said.extend(talk.hears("\r\nOK\r\n"));
+    said.extend(talk.initialise(&[ASKS_PIN]));
+    said.extend(talk.waits(Duration::from_secs(60)));
+    assert_eq!(said.iter().filter(|said| said.trim_end() == ENTERS).count(), 1, "{said:?}");
+}
+
+#[test]
+fn no_pin_is_entered_when_few_tries_are_left_or_a_puk_is_asked() {
+    let memory = PinMemory::default();
+    let mut talk = Talk::with(locked(&memory));
+    let said = talk.initialise(&[ASKS_PIN, ("AT+CPINR=\"SIM PIN\"", "\r\n+CPINR: SIM PIN,2,3\r\n\r\nOK\r\n")]);
+    assert!(!said.contains(&ENTERS.to_owned()));
+    assert_eq!((talk.session.status().phase, talk.session.status().pin_tries_left), (Phase::PinRefused, Some(2)));
+    let mut talk = Talk::with(locked(&memory));
+    let said = talk.initialise(&[("AT+CPIN?", "\r\n+CPIN: SIM PUK\r\n\r\nOK\r\n")]);
+    assert!(!said.contains(&ENTERS.to_owned()));
+    assert_eq!(talk.session.status().phase, Phase::PukNeeded);
+}
