@@ -50,6 +50,16 @@ pub struct CodePolicy {
     pub max_attempts: u32,
 }
 
+impl CodePolicy {
+    /// Answers when a code expires that is handed to the channel at that time.
+    pub fn code_expires_at(&self, handed_over: WallTime) -> WallTime {
+        match self.expiration {
+            Some(expiration) => expiration.min(handed_over.saturating_add(self.max_lifetime)),
+            None => handed_over.saturating_add(self.lifetime.min(self.max_lifetime)),
+        }
+    }
+}
+
 /// Where a ticket stands; expiry is a matter of time and no state.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum TicketState {
@@ -237,15 +247,6 @@ impl Ticket {
     /// Tells whether the tag of an attempt is known.
     pub fn has_tag(&self, attempt: AttemptId) -> bool {
         self.tags.iter().any(|entry| entry.attempt == attempt)
-    }
-
-    /// Answers when a code expires that is handed to the channel at that time.
-    pub fn code_expires_at(&self, handed_over: WallTime) -> WallTime {
-        let CodePolicy { expiration, lifetime, max_lifetime, .. } = self.code_policy;
-        match expiration {
-            Some(expiration) => expiration.min(handed_over.saturating_add(max_lifetime)),
-            None => handed_over.saturating_add(lifetime.min(max_lifetime)),
-        }
     }
 
     /// Judges a user's try. The attempt is counted before anything is compared, and success uses the ticket up; the

@@ -114,6 +114,8 @@ impl Auth {
         if let Some(caller) = self.kept.find(&digest, Instant::now()) {
             return Ok(caller);
         }
+        let throttled = |retry_after| AuthFailure::Throttled { retry_after };
+        self.throttle.check(peer, Instant::now()).map_err(throttled)?;
         // Taken before the lookup: a change of the user meanwhile keeps the old answer from being remembered.
         let generation = self.kept.generation();
         let known = (self.find_user)(login.username().to_owned()).await.map_err(|LookupError| AuthFailure::Busy)?;

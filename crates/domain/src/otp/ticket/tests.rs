@@ -79,7 +79,7 @@ fn entry(attempt: AttemptId, code: &str, expires_at: WallTime) -> TagEntry {
 
 fn with_code(code: &str, now: WallTime) -> Ticket {
     let mut ticket = new_ticket(now);
-    let expires_at = ticket.code_expires_at(now);
+    let expires_at = ticket.code_policy.code_expires_at(now);
     assert!(ticket.put_tag(entry(attempt(1, 1), code, expires_at)));
     ticket
 }
@@ -202,11 +202,11 @@ fn a_code_lives_from_its_hand_over_within_the_expiration_and_the_longest_lifetim
     {
         let mut ticket = new_ticket(at(0));
         ticket.code_policy = policy(expiration.map(at));
-        assert_eq!(ticket.code_expires_at(at(handed_over)), at(expires_at), "{expiration:?}");
+        assert_eq!(ticket.code_policy.code_expires_at(at(handed_over)), at(expires_at), "{expiration:?}");
     }
     let mut ticket = new_ticket(at(0));
     ticket.code_policy.lifetime = Duration::from_secs(6_000);
-    assert_eq!(ticket.code_expires_at(at(0)), at(600), "the longest lifetime holds for the setting too");
+    assert_eq!(ticket.code_policy.code_expires_at(at(0)), at(600), "the longest lifetime holds for the setting too");
 }
 
 #[test]
@@ -272,7 +272,7 @@ proptest! {
                         ticket = resent(&ticket, newest, at(now));
                     }
                     tries += 1;
-                    let expires_at = ticket.code_expires_at(at(now));
+                    let expires_at = ticket.code_policy.code_expires_at(at(now));
                     let put = ticket.put_tag(entry(attempt(newest, tries), &code(tries), expires_at));
                     prop_assert_eq!(put, ticket.state == TicketState::Live);
                     continue

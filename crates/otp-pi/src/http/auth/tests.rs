@@ -145,12 +145,15 @@ async fn one_login_on_many_connections_is_hashed_once_and_lets_all_in() {
 
 #[tokio::test]
 async fn failures_from_one_address_are_throttled_but_a_kept_login_is_not() {
-    let auth = Users::with(CHEAP).auth();
+    let users = Users::with(CHEAP);
+    let auth = users.auth();
     assert!(check(&auth, "user:password").await.is_ok());
     for try_number in 0..throttle::BURST {
         assert_eq!(check(&auth, &format!("user:{try_number}")).await, Err(AuthFailure::Refused), "{try_number}");
     }
+    let lookups = users.lookups();
     assert!(matches!(check(&auth, "user:more").await, Err(AuthFailure::Throttled { .. })));
+    assert_eq!(users.lookups(), lookups, "a throttled address does not reach the store");
     assert!(check(&auth, "user:password").await.is_ok());
     let elsewhere = auth.check(Some(basic("user:more").as_bytes()), Ipv4Addr::new(192, 0, 2, 1).into()).await;
     assert_eq!(elsewhere, Err(AuthFailure::Refused));

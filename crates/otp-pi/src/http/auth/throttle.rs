@@ -26,14 +26,15 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
+    /// Says how long to wait, if a try would not be allowed now. Charges nothing.
+    pub(super) fn check(&self, peer: IpAddr, now: Instant) -> Result<(), Duration> {
+        allowed(&self.lock(), peer, now).map(drop)
+    }
+
     /// Charges one try, or says how long to wait.
     pub(super) fn charge(&self, peer: IpAddr, now: Instant) -> Result<(), Duration> {
         let mut addresses = self.lock();
-        let forgiven_at = addresses.get(&group(peer)).map_or(now, |&at| at.max(now));
-        let excess = (forgiven_at + INTERVAL).saturating_duration_since(now + INTERVAL * BURST);
-        if !excess.is_zero() {
-            return Err(excess);
-        }
+        let forgiven_at = allowed(&addresses, peer, now)?;
         if addresses.len() >= MOST_ADDRESSES {
             addresses.retain(|_, at| now < *at);
         }
@@ -54,6 +55,13 @@ impl Throttle {
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
         self.forgiven_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns when all failures are forgiven, or how long to wait for the next try.
+fn allowed(addresses: &HashMap<IpAddr, Instant>, peer: IpAddr, now: Instant) -> Result<Instant, Duration> {
+    let forgiven_at = addresses.get(&group(peer)).map_or(now, |&at| at.max(now));
+    let excess = (forgiven_at + INTERVAL).saturating_duration_since(now + INTERVAL * BURST);
+    if excess.is_zero() { Ok(forgiven_at) } else { Err(excess) }
 }
 
 /// One household is one address: an IPv6 network of 64 bits, or an IPv4 address however it is written.

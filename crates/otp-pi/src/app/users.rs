@@ -1,0 +1,70 @@
+//! The API users of the configuration, put into the store, and found there by the logins.
+
+use anyhow::Context as _;
+use domain::command::{Caller, Entrance};
+use store::{ApiUser, PasswordHasher, Store};
+use tracing::warn;
+
+use crate::config::{ApiUserSource, PasswordSource};
+use crate::http::auth::{FindUser, KnownUser, LookupError};
+
+/// Stores what the configuration says of API users. A password that is unchanged keeps its hash.
+pub(super) async fn update(store: &Store, sources: Vec<ApiUserSource>) -> anyhow::Result<()> {
+    for source in sources {
+        let known = store.find_api_user(&source.username).await?;
+        let password_hash = hash(known.as_ref(), &source).await?;
+        let user = ApiUser {
+            username: source.username,
+            password_hash,
+            scopes: source.scopes,
+            class: source.class,
+            is_active: source.is_active,
+        };
+        if known.as_ref() != Some(&user) {
+            store.put_api_user(user).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn hash(known: Option<&ApiUser>, source: &ApiUserSource) -> anyhow::Result<String> {
+    let clear = match &source.password {
+        PasswordSource::Hash(hash) => return Ok(hash.clone()),
+        PasswordSource::Clear(clear) => clear.clone(),
+    };
+    let old = known.map(|user| user.password_hash.clone());
+    let work = move || -> anyhow::Result<String> {
+        let mut hasher = PasswordHasher::default();
+        match old {
+            Some(old) if hasher.verify(&clear, &old).unwrap_or(false) => Ok(old),
+            _ => hasher.hash(&clear).context("the password cannot be hashed"),
+        }
+    };
+    tokio::task::spawn_blocking(work).await?
+}
+
+/// How logins find their user.
+pub(super) fn finder(store: Store) -> FindUser {
+    Box::new(move |username| {
+        let store = store.clone();
+        Box::pin(async move {
+            let user = store.find_api_user(&username).await.map_err(|error| {
+                warn!(error = %error, "the API users cannot be read");
+                LookupError
+            })?;
+            Ok(user.filter(|user| user.is_active).map(known_user))
+        })
+    })
+}
+
+fn known_user(user: ApiUser) -> KnownUser {
+    KnownUser {
+        password_hash: user.password_hash,
+        caller: Caller {
+            api_user: user.username,
+            scopes: user.scopes,
+            default_class: user.class,
+            entrance: Entrance::Rest,
+        },
+    }
+}

@@ -1,0 +1,49 @@
+//! The outgoing ways. Today: the modem.
+//!
+//! A channel is not a trait but a task behind a handle ([`ChannelHandle`]); the dispatcher gives it one message at a time and
+//! gets one [`Outcome`] back. A channel never knows who asked and never chooses itself. The code of an OTP is born here,
+//! lives between `mint` and the write of the PDU, and is wiped.
+
+pub mod modem;
+
+use domain::otp::TicketKey;
+use domain::retry::FailureClass;
+
+/// One channel as the dispatcher knows it.
+#[derive(Clone, Debug)]
+pub struct ChannelHandle {
+    /// The modem behind it.
+    pub modem: ::modem::ModemHandle,
+    /// Whether it takes what no prefix claims; shown to callers.
+    pub is_default: bool,
+}
+
+/// How one attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The network took every part.
+    Sent,
+    /// Nothing went on air.
+    NotSent {
+        /// What may help.
+        class: FailureClass,
+        /// The CMS or CME code, or a short word.
+        code: String,
+        /// The ticket that loses this attempt's tag: nobody saw the code.
+        ticket: Option<TicketKey>,
+    },
+    /// Some parts went on air, one certainly did not. Sending again would double the others.
+    Incomplete {
+        /// Why the part was not sent.
+        code: String,
+    },
+    /// Nobody can know whether it went on air.
+    Unknown {
+        /// Why not.
+        detail: String,
+    },
+    /// The store could not make the attempt durable; nothing went on air, nothing was recorded.
+    StoreFailed,
+    /// The message was cancelled in the meantime; nothing went on air.
+    Cancelled,
+}

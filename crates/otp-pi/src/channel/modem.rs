@@ -1,0 +1,247 @@
+//! One message through one modem: mint while the modem prepares its prompt, commit, write the PDU, drop the code.
+//!
+//! The length of a PDU does not depend on the digits of a code, so `AT+CMGS=<length>` goes out first and the commit costs no
+//! radio time. Nothing is written to the modem before the store has answered. Called by the dispatcher.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ::modem::{Refused, SendError, Submission, Turn};
+use domain::clock::{Clock, WallTime};
+use domain::otp::{AttemptId, Code, TagEntry, TicketKey};
+use domain::retry::FailureClass;
+use domain::secret::SecretText;
+use domain::template::Template;
+use getrandom::SysRng;
+use gsm::{Address, ErrorClass, Pdu, Reference, Submit, Validity};
+use rand_core::UnwrapErr;
+use store::{BeginAttempt, Change, Content, OutboxMessage, Store};
+use tracing::warn;
+
+use super::Outcome;
+
+/// How often a later part is tried again before the message is given up as incomplete.
+const TRIES_OF_A_LATER_PART: u32 = 3;
+
+/// The pause before a later part is tried again.
+const PAUSE_BETWEEN_TRIES: Duration = Duration::from_secs(2);
+
+/// What every attempt needs.
+pub struct Context {
+    /// Where attempts are made durable.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the network is asked for delivery reports.
+    pub delivery_reports: bool,
+    /// The reference number of the next long text (3GPP TS 23.040 §9.2.3.24.1); starts anywhere.
+    pub next_reference: AtomicU8,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+/// Sends one message as attempt number `attempt`.
+pub async fn send(
+    context: Arc<Context>,
+    mut turn: Turn,
+    modem: String,
+    message: OutboxMessage,
+    attempt: u32,
+) -> Outcome {
+    let id = AttemptId { message_id: message.id, attempt };
+    let (deadline, ticket) = (message.deadline, message.ticket_key);
+    let reference = Reference::Eight(context.next_reference.fetch_add(1, Ordering::Relaxed));
+    let plan = match Plan::new(&context, &message, reference) {
+        Ok(plan) => plan,
+        Err(code) => return Outcome::NotSent { class: FailureClass::GiveUp, code: code.to_owned(), ticket: None },
+    };
+    let later = Arc::new(Mutex::new(Vec::new()));
+    let refusal = Arc::new(Mutex::new(Outcome::StoreFailed));
+    let prepare = prepare(
+        Arc::clone(&context),
+        Attempt { id, modem, message, reference },
+        Arc::clone(&later),
+        Arc::clone(&refusal),
+    );
+    let parts = plan.parts;
+    match turn.send(Submission::new(plan.tpdu_length, prepare)).await {
+        Ok(sent) => record_part(&context, id, 1, parts, sent.message_reference).await,
+        Err(error) => return outcome_of(error, &refusal, ticket),
+    }
+    let later = std::mem::take(&mut *later.lock().unwrap_or_else(PoisonError::into_inner));
+    for (pdu, number) in later.into_iter().zip(2..) {
+        match send_later_part(&mut turn, &pdu, &context, deadline).await {
+            Ok(message_reference) => record_part(&context, id, number, parts, message_reference).await,
+            Err(SendError::Unknown { detail }) => return Outcome::Unknown { detail },
+            Err(error) => return Outcome::Incomplete { code: code_of(&error) },
+        }
+    }
+    Outcome::Sent
+}
+
+/// What is known of the PDUs before there is a code.
+struct Plan {
+    tpdu_length: usize,
+    parts: u8,
+}
+
+impl Plan {
+    fn new(context: &Context, message: &OutboxMessage, reference: Reference) -> Result<Self, &'static str> {
+        let text = match &message.content {
+            Content::Otp { template, length, .. } => {
+                let template = Template::parse(template.expose()).map_err(|_| "bad template")?;
+                template.render(&Code::placeholder(*length))
+            }
+            Content::Text { text, .. } => text.clone(),
+        };
+        let pdus = pdus(context, message, &text, reference, message.deadline)?;
+        let parts = u8::try_from(pdus.len()).map_err(|_| "text too long")?;
+        let tpdu_length = pdus.first().ok_or("empty text")?.tpdu_length();
+        Ok(Self { tpdu_length, parts })
+    }
+}
+
+struct Attempt {
+    id: AttemptId,
+    modem: String,
+    message: OutboxMessage,
+    reference: Reference,
+}
+
+/// The mint hook: runs while the modem prepares its prompt.
+async fn prepare(
+    context: Arc<Context>,
+    attempt: Attempt,
+    later: Arc<Mutex<Vec<Pdu>>>,
+    refusal: Arc<Mutex<Outcome>>,
+) -> Result<Pdu, Refused> {
+    let refuse = |outcome: Outcome| {
+        *refusal.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
+        Refused
+    };
+    let Attempt { id, modem, message, reference } = attempt;
+    let now = context.clock.now();
+    let (text, ticket, expires_at) = match &message.content {
+        Content::Otp { template, binding, length, policy, .. } => {
+            let give_up = |_| {
+                refuse(Outcome::NotSent { class: FailureClass::GiveUp, code: "bad template".to_owned(), ticket: None })
+            };
+            let template = Template::parse(template.expose()).map_err(give_up)?;
+            let code = Code::mint(*length, &mut UnwrapErr(SysRng));
+            let pepper = &context.store.peppers().current;
+            let entry = TagEntry {
+                attempt: id,
+                key_id: pepper.id,
+                tag: binding.tag(pepper, code.expose()),
+                expires_at: policy.code_expires_at(now),
+            };
+            let Some(ticket_key) = message.ticket_key else { return Err(refuse(Outcome::Cancelled)) };
+            (template.render(&code), Some((ticket_key, entry)), entry.expires_at)
+        }
+        Content::Text { text, .. } => (text.clone(), None, message.deadline),
+    };
+    let mut pdus = pdus(&context, &message, &text, reference, expires_at)
+        .map_err(|code| refuse(Outcome::NotSent { class: FailureClass::GiveUp, code: code.to_owned(), ticket: None }))?
+        .into_iter();
+    let begin = BeginAttempt { message_id: id.message_id, attempt: id.attempt, modem, at: now, ticket };
+    match context.store.begin_attempt(begin).await {
+        Ok(true) => {}
+        Ok(false) => return Err(refuse(Outcome::Cancelled)),
+        Err(error) => {
+            warn!(message.id = %id.message_id, error = %error, "the attempt could not be made durable: nothing was sent");
+            return Err(refuse(Outcome::StoreFailed));
+        }
+    }
+    let first = pdus.next().ok_or_else(|| refuse(Outcome::StoreFailed))?;
+    later.lock().unwrap_or_else(PoisonError::into_inner).extend(pdus);
+    Ok(first)
+}
+
+/// Encodes a text as SUBMITs (3GPP TS 23.040 §9.2.2.2), one a part.
+fn pdus(
+    context: &Context,
+    message: &OutboxMessage,
+    text: &SecretText,
+    reference: Reference,
+    expires_at: WallTime,
+) -> Result<Vec<Pdu>, &'static str> {
+    let msisdn = message.receiver.msisdn().ok_or("not a phone number")?;
+    let destination = Address::international(msisdn.expose()).map_err(|_| "bad receiver")?;
+    let segments = gsm::segment(text.expose(), reference).map_err(|_| "text too long")?;
+    let life = expires_at.saturating_since(context.clock.now());
+    let dcs = segments.encoding.dcs();
+    let submit = |user_data| Submit {
+        reject_duplicates: false,
+        reply_path: false,
+        status_report_request: context.delivery_reports,
+        message_reference: 0,
+        destination: destination.clone(),
+        protocol_id: 0,
+        dcs,
+        validity: Some(Validity::relative_at_most(life)),
+        user_data,
+    };
+    segments.parts.into_iter().map(|part| submit(part).encode(None).map_err(|_| "cannot be encoded")).collect()
+}
+
+async fn send_later_part(
+    turn: &mut Turn,
+    pdu: &Pdu,
+    context: &Context,
+    deadline: WallTime,
+) -> Result<Option<u8>, SendError> {
+    let mut tries = 1;
+    loop {
+        match turn.send(Submission::ready(pdu.clone())).await {
+            Ok(sent) => return Ok(sent.message_reference),
+            Err(SendError::NotSent { class: ErrorClass::RetryHere, .. })
+                if tries < TRIES_OF_A_LATER_PART && context.clock.now() < deadline =>
+            {
+                tries += 1;
+                tokio::time::sleep(PAUSE_BETWEEN_TRIES).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn record_part(context: &Context, attempt: AttemptId, part: u8, parts: u8, message_reference: Option<u8>) {
+    let change = Change::Sent { attempt, part, parts, message_reference, at: context.clock.now() };
+    if let Err(error) = context.store.record(change).await {
+        warn!(message.id = %attempt.message_id, error = %error, "a sent part could not be recorded");
+    }
+}
+
+fn outcome_of(error: SendError, refusal: &Mutex<Outcome>, ticket: Option<TicketKey>) -> Outcome {
+    match error {
+        SendError::Refused => refusal.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        SendError::Unknown { detail } => Outcome::Unknown { detail },
+        SendError::NotSent { class, .. } => {
+            Outcome::NotSent { class: failure_class(class), code: code_of(&error), ticket }
+        }
+    }
+}
+
+fn code_of(error: &SendError) -> String {
+    match error {
+        SendError::NotSent { code: Some(code), .. } => code.to_string(),
+        SendError::NotSent { detail, .. } | SendError::Unknown { detail } => detail.clone(),
+        SendError::Refused => "refused".to_owned(),
+    }
+}
+
+fn failure_class(class: ErrorClass) -> FailureClass {
+    match class {
+        ErrorClass::RetryHere => FailureClass::RetryHere,
+        ErrorClass::OtherModem => FailureClass::OtherModem,
+        ErrorClass::GiveUp => FailureClass::GiveUp,
+        ErrorClass::Configuration => FailureClass::Configuration,
+        // The modem answers those two itself: unknown outcomes as such, duplicates as sent.
+        ErrorClass::Unknown | ErrorClass::AlreadySent => FailureClass::Unknown,
+    }
+}

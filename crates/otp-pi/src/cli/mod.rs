@@ -1,0 +1,87 @@
+//! The command line: one file per command.
+//!
+//! It reads arguments, starts logs and the runtime, and turns results into exit codes (docs/errors.md): 0 done, 1 failed
+//! or refused, 2 wrong usage. What the commands do is done elsewhere.
+
+mod check_config;
+mod demo;
+mod output;
+mod serve;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "otp-pi", version, about = "A self-hosted OTP and SMS gateway", arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the whole gateway with emulated modems and a page that shows the phones
+    Demo(DemoArguments),
+    /// Runs the gateway
+    Serve(ServeArguments),
+    /// Checks a configuration file: names line, key, what is wrong and the fix
+    CheckConfig(CheckArguments),
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Where the API listens
+    #[arg(long, default_value = "127.0.0.1:8899", value_name = "ADDRESS")]
+    pub api: SocketAddr,
+    /// Where the page with the phones listens
+    #[arg(long, default_value = "127.0.0.1:8888", value_name = "ADDRESS")]
+    pub admin: SocketAddr,
+    /// How many modems are emulated
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub modems: u8,
+    /// Where to keep the data; a temporary directory that is removed at the end when not given
+    #[arg(long, value_name = "DIRECTORY")]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ServeArguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only checks the configuration, like `check-config`
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, Args)]
+struct CheckArguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn run() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Demo(arguments) => finish(demo::run(arguments)),
+        Command::Serve(arguments) if arguments.check => check_config::run(&arguments.config),
+        Command::Serve(arguments) => finish(serve::run(&arguments.config)),
+        Command::CheckConfig(arguments) => check_config::run(&arguments.config),
+    }
+}
+
+fn finish(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&format!("otp-pi: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

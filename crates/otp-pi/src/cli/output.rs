@@ -1,0 +1,14 @@
+//! What the command line says: results to standard output, complaints to standard error. A closed pipe is no failure.
+
+use std::io::Write;
+
+/// Writes one line of result.
+pub(super) fn line(text: &str) {
+    // The reader may be gone (`otp-pi … | head`): there is nobody left to tell.
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
+/// Writes one complaint.
+pub(super) fn error(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}

@@ -1,0 +1,328 @@
+//! The TOML document as its owner writes it: sections, keys, defaults. Unknown keys are errors.
+//!
+//! Nothing is decided here: [`super::resolve`] turns this model into the Settings of the components.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::units::{Listen, Size, Span};
+
+macro_rules! defaults {
+    ($type:ident { $($field:ident : $value:expr),* $(,)? }) => {
+        impl Default for $type {
+            fn default() -> Self {
+                Self { $($field: $value),* }
+            }
+        }
+    };
+}
+
+fn seconds(count: u64) -> Span {
+    Span(std::time::Duration::from_secs(count))
+}
+
+/// The whole document.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    /// Where the database and the keys live.
+    pub data_dir: PathBuf,
+    /// How long a part that is on air may take after SIGTERM.
+    pub drain_timeout: Span,
+    /// About this device.
+    pub device: Device,
+    /// The API listeners.
+    pub api: Api,
+    /// Rules for codes.
+    pub otp: Otp,
+    /// Rules for SMS.
+    pub sms: Sms,
+    /// Limits.
+    pub limits: Limits,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// Log lines.
+    pub log: Log,
+    /// The modems.
+    pub modem: Vec<ModemSection>,
+    /// Who may call the API.
+    pub api_user: Vec<ApiUserSection>,
+}
+defaults!(File {
+    data_dir: PathBuf::from("/var/lib/otp-pi"),
+    drain_timeout: seconds(60),
+    device: Device::default(),
+    api: Api::default(),
+    otp: Otp::default(),
+    sms: Sms::default(),
+    limits: Limits::default(),
+    retention: Retention::default(),
+    log: Log::default(),
+    modem: Vec::new(),
+    api_user: Vec::new(),
+});
+
+/// `[device]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Device {
+    /// The name that pages and the login realm show.
+    pub name: String,
+}
+defaults!(Device { name: "OTP-Pi".to_owned() });
+
+/// `[api]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+    /// Plain HTTP listeners.
+    pub http_listen: Listen,
+    /// Path of the OTP commands. The path never selects the command.
+    pub otp_path: String,
+    /// Path of the message commands.
+    pub message_path: String,
+    /// Path of the SMS commands.
+    pub sms_path: String,
+    /// Path of the e-mail commands.
+    pub email_path: String,
+    /// Path of the blocking commands.
+    pub block_path: String,
+    /// Path of the unblocking commands.
+    pub unblock_path: String,
+    /// `"000"`, or `"0000"`, which the original appliance answered.
+    pub success_code: String,
+    /// `"accept"` or `"reject"`: what the same id with other content is.
+    pub id_conflict: String,
+    /// Tells the caller how many tries are left in 1202 answers.
+    pub attempts_left: bool,
+    /// Most connections at once.
+    pub max_connections: usize,
+}
+defaults!(Api {
+    http_listen: Listen(vec![std::net::SocketAddr::from(([0, 0, 0, 0], 8899))]),
+    otp_path: "/api/otp".to_owned(),
+    message_path: "/api/message".to_owned(),
+    sms_path: "/api/sms".to_owned(),
+    email_path: "/api/email".to_owned(),
+    block_path: "/api/block".to_owned(),
+    unblock_path: "/api/unblock".to_owned(),
+    success_code: "000".to_owned(),
+    id_conflict: "accept".to_owned(),
+    attempts_left: false,
+    max_connections: 1024,
+});
+
+/// `[otp]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Otp {
+    /// Digits of a code, 4 to 10.
+    pub length: u8,
+    /// How long a code lives after it was handed to the channel.
+    pub lifetime: Span,
+    /// How long a code may live whatever the caller asks.
+    pub max_lifetime: Span,
+    /// How many guesses a code allows.
+    pub max_attempts: u32,
+    /// Folds 1203 and 1204 into 1202.
+    pub uniform_failures: bool,
+    /// `"sqlite"` or `"memory"`.
+    pub ticket_store: String,
+}
+defaults!(Otp {
+    length: 6,
+    lifetime: seconds(180),
+    max_lifetime: seconds(600),
+    max_attempts: 5,
+    uniform_failures: false,
+    ticket_store: "sqlite".to_owned(),
+});
+
+/// `[sms]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sms {
+    /// The home country's calling code, without `+`. Required for `serve`.
+    pub country_code: String,
+    /// Refuses what is past its deadline when it comes, and drops it in the queue.
+    pub drop_expired: bool,
+    /// How long after its `date_time` a send without `expiration` is wanted.
+    pub expiration_offset: Span,
+    /// `"hold"` or `"resend"`: what happens to a message whose outcome is unknowable.
+    pub unknown_policy: String,
+    /// Asks the network for delivery reports.
+    pub delivery_reports: bool,
+    /// `"other"` or `"wait"`: what a message does whose own modems are all out of order.
+    pub failover: String,
+    /// Most messages that may wait.
+    pub max_queue: usize,
+}
+defaults!(Sms {
+    country_code: String::new(),
+    drop_expired: true,
+    expiration_offset: seconds(600),
+    unknown_policy: "hold".to_owned(),
+    delivery_reports: true,
+    failover: "other".to_owned(),
+    max_queue: 100_000,
+});
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// `"off"`; `enforce` and `observe` come with the limits themselves.
+    pub mode: String,
+}
+defaults!(Limits { mode: "off".to_owned() });
+
+/// `[retention]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// How long the journal keeps what happened.
+    pub journal: Span,
+    /// How large the database may grow before the oldest journal rows go.
+    pub max_db: Size,
+}
+defaults!(Retention { journal: seconds(90 * 86_400), max_db: Size(2 << 30) });
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// A filter such as `"info"`.
+    pub filter: String,
+    /// `"text"` or `"json"`.
+    pub format: String,
+}
+defaults!(Log { filter: "info".to_owned(), format: "text".to_owned() });
+
+/// `[[modem]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModemSection {
+    /// Its name, unique.
+    pub name: String,
+    /// The path of its serial line; a stable one under `/dev/serial/by-id` is best.
+    #[serde(rename = "port")]
+    pub path: PathBuf,
+    /// Baud rate.
+    pub baud_rate: u32,
+    /// `"none"`, `"even"` or `"odd"`.
+    pub parity: String,
+    /// 7 or 8.
+    pub data_bits: u8,
+    /// Always 1; named because the original appliance's table names it.
+    pub start_bits: u8,
+    /// 1 or 2.
+    pub stop_bits: u8,
+    /// A file that holds the SIM's PIN.
+    pub sim_pin_file: Option<PathBuf>,
+    /// The service centre to set, when the SIM's own is wrong.
+    pub sms_center: String,
+    /// The SIM's own number, shown to people.
+    pub msisdn: String,
+    /// Prefixes of receivers that this modem is meant for.
+    pub recipient_prefixes: Vec<String>,
+    /// Takes what no prefix claims.
+    pub default: bool,
+    /// May be used for API requests.
+    pub send_from_api: bool,
+    /// In use at all.
+    pub active: bool,
+    /// Price of a message to its own prefixes.
+    pub cost: u32,
+    /// Price of a message to others; the cheapest comes first on failover.
+    pub other_cost: u32,
+}
+defaults!(ModemSection {
+    name: String::new(),
+    path: PathBuf::new(),
+    baud_rate: 115_200,
+    parity: "none".to_owned(),
+    data_bits: 8,
+    start_bits: 1,
+    stop_bits: 1,
+    sim_pin_file: None,
+    sms_center: String::new(),
+    msisdn: String::new(),
+    recipient_prefixes: Vec::new(),
+    default: false,
+    send_from_api: true,
+    active: true,
+    cost: 0,
+    other_cost: 0,
+});
+
+/// `[[api_user]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiUserSection {
+    /// The login name, unique, without `:`.
+    pub username: String,
+    /// The password in clear; `check-config` warns.
+    pub password: Option<PlainPassword>,
+    /// A file whose first line is the password.
+    pub password_file: Option<PathBuf>,
+    /// An Argon2id hash in PHC form.
+    pub password_hash: Option<String>,
+    /// Where the owner of the account is reached.
+    pub email: String,
+    /// Where the owner of the account is reached.
+    pub phone: String,
+    /// What the account may do.
+    pub scopes: Vec<String>,
+    /// `"transactional"` or `"bulk"`: the class of sends that name none.
+    pub class: String,
+    /// May be used.
+    pub active: bool,
+}
+defaults!(ApiUserSection {
+    username: String::new(),
+    password: None,
+    password_file: None,
+    password_hash: None,
+    email: String::new(),
+    phone: String::new(),
+    scopes: ["otp", "sms", "email", "block", "ussd", "modems"].map(str::to_owned).to_vec(),
+    class: "transactional".to_owned(),
+    active: true,
+});
+
+/// A password that the owner wrote into the file. Prints dots.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct PlainPassword(pub String);
+
+impl std::fmt::Debug for PlainPassword {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("•••")
+    }
+}
+
+/// Where each key stands in the text: key (`otp.length`, `modem[1].name`) → line, counted from 1.
+#[must_use]
+pub fn lines_of_keys(text: &str) -> BTreeMap<String, usize> {
+    let mut lines = BTreeMap::new();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut section = String::new();
+    for (line, number) in text.lines().zip(1..) {
+        let line = line.trim();
+        if let Some(name) = line.strip_prefix("[[").and_then(|rest| rest.split("]]").next()) {
+            let count = counts.entry(name.trim().to_owned()).or_insert(0);
+            section = format!("{}[{count}].", name.trim());
+            *count += 1;
+            lines.insert(section.trim_end_matches('.').to_owned(), number);
+        } else if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+            section = format!("{}.", name.trim());
+        } else if let Some((key, _)) = line.split_once('=')
+            && !line.starts_with('#')
+        {
+            lines.insert(format!("{section}{}", key.trim().trim_matches('"')), number);
+        }
+    }
+    lines
+}

@@ -1,0 +1,118 @@
+//! `[[modem]]`: the line, its SIM, and what it is meant for.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use ::modem::{DataBits, Parity, Pin, Settings, SmsCenter, StopBits};
+use domain::receiver::NumberingPlan;
+use domain::route::ModemRoute;
+
+use super::file::{File, ModemSection};
+use super::resolve::{Found, ModemConfig};
+use super::{Problem, first_line};
+
+/// Reads one section.
+pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mut Found) -> Option<ModemConfig> {
+    let key = |name: &str| format!("modem[{index}].{name}");
+    if section.path.as_os_str().is_empty() {
+        found.problem(key("port"), "it is missing", "write the path of the serial line, for example \"/dev/ttyUSB2\"");
+    }
+    let parity = found.word(
+        &key("parity"),
+        &section.parity,
+        &[("none", Parity::None), ("even", Parity::Even), ("odd", Parity::Odd)],
+    );
+    let data_bits = match section.data_bits {
+        7 => DataBits::Seven,
+        8 => DataBits::Eight,
+        other => {
+            found.problem(key("data_bits"), format!("{other} is not possible"), "write 8");
+            DataBits::Eight
+        }
+    };
+    let stop_bits = match section.stop_bits {
+        1 => StopBits::One,
+        2 => StopBits::Two,
+        other => {
+            found.problem(key("stop_bits"), format!("{other} is not possible"), "write 1");
+            StopBits::One
+        }
+    };
+    if section.start_bits != 1 {
+        found.problem(key("start_bits"), "a serial line always has one start bit", "write 1 or leave it out");
+    }
+    let sim_pin = section.sim_pin_file.as_ref().and_then(|path| read_pin(&key("sim_pin_file"), path, found));
+    let sms_center = if section.sms_center.is_empty() {
+        None
+    } else {
+        found.take(
+            SmsCenter::parse(section.sms_center.clone())
+                .map_err(|error| Problem::new(key("sms_center"), error.to_string(), "write it like \"+6281100000\"")),
+        )
+    };
+    let mut line = Settings::new(section.name.clone(), section.path.clone());
+    line.baud_rate = section.baud_rate;
+    line.parity = parity?;
+    line.data_bits = data_bits;
+    line.stop_bits = stop_bits;
+    line.sim_pin = sim_pin;
+    line.sms_center = sms_center;
+    line.delivery_reports = file.sms.delivery_reports;
+    Some(ModemConfig { line, is_default: section.default, is_active: section.active })
+}
+
+fn read_pin(key: &str, path: &Path, found: &mut Found) -> Option<Pin> {
+    let text = found.take(first_line(key, path))?;
+    found.take(Pin::parse(text.expose()).map_err(|error| {
+        Problem::new(key, format!("in {}: {error}", path.display()), "put the PIN into the file's first line")
+    }))
+}
+
+/// Prefixes are stored as callers' numbers are: `0871` becomes `62871`.
+pub(super) fn route(
+    index: usize,
+    section: &ModemSection,
+    plan: Option<&NumberingPlan>,
+    found: &mut Found,
+) -> ModemRoute {
+    let mut prefixes = Vec::new();
+    for prefix in &section.recipient_prefixes {
+        let digits = prefix.trim().trim_start_matches('+');
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            found.problem(
+                format!("modem[{index}].recipient_prefixes"),
+                format!("{prefix:?} is not a prefix"),
+                "write digits like \"62871\" or \"0871\"",
+            );
+        } else if let (Some(rest), Some(plan)) = (digits.strip_prefix('0'), plan) {
+            prefixes.push(format!("{}{rest}", plan.country_code.as_str()));
+        } else {
+            prefixes.push(digits.to_owned());
+        }
+    }
+    ModemRoute {
+        prefixes,
+        is_default: section.default,
+        other_cost: section.other_cost,
+        is_enabled: section.active && section.send_from_api,
+    }
+}
+
+/// Names and lines must be the modems' own.
+pub(super) fn check_all(sections: &[ModemSection], found: &mut Found) {
+    let (mut names, mut paths) = (BTreeSet::new(), BTreeSet::new());
+    for (index, section) in sections.iter().enumerate() {
+        if section.name.is_empty() {
+            found.problem(format!("modem[{index}].name"), "it is missing", "give every modem a name of its own");
+        } else if !names.insert(&section.name) {
+            found.problem(
+                format!("modem[{index}].name"),
+                "another modem has this name",
+                "give every modem a name of its own",
+            );
+        }
+        if !section.path.as_os_str().is_empty() && !paths.insert(&section.path) {
+            found.problem(format!("modem[{index}].port"), "another modem uses this line", "one line, one modem");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! From the document to the Settings of the components, with every problem found on the way.
+
+use std::time::Duration;
+
+use domain::command::ScopeSet;
+use domain::message::Class;
+use domain::otp::CodeLength;
+use domain::receiver::{CountryCode, NumberingPlan};
+use domain::route::{RouteTable, WhenUnhealthy};
+use domain::secret::SecretText;
+use store::{Retention, TicketStoreKind, UnknownPolicy};
+
+use super::Problem;
+use super::file::File;
+use super::{api_user, modem};
+use crate::wire::{RenderSettings, SuccessCode};
+use crate::{dispatch, gateway, http, telemetry};
+
+/// Everything the program needs, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The API's settings.
+    pub api: http::Settings,
+    /// The gateway's settings.
+    pub gateway: gateway::Settings,
+    /// The dispatcher's settings.
+    pub dispatch: dispatch::Settings,
+    /// Whether the network is asked for delivery reports.
+    pub delivery_reports: bool,
+    /// The store's settings.
+    pub store: store::Settings,
+    /// The log's settings.
+    pub log: telemetry::Settings,
+    /// The modems, in the order of the route table.
+    pub modems: Vec<ModemConfig>,
+    /// Which modem takes what.
+    pub routes: RouteTable,
+    /// Who may call the API.
+    pub api_users: Vec<ApiUserSource>,
+    /// What is allowed but unwise.
+    pub warnings: Vec<Problem>,
+}
+
+/// One modem.
+#[derive(Clone, Debug)]
+pub struct ModemConfig {
+    /// The line and its SIM.
+    pub line: ::modem::Settings,
+    /// Takes what no prefix claims.
+    pub is_default: bool,
+    /// In use at all: an inactive one is not opened.
+    pub is_active: bool,
+}
+
+/// One API user as configured.
+#[derive(Clone, Debug)]
+pub struct ApiUserSource {
+    /// The login name.
+    pub username: String,
+    /// The password or its hash.
+    pub password: PasswordSource,
+    /// What the account may do.
+    pub scopes: ScopeSet,
+    /// The class of sends that name none.
+    pub class: Class,
+    /// May be used.
+    pub is_active: bool,
+}
+
+/// Where a password comes from.
+#[derive(Clone, Debug)]
+pub enum PasswordSource {
+    /// In clear; hashed before it is stored.
+    Clear(SecretText),
+    /// Argon2id in PHC form.
+    Hash(String),
+}
+
+impl Config {
+    /// Assembles the Settings.
+    ///
+    /// # Errors
+    /// Every problem that was found.
+    pub fn resolve(file: &File) -> Result<Self, Vec<Problem>> {
+        let mut found = Found::default();
+        let plan = plan(file, &mut found);
+        let length = found.take(CodeLength::new(file.otp.length).map_err(|error| {
+            Problem::new("otp.length", format!("{error}, not {}", file.otp.length), "write a number from 4 to 10")
+        }));
+        let unknown_policy = found.word(
+            "sms.unknown_policy",
+            &file.sms.unknown_policy,
+            &[("hold", UnknownPolicy::Hold), ("resend", UnknownPolicy::Resend)],
+        );
+        let ticket_store = found.word(
+            "otp.ticket_store",
+            &file.otp.ticket_store,
+            &[("sqlite", TicketStoreKind::Sqlite), ("memory", TicketStoreKind::Memory)],
+        );
+        let when_unhealthy = found.word(
+            "sms.failover",
+            &file.sms.failover,
+            &[("other", WhenUnhealthy::FailOver), ("wait", WhenUnhealthy::Wait)],
+        );
+        found.word("limits.mode", &file.limits.mode, &[("off", ())]);
+        let format = found.word(
+            "log.format",
+            &file.log.format,
+            &[("text", telemetry::Format::Text), ("json", telemetry::Format::Json)],
+        );
+        let rejects_id_conflict =
+            found.word("api.id_conflict", &file.api.id_conflict, &[("accept", false), ("reject", true)]);
+        let api = http_settings(file, &mut found);
+        check_lifetimes(file, &mut found);
+        let modems: Vec<_> =
+            file.modem.iter().enumerate().map(|(index, one)| modem::line(index, one, file, &mut found)).collect();
+        let routes = file
+            .modem
+            .iter()
+            .enumerate()
+            .map(|(index, one)| modem::route(index, one, plan.as_ref(), &mut found))
+            .collect();
+        modem::check_all(&file.modem, &mut found);
+        let api_users = file
+            .api_user
+            .iter()
+            .enumerate()
+            .filter_map(|(index, one)| api_user::read(index, one, &mut found))
+            .collect();
+        api_user::check_all(&file.api_user, &mut found);
+
+        let Found { problems, warnings } = found;
+        let (Some(plan), Some(code_length), Some(unknown_policy), Some(ticket_store)) =
+            (plan, length, unknown_policy, ticket_store)
+        else {
+            return Err(problems);
+        };
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            api,
+            gateway: gateway::Settings {
+                plan,
+                code_length,
+                lifetime: file.otp.lifetime.0,
+                max_lifetime: file.otp.max_lifetime.0,
+                max_attempts: file.otp.max_attempts,
+                drop_expired: file.sms.drop_expired,
+                expiration_offset: file.sms.expiration_offset.0,
+                rejects_id_conflict: rejects_id_conflict.unwrap_or(false),
+            },
+            dispatch: dispatch::Settings {
+                unknown_policy,
+                max_queue: file.sms.max_queue,
+                drain_timeout: file.drain_timeout.0,
+            },
+            delivery_reports: file.sms.delivery_reports,
+            store: store::Settings {
+                ticket_store,
+                unknown_policy,
+                retention: Retention { journal: file.retention.journal.0, max_db_bytes: file.retention.max_db.0 },
+                ..store::Settings::new(file.data_dir.clone())
+            },
+            log: telemetry::Settings { filter: file.log.filter.clone(), format: format.unwrap_or_default() },
+            modems: modems.into_iter().flatten().collect(),
+            routes: RouteTable { modems: routes, when_unhealthy: when_unhealthy.unwrap_or(WhenUnhealthy::FailOver) },
+            api_users,
+            warnings,
+        })
+    }
+}
+
+/// Collects what is wrong and what is unwise.
+#[derive(Default)]
+pub(super) struct Found {
+    problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+impl Found {
+    pub(super) fn take<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    pub(super) fn problem(&mut self, key: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) {
+        self.problems.push(Problem::new(key, what, fix));
+    }
+
+    /// One word out of a few.
+    pub(super) fn word<T: Copy>(&mut self, key: &str, text: &str, words: &[(&str, T)]) -> Option<T> {
+        let known = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if known.is_none() {
+            let list: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+            self.problem(key, format!("{text:?} is not known"), format!("write one of {}", list.join(", ")));
+        }
+        known
+    }
+}
+
+fn plan(file: &File, found: &mut Found) -> Option<NumberingPlan> {
+    if file.sms.country_code.is_empty() {
+        found.problem(
+            "sms.country_code",
+            "it is missing",
+            "write your calling code, for example country_code = \"62\"",
+        );
+        return None;
+    }
+    let country_code = CountryCode::parse(&file.sms.country_code)
+        .map_err(|error| Problem::new("sms.country_code", error.to_string(), "write it like \"62\""));
+    found.take(country_code).map(|country_code| NumberingPlan { country_code })
+}
+
+fn http_settings(file: &File, found: &mut Found) -> http::Settings {
+    let api = &file.api;
+    let success_code = found
+        .word("api.success_code", &api.success_code, &[("000", SuccessCode::Three), ("0000", SuccessCode::Four)])
+        .unwrap_or_default();
+    let paths = [
+        ("api.otp_path", &api.otp_path),
+        ("api.message_path", &api.message_path),
+        ("api.sms_path", &api.sms_path),
+        ("api.email_path", &api.email_path),
+        ("api.block_path", &api.block_path),
+        ("api.unblock_path", &api.unblock_path),
+    ];
+    for (key, path) in paths {
+        if !path.starts_with('/') {
+            found.problem(key, format!("{path:?} does not begin with /"), "write it like \"/api/otp\"");
+        }
+    }
+    http::Settings {
+        listen: api.http_listen.0.clone(),
+        paths: http::ApiPaths {
+            otp: api.otp_path.clone(),
+            message: api.message_path.clone(),
+            sms: api.sms_path.clone(),
+            email: api.email_path.clone(),
+            block: api.block_path.clone(),
+            unblock: api.unblock_path.clone(),
+        },
+        render: RenderSettings {
+            success_code,
+            uniform_failures: file.otp.uniform_failures,
+            attempts_left: api.attempts_left,
+        },
+        max_connections: api.max_connections,
+        realm: file.device.name.clone(),
+        ..http::Settings::default()
+    }
+}
+
+fn check_lifetimes(file: &File, found: &mut Found) {
+    const LONGEST: Duration = Duration::from_secs(600);
+    let otp = &file.otp;
+    if otp.lifetime.0.is_zero() || otp.lifetime.0 > otp.max_lifetime.0 {
+        found.problem("otp.lifetime", "it must be more than zero and at most otp.max_lifetime", "write \"3m\"");
+    }
+    if otp.max_lifetime.0 > LONGEST {
+        found.warnings.push(Problem::new(
+            "otp.max_lifetime",
+            "codes that live longer than ten minutes are against NIST SP 800-63B",
+            "write \"10m\" or less",
+        ));
+    }
+    if otp.max_attempts == 0 || otp.max_attempts > 100 {
+        found.problem("otp.max_attempts", "it must be from 1 to 100", "write 5");
+    }
+    if file.sms.max_queue == 0 {
+        found.problem("sms.max_queue", "nothing could ever wait", "write 100000");
+    }
+}

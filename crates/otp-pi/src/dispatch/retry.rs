@@ -1,0 +1,85 @@
+//! What follows an attempt: the answer of `domain::retry`, fitted to the modems that there are.
+//!
+//! Pure; asked by the worker after every attempt that sent nothing.
+
+use std::time::Duration;
+
+use domain::clock::WallTime;
+use domain::retry::{self, FailureClass, Retry};
+use rand_core::Rng;
+
+/// How long a message rests when every modem has refused it for reasons of its own.
+const REST_WHEN_ALL_REFUSED: Duration = Duration::from_secs(10);
+
+/// What to do with a message whose attempt sent nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Try again at once, on another modem than those excluded.
+    Elsewhere,
+    /// Try again after this pause; any modem may.
+    After(Duration),
+    /// It is over.
+    GiveUp,
+}
+
+/// Decides. `excluded` gets the modem added that is not to be tried again; it is cleared when no other is left.
+pub(crate) fn decide(
+    class: FailureClass,
+    attempt: u32,
+    times: (WallTime, WallTime),
+    modem: usize,
+    excluded: &mut Vec<usize>,
+    enabled: &[usize],
+    rng: &mut impl Rng,
+) -> Next {
+    let (now, deadline) = times;
+    match retry::next(class, attempt, now, deadline, rng) {
+        Retry::At(at) => Next::After(at.saturating_since(now)),
+        Retry::OtherModem | Retry::ConfigurationFault => {
+            if !excluded.contains(&modem) {
+                excluded.push(modem);
+                excluded.sort_unstable();
+            }
+            if enabled.iter().all(|place| excluded.contains(place)) {
+                excluded.clear();
+                return Next::After(REST_WHEN_ALL_REFUSED);
+            }
+            Next::Elsewhere
+        }
+        // An unknowable outcome never comes here: the channel reports it as such.
+        Retry::GiveUp | Retry::Unknown => Next::GiveUp,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    fn check(class: FailureClass, excluded: &[usize], enabled: &[usize]) -> (Next, Vec<usize>) {
+        let mut excluded = excluded.to_vec();
+        let times = (WallTime::from_unix_millis(0), WallTime::from_unix_millis(3_600_000));
+        let next = decide(class, 1, times, 0, &mut excluded, enabled, &mut ChaCha8Rng::seed_from_u64(7));
+        (next, excluded)
+    }
+
+    #[test]
+    fn another_modem_is_tried_at_once_while_there_is_one() {
+        assert_eq!(check(FailureClass::OtherModem, &[], &[0, 1]), (Next::Elsewhere, vec![0]));
+        assert_eq!(check(FailureClass::Configuration, &[1], &[0, 1, 2]), (Next::Elsewhere, vec![0, 1]));
+    }
+
+    #[test]
+    fn when_every_modem_refused_the_message_rests_and_may_use_any_again() {
+        assert_eq!(check(FailureClass::OtherModem, &[1], &[0, 1]), (Next::After(REST_WHEN_ALL_REFUSED), vec![]));
+        assert_eq!(check(FailureClass::Configuration, &[], &[0]), (Next::After(REST_WHEN_ALL_REFUSED), vec![]));
+    }
+
+    #[test]
+    fn a_passing_fault_rests_and_a_final_one_ends() {
+        assert!(matches!(check(FailureClass::RetryHere, &[], &[0]), (Next::After(pause), _) if !pause.is_zero()));
+        assert_eq!(check(FailureClass::GiveUp, &[], &[0]).0, Next::GiveUp);
+    }
+}

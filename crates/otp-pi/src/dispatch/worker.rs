@@ -1,0 +1,417 @@
+//! The dispatcher's one task: fills free modems, settles what comes back, wakes what rests, drops what expires.
+//!
+//! It waits for: orders from the gateway · the end of an attempt · a change of a modem's status · the end of a rest or a
+//! deadline · the stop token. Sends run inside this task; dropping it never stops a half-sent SMS, because the modem's own
+//! task finishes the conversation.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::modem::{Phase, Status, Turn};
+use domain::clock::WallTime;
+use domain::message::{Class, MessageId, MessageState};
+use domain::otp::{AttemptId, TicketKey};
+use domain::receiver::Msisdn;
+use domain::retry::FailureClass;
+use domain::route::{ModemView, Rotation, Route, RouteTable};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
+use store::{Change, QueueEntry, UnknownPolicy};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::queue::{Entry, GroupKey, Queue};
+use super::retry::{self, Next};
+use super::{Order, Settings};
+use crate::channel::modem::Context;
+use crate::channel::{ChannelHandle, Outcome};
+use crate::event::{Events, MessageEvent};
+
+/// How long a message rests when the store could not make its attempt durable.
+const REST_WHEN_STORE_FAILED: Duration = Duration::from_secs(1);
+
+/// The longest the task sleeps although a deadline is farther: the wall clock may jump.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// How many orders are taken at once before modems are filled again.
+const ORDERS_AT_ONCE: usize = 256;
+
+/// One attempt that ended.
+struct Done {
+    entry: Entry,
+    channel: usize,
+    outcome: Option<Outcome>,
+}
+
+type Sending = Pin<Box<dyn Future<Output = Done> + Send>>;
+type Watching = Pin<Box<dyn Future<Output = (usize, watch::Receiver<Status>)> + Send>>;
+
+/// The dispatcher; see the module.
+pub struct Dispatcher {
+    settings: Settings,
+    context: Arc<Context>,
+    channels: Arc<[ChannelHandle]>,
+    table: Arc<RouteTable>,
+    events: Events,
+    orders: mpsc::Receiver<Order>,
+    places: Arc<Semaphore>,
+    queue: Queue,
+    rotation: Rotation,
+    prefixes: Vec<String>,
+    enabled: Vec<usize>,
+    sending: FuturesUnordered<Sending>,
+    on_air: HashMap<MessageId, u32>,
+}
+
+impl std::fmt::Debug for Dispatcher {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Dispatcher").field("waiting", &self.queue.len()).finish_non_exhaustive()
+    }
+}
+
+impl Dispatcher {
+    pub(super) fn new(
+        settings: Settings,
+        context: Arc<Context>,
+        channels: Arc<[ChannelHandle]>,
+        table: Arc<RouteTable>,
+        events: Events,
+        orders: mpsc::Receiver<Order>,
+        places: Arc<Semaphore>,
+    ) -> Self {
+        let of_enabled = |modem: &&domain::route::ModemRoute| modem.is_enabled;
+        let mut prefixes: Vec<String> =
+            table.modems.iter().filter(of_enabled).flat_map(|modem| modem.prefixes.clone()).collect();
+        prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.len()));
+        prefixes.dedup();
+        let enabled =
+            table.modems.iter().enumerate().filter(|(_, modem)| modem.is_enabled).map(|(place, _)| place).collect();
+        Self {
+            settings,
+            context,
+            channels,
+            table,
+            events,
+            orders,
+            places,
+            queue: Queue::default(),
+            rotation: Rotation::default(),
+            prefixes,
+            enabled,
+            sending: FuturesUnordered::new(),
+            on_air: HashMap::new(),
+        }
+    }
+
+    /// Puts what waited when the program last ended back into the queue. Called once, before [`Dispatcher::run`].
+    pub fn recover(&mut self, entries: impl IntoIterator<Item = QueueEntry>) -> usize {
+        let before = self.queue.len();
+        for entry in entries {
+            // What is durable is kept even when the queue was made smaller since: it only holds no place then.
+            let place = Arc::clone(&self.places).try_acquire_owned().ok();
+            self.enqueue(entry, place);
+        }
+        self.queue.len().saturating_sub(before)
+    }
+
+    /// Works until `stop`, then until nothing is on air any more, at most `drain_timeout`.
+    ///
+    /// # Errors
+    /// None today; the signature is that of every task.
+    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut watches: FuturesUnordered<Watching> = self
+            .channels
+            .iter()
+            .enumerate()
+            .map(|(place, channel)| watch_status(place, channel.modem.status()))
+            .collect();
+        loop {
+            self.drop_expired().await;
+            self.queue.wake(Instant::now());
+            self.fill();
+            let next = self.next_time();
+            tokio::select! {
+                // Every branch is cancel-safe: receivers, streams and timers lose nothing when their wait is dropped.
+                () = stop.cancelled() => break,
+                Some(done) = self.sending.next(), if !self.sending.is_empty() => self.settle(done).await,
+                Some((place, status)) = watches.next() => watches.push(watch_status(place, status)),
+                order = self.orders.recv() => match order {
+                    Some(order) => self.take_orders(order).await,
+                    None => break,
+                },
+                () = tokio::time::sleep_until(next) => {}
+            }
+        }
+        self.drain().await;
+        Ok(())
+    }
+
+    async fn take_orders(&mut self, first: Order) {
+        let mut next = Some(first);
+        let mut taken = 0;
+        while let Some(order) = next {
+            match order {
+                Order::Send(entry, place) => self.enqueue(entry, Some(place)),
+                Order::Cancel(id) => self.cancel(id).await,
+            }
+            taken += 1;
+            next = if taken < ORDERS_AT_ONCE { self.orders.try_recv().ok() } else { None };
+        }
+    }
+
+    fn enqueue(&mut self, entry: QueueEntry, place: Option<OwnedSemaphorePermit>) {
+        let Some(msisdn) = entry.receiver.msisdn() else {
+            error!(message.id = %entry.id, "an e-mail stands in the queue of the modems");
+            return;
+        };
+        let rest = entry.not_before.saturating_since(self.context.clock.now());
+        let entry = Entry {
+            id: entry.id,
+            class: if entry.is_otp { Class::Otp } else { entry.class },
+            api_user: entry.api_user,
+            msisdn,
+            deadline: entry.deadline,
+            attempts: entry.attempt,
+            excluded: Vec::new(),
+            place,
+        };
+        let key = self.group_of(&entry);
+        if rest.is_zero() {
+            self.queue.push(entry, key);
+        } else {
+            self.queue.rest(entry, key, Instant::now() + rest);
+        }
+    }
+
+    fn group_of(&self, entry: &Entry) -> GroupKey {
+        (self.prefix_of(&entry.msisdn), entry.excluded.clone())
+    }
+
+    /// Which of the prefixes, longest first, claims the number; their count if none does.
+    fn prefix_of(&self, msisdn: &Msisdn) -> usize {
+        let claims = |prefix: &String| msisdn.expose().starts_with(prefix.as_str());
+        self.prefixes.iter().position(claims).unwrap_or(self.prefixes.len())
+    }
+
+    /// Gives free modems what may go, best first.
+    fn fill(&mut self) {
+        while self.start_one() {}
+    }
+
+    fn start_one(&mut self) -> bool {
+        let heads = self.queue.heads();
+        if heads.is_empty() {
+            return false;
+        }
+        let views = self.views();
+        if views.iter().all(|view| view.is_busy || !view.is_healthy) {
+            return false;
+        }
+        for (priority, key) in heads {
+            let Some(head) = self.queue.head_of(&priority) else { continue };
+            let views = without(&views, &key.1);
+            let decision = Route::choose(&self.table, &views, &head.msisdn, &mut self.rotation);
+            let Some(place) = decision.modem else { continue };
+            let Some(turn) = self.channels.get(place).and_then(|channel| channel.modem.try_turn()) else { continue };
+            let Some(entry) = self.queue.pop(&key) else { continue };
+            debug!(message.id = %entry.id, route.reason = decision.reason.as_str(), route.modem = place, "routed");
+            self.start(entry, place, turn);
+            return true;
+        }
+        false
+    }
+
+    fn views(&self) -> Vec<ModemView> {
+        let view = |channel: &ChannelHandle| {
+            let status = channel.modem.status();
+            let status = status.borrow();
+            ModemView { is_healthy: status.phase == Phase::Ready, is_busy: status.busy, has_quota: true }
+        };
+        self.channels.iter().map(view).collect()
+    }
+
+    fn start(&mut self, mut entry: Entry, place: usize, turn: Turn) {
+        entry.attempts = entry.attempts.saturating_add(1);
+        self.on_air.insert(entry.id, entry.attempts);
+        let context = Arc::clone(&self.context);
+        let name = self.channels.get(place).map(|channel| channel.modem.name().to_owned()).unwrap_or_default();
+        self.sending.push(Box::pin(async move {
+            let outcome = match context.store.load(entry.id).await {
+                Ok(Some(message)) => {
+                    Some(crate::channel::modem::send(context, turn, name, message, entry.attempts).await)
+                }
+                Ok(None) => None,
+                Err(error) => {
+                    warn!(message.id = %entry.id, error = %error, "a message could not be read from the store");
+                    Some(Outcome::StoreFailed)
+                }
+            };
+            Done { entry, channel: place, outcome }
+        }));
+    }
+
+    async fn settle(&mut self, done: Done) {
+        let Done { mut entry, channel, outcome } = done;
+        self.on_air.remove(&entry.id);
+        let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
+        match outcome {
+            // Settled by somebody else meanwhile, for example cancelled.
+            None | Some(Outcome::Cancelled) => {}
+            Some(Outcome::Sent) => self.announce(&entry, channel, MessageState::Sent),
+            Some(Outcome::StoreFailed) => {
+                entry.attempts = entry.attempts.saturating_sub(1);
+                self.rest(entry, REST_WHEN_STORE_FAILED);
+            }
+            Some(Outcome::Unknown { detail }) => self.unknown(entry, channel, attempt, detail).await,
+            Some(Outcome::Incomplete { code }) => {
+                let reason = format!("a later part was not sent: {code}");
+                self.finish(&entry, channel, MessageState::Failed, reason).await;
+            }
+            Some(Outcome::NotSent { class, code, ticket }) => {
+                self.not_sent(entry, channel, (class, code, ticket)).await
+            }
+        }
+    }
+
+    async fn unknown(&mut self, entry: Entry, channel: usize, attempt: AttemptId, detail: String) {
+        let resend = self.settings.unknown_policy == UnknownPolicy::Resend;
+        warn!(message.id = %entry.id, channel.id = self.name_of(channel), "the outcome cannot be known: {detail}");
+        self.record(Change::Unknown { attempt, resend, reason: detail, at: self.context.clock.now() }).await;
+        if resend {
+            self.requeue(entry);
+        } else {
+            self.announce(&entry, channel, MessageState::Unknown);
+        }
+    }
+
+    async fn not_sent(
+        &mut self,
+        mut entry: Entry,
+        channel: usize,
+        (class, code, remove_tag): (FailureClass, String, Option<TicketKey>),
+    ) {
+        let now = self.context.clock.now();
+        let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
+        let (enabled, times) = (self.enabled.clone(), (now, entry.deadline));
+        let rng = &mut UnwrapErr(SysRng);
+        let next = retry::decide(class, entry.attempts, times, channel, &mut entry.excluded, &enabled, rng);
+        info!(message.id = %entry.id, channel.id = self.name_of(channel), error.code = code, "not sent: {next:?}");
+        if class == FailureClass::Configuration {
+            error!(channel.id = self.name_of(channel), error.code = code, "the modem or its SIM needs attention");
+        }
+        let retry_at = match next {
+            Next::After(pause) => Some(now.saturating_add(pause)),
+            Next::Elsewhere | Next::GiveUp => None,
+        };
+        self.record(Change::NotSent { attempt, code: Some(code.clone()), retry_at, remove_tag, at: now }).await;
+        match next {
+            Next::Elsewhere => self.requeue(entry),
+            Next::After(pause) => self.rest(entry, pause),
+            Next::GiveUp => self.finish(&entry, channel, MessageState::Failed, code).await,
+        }
+    }
+
+    fn requeue(&mut self, entry: Entry) {
+        let key = self.group_of(&entry);
+        self.queue.push(entry, key);
+    }
+
+    fn rest(&mut self, entry: Entry, pause: Duration) {
+        let key = self.group_of(&entry);
+        self.queue.rest(entry, key, Instant::now() + pause);
+    }
+
+    async fn finish(&mut self, entry: &Entry, channel: usize, state: MessageState, reason: String) {
+        self.record(Change::Final { message_id: entry.id, state, reason, at: self.context.clock.now() }).await;
+        self.announce(entry, channel, state);
+    }
+
+    async fn cancel(&mut self, id: MessageId) {
+        if let Some(entry) = self.queue.take(id) {
+            debug!(message.id = %entry.id, "taken out of the queue");
+        }
+    }
+
+    async fn drop_expired(&mut self) {
+        let now = self.context.clock.now();
+        for entry in self.queue.take_expired(now) {
+            let reason = "its deadline passed in the queue".to_owned();
+            info!(message.id = %entry.id, "expired in the queue");
+            self.record(Change::Final { message_id: entry.id, state: MessageState::Expired, reason, at: now }).await;
+            self.events.publish(MessageEvent { id: entry.id, state: MessageState::Expired, channel: None, at: now });
+        }
+    }
+
+    // Not `&self`: the sends that are under way may move to another thread but not be shared between two.
+    async fn record(&mut self, change: Change) {
+        let id = change.message_id();
+        if let Err(error) = self.context.store.record(change).await {
+            error!(message.id = %id, error = %error, "a change could not be recorded; recovery will judge at the next start");
+        }
+    }
+
+    fn announce(&self, entry: &Entry, channel: usize, state: MessageState) {
+        let at = self.context.clock.now();
+        let name = self.name_of(channel).to_owned();
+        debug!(message.id = %entry.id, message.state = state.as_str(), channel.id = name, "message changed");
+        self.events.publish(MessageEvent { id: entry.id, state, channel: Some(name), at });
+    }
+
+    fn name_of(&self, channel: usize) -> &str {
+        self.channels.get(channel).map_or("", |channel| channel.modem.name())
+    }
+
+    fn next_time(&self) -> Instant {
+        let (now, wall) = (Instant::now(), self.context.clock.now());
+        let of_deadline = |deadline: WallTime| now + deadline.saturating_since(wall);
+        let deadline = self.queue.next_deadline().map(of_deadline);
+        [deadline, self.queue.next_wake()].into_iter().flatten().fold(now + LONGEST_SLEEP, Instant::min)
+    }
+
+    /// Lets what is on air come down. What does not in time is `unknown`: nobody can know.
+    async fn drain(&mut self) {
+        let end = Instant::now() + self.settings.drain_timeout;
+        info!(on_air = self.sending.len(), waiting = self.queue.len(), "stopping: no new message goes on air");
+        while !self.sending.is_empty() {
+            match tokio::time::timeout_at(end, self.sending.next()).await {
+                Ok(Some(done)) => self.settle(done).await,
+                Ok(None) => break,
+                Err(_) => {
+                    for (message_id, attempt) in std::mem::take(&mut self.on_air) {
+                        let (attempt, at) = (AttemptId { message_id, attempt }, self.context.clock.now());
+                        let reason = "the gateway ended while it was on air".to_owned();
+                        let resend = self.settings.unknown_policy == UnknownPolicy::Resend;
+                        self.record(Change::Unknown { attempt, resend, reason, at }).await;
+                    }
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// The views with the excluded modems shown as sick.
+fn without(views: &[ModemView], excluded: &[usize]) -> Vec<ModemView> {
+    let show = |(place, view): (usize, &ModemView)| ModemView {
+        is_healthy: view.is_healthy && !excluded.contains(&place),
+        ..*view
+    };
+    views.iter().enumerate().map(show).collect()
+}
+
+fn watch_status(place: usize, mut status: watch::Receiver<Status>) -> Watching {
+    Box::pin(async move {
+        if status.changed().await.is_err() {
+            // The handle in our hands keeps the sender alive, so this cannot happen; it must not spin if it did.
+            std::future::pending::<()>().await;
+        }
+        (place, status)
+    })
+}

@@ -1,0 +1,51 @@
+//! Facts: what happened to a message, told to whoever listens (the demo page, `wait = "sent"`, later monitor and callbacks).
+//!
+//! An event never carries a text, a code or a full number; the receiver in it shows itself masked. Publishing never waits
+//! and never fails: a slow listener misses events, it does not hold up the sender. Published by the gateway and the
+//! dispatcher.
+
+use domain::clock::WallTime;
+use domain::message::{MessageId, MessageState};
+use tokio::sync::broadcast;
+
+/// How many events a slow listener may lag behind before it misses some.
+const CAPACITY: usize = 1024;
+
+/// One change of a message's state.
+#[derive(Clone, Debug)]
+pub struct MessageEvent {
+    /// Which message.
+    pub id: MessageId,
+    /// The state that it reached.
+    pub state: MessageState,
+    /// The channel that is at work on it, where there is one.
+    pub channel: Option<String>,
+    /// When.
+    pub at: WallTime,
+}
+
+/// Where events are published and listened to. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Events {
+    sender: broadcast::Sender<MessageEvent>,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { sender: broadcast::Sender::new(CAPACITY) }
+    }
+}
+
+impl Events {
+    /// Publishes one event to all present listeners.
+    pub fn publish(&self, event: MessageEvent) {
+        // No listener is no failure: events are offered, not owed.
+        drop(self.sender.send(event));
+    }
+
+    /// Listens from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<MessageEvent> {
+        self.sender.subscribe()
+    }
+}

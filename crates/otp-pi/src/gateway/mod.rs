@@ -1,0 +1,157 @@
+//! The order of the steps, for every entrance: who may, what is asked, blocked or not, room in the queue, durable, answered.
+//!
+//! Every entrance (REST today; brokers, pages and the command line later) ends in [`Gateway::handle`]. It must never know which
+//! entrance asked beyond the [`Caller`], never choose a channel, and never see a code: codes are born at the modem.
+//! Room is reserved first, then the store commits, then the dispatcher gets the message: nothing has to be undone.
+
+mod otp;
+mod send;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::clock::{Clock, WallTime};
+use domain::command::{Caller, Command};
+use domain::message::{MessageId, MessageState};
+use domain::otp::CodeLength;
+use domain::outcome::{Outcome, Reply, ReplyData};
+use domain::receiver::{NumberingPlan, Receiver};
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
+use store::{Content, NewMessage, QueueEntry, Store, StoreError};
+use tracing::{debug, error};
+
+use crate::dispatch::DispatcherHandle;
+use crate::event::{Events, MessageEvent};
+
+/// How the rules of the gateway are set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How receivers are read.
+    pub plan: NumberingPlan,
+    /// Digits of a code.
+    pub code_length: CodeLength,
+    /// How long a code lives from its hand-over to the channel, when the caller names no expiration.
+    pub lifetime: Duration,
+    /// How long a code may live whatever the caller asks.
+    pub max_lifetime: Duration,
+    /// How many guesses a code allows.
+    pub max_attempts: u32,
+    /// Refuse what is past its deadline when it comes (1205).
+    pub drop_expired: bool,
+    /// How long after its `date_time` a send without `expiration` is wanted.
+    pub expiration_offset: Duration,
+    /// Whether the same id with other content is refused (1401) or a new message.
+    pub rejects_id_conflict: bool,
+}
+
+/// The one door behind all entrances. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Settings,
+    store: Store,
+    dispatcher: DispatcherHandle,
+    events: Events,
+    clock: Arc<dyn Clock>,
+}
+
+impl Gateway {
+    /// Builds the gateway.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        store: Store,
+        dispatcher: DispatcherHandle,
+        events: Events,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { settings, store, dispatcher, events, clock }) }
+    }
+
+    /// Does what is asked, or says why not. A success answer is given only after the request is durable.
+    pub async fn handle(&self, command: Command, caller: Caller) -> Reply {
+        if !caller.may(&command) {
+            return Reply::failed(Outcome::NotAllowed, format!("this API user may not use {}", command.name()));
+        }
+        let now = self.inner.clock.now();
+        let inner = &*self.inner;
+        match command {
+            Command::CreateOtp(request) => inner.create_otp(request, caller, now).await,
+            Command::ValidateOtp(request) => inner.validate_otp(request, &caller, now).await,
+            Command::CancelOtp { reference } => inner.cancel_otp(reference, &caller, now).await,
+            Command::Send(request) => inner.send(request, caller, now).await,
+            Command::GetStatus(query) => inner.status(query, &caller).await,
+            Command::BlockMsisdn { receiver } => inner.block(receiver, true).await,
+            Command::UnblockMsisdn { receiver } => inner.block(receiver, false).await,
+            Command::GetModemList => inner.modems(),
+            Command::Echo => Reply::accepted(ReplyData::Echo),
+        }
+    }
+}
+
+impl Inner {
+    /// Reads a receiver, or answers why it cannot be one.
+    fn receiver(&self, text: &str) -> Result<Receiver, Reply> {
+        Receiver::parse(text, &self.settings.plan)
+            .map_err(|error| Reply::failed(Outcome::FieldInvalid, format!("receiver: {error}")))
+    }
+
+    /// What every send must pass before room is made for it: something that can send it, and a receiver who is not blocked.
+    fn admit(&self, receiver: &Receiver) -> Result<(), Reply> {
+        let Receiver::Msisdn(_) = receiver else {
+            return Err(Reply::failed(Outcome::NotSent, "e-mail cannot be sent: this gateway has no e-mail account"));
+        };
+        if self.store.is_blocked(receiver) {
+            return Err(Reply::failed(Outcome::Blocked, "the receiver is blocked"));
+        }
+        if !self.dispatcher.has_modem() {
+            return Err(Reply::failed(Outcome::NoModem, "no modem is configured that may send for the API"));
+        }
+        Ok(())
+    }
+
+    fn modems(&self) -> Reply {
+        Reply::accepted(ReplyData::Modems(self.dispatcher.modems()))
+    }
+
+    fn announce(&self, id: MessageId, state: MessageState, at: WallTime) {
+        debug!(message.id = %id, message.state = state.as_str(), "message changed");
+        self.events.publish(MessageEvent { id, state, channel: None, at });
+    }
+}
+
+/// Answers for a store that cannot: nothing was changed, the caller may try again.
+fn store_failed(error: &StoreError) -> Reply {
+    error!(error = %error, "the store refused a request");
+    let mut reply = Reply::failed(Outcome::QueueFull, format!("the request could not be stored: {error}"));
+    reply.retry_after = Some(Duration::from_secs(5));
+    reply
+}
+
+/// The operating system's random number generator.
+const RNG: UnwrapErr<SysRng> = UnwrapErr(SysRng);
+
+/// What the dispatcher keeps in memory of a message that was just accepted.
+fn queue_entry(message: &NewMessage) -> QueueEntry {
+    QueueEntry {
+        id: message.id,
+        class: message.class,
+        api_user: Arc::from(message.api_user.as_str()),
+        receiver: message.receiver.clone(),
+        deadline: message.deadline,
+        not_before: message.not_before,
+        attempt: 0,
+        is_otp: matches!(message.content, Content::Otp { .. }),
+    }
+}
+
+/// Answers for a full queue.
+fn queue_full() -> Reply {
+    let mut reply = Reply::failed(Outcome::QueueFull, "too many messages are waiting");
+    reply.retry_after = Some(Duration::from_secs(1));
+    reply
+}

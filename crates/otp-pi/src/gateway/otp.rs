@@ -1,0 +1,198 @@
+//! The commands about codes: create, validate, cancel. No code exists here; see [`crate::channel`].
+
+use domain::clock::WallTime;
+use domain::command::{Caller, CreateOtp, ValidateOtp};
+use domain::deadline::{self, Times};
+use domain::message::{Class, MessageId, MessageState};
+use domain::otp::{Binding, Code, CodePolicy, Fingerprint, Guess, Reservation, TicketKey, Verdict};
+use domain::outcome::{Outcome, Reply, ReplyData};
+use domain::template::Template;
+use gsm::segment;
+use store::{Acceptance, Accepted, Content, NewMessage};
+
+use super::{Inner, RNG, queue_entry, queue_full, store_failed};
+
+/// An OTP text may take this many parts at most: more cost more and arrive late.
+const MOST_PARTS: usize = 2;
+
+/// The longest reference or parameter that is taken, in bytes.
+const LONGEST_FIELD: usize = 256;
+
+impl Inner {
+    pub(super) async fn create_otp(&self, request: CreateOtp, caller: Caller, now: WallTime) -> Reply {
+        match self.try_create_otp(request, caller, now).await {
+            Ok(reply) | Err(reply) => reply,
+        }
+    }
+
+    async fn try_create_otp(&self, request: CreateOtp, caller: Caller, now: WallTime) -> Result<Reply, Reply> {
+        check_reference(&request.reference)?;
+        check_params(&request.params)?;
+        let receiver = self.receiver(&request.receiver)?;
+        self.check_template(&request)?;
+        let times = Times {
+            accepted_at: now,
+            date_time: request.date_time,
+            expiration: request.expiration,
+            clock_is_synchronised: self.clock.is_synchronised(),
+        };
+        let expiration = times.effective_expiration();
+        let deadline = times.otp_deadline(self.settings.lifetime);
+        if deadline::is_past(deadline, now) {
+            return Err(Reply::failed(Outcome::DroppedExpired, "the request had expired when it came"));
+        }
+        self.admit(&receiver)?;
+        let place = self.dispatcher.try_reserve().ok_or_else(queue_full)?;
+        let slot = self.store.try_reserve().ok_or_else(queue_full)?;
+
+        let id = MessageId::new(now, &mut { RNG });
+        let ticket_key = self.ticket_key(&caller, &request.reference);
+        let binding = Binding {
+            reference: request.reference.clone(),
+            receiver: receiver.clone(),
+            params: request.params.clone(),
+        };
+        let policy = CodePolicy {
+            expiration,
+            lifetime: self.settings.lifetime,
+            max_lifetime: self.settings.max_lifetime,
+            max_attempts: self.settings.max_attempts,
+        };
+        let reservation = Reservation {
+            fingerprint: self.fingerprint(&request, &binding),
+            message_id: id,
+            deadline,
+            code_policy: policy,
+            resend: request.resend,
+        };
+        let message = NewMessage {
+            id,
+            api_user: caller.api_user,
+            class: Class::Otp,
+            entrance: caller.entrance,
+            receiver: receiver.clone(),
+            content: Content::Otp {
+                template: request.message,
+                subject: request.subject,
+                binding,
+                length: self.settings.code_length,
+                policy,
+            },
+            accepted_at: now,
+            deadline,
+            not_before: now,
+            own_id: None,
+        };
+        let entry = queue_entry(&message);
+        let acceptance = Acceptance { message, ticket: Some((ticket_key, reservation)), replay: None };
+        match self.store.accept(slot, acceptance).await.map_err(|error| store_failed(&error))? {
+            Accepted::New { .. } => {
+                place.submit(entry);
+                self.announce(id, MessageState::Queued, now);
+            }
+            Accepted::Repeat { .. } => {}
+            Accepted::Conflict => {
+                return Err(Reply::failed(Outcome::ReferenceInUse, "the reference is in use with other content"));
+            }
+        }
+        Ok(Reply::accepted(ReplyData::Otp { reference: request.reference, receiver: request.receiver }))
+    }
+
+    /// The message must hold one place for the code, and must not become too long with it.
+    fn check_template(&self, request: &CreateOtp) -> Result<(), Reply> {
+        let invalid = |error: String| Reply::failed(Outcome::FieldInvalid, format!("message: {error}"));
+        let template = Template::parse(request.message.expose()).map_err(|error| invalid(error.to_string()))?;
+        let rendered = template.render(&Code::placeholder(self.settings.code_length));
+        let parts = segment::count(rendered.expose());
+        if parts > MOST_PARTS {
+            return Err(invalid(format!("it takes {parts} SMS with its code, at most {MOST_PARTS} are allowed")));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn validate_otp(&self, request: ValidateOtp, caller: &Caller, now: WallTime) -> Reply {
+        let checked = check_reference(&request.reference).and_then(|()| check_params(&request.params));
+        let receiver = match checked.and_then(|()| self.receiver(&request.receiver)) {
+            Ok(receiver) => receiver,
+            Err(reply) => return reply,
+        };
+        let data = ReplyData::Otp { reference: request.reference.clone(), receiver: request.receiver };
+        let ticket_key = self.ticket_key(caller, &request.reference);
+        let binding = Binding { reference: request.reference, receiver, params: request.params };
+        let guess = Guess::new(&binding, self.store.peppers(), &request.otp);
+        let verdict = match self.store.validate(ticket_key, guess, now).await {
+            Ok(verdict) => verdict,
+            Err(error) => return store_failed(&error),
+        };
+        let mut reply = Reply::new(Outcome::from(verdict));
+        reply.data = data;
+        reply.error = match verdict {
+            Verdict::Valid => None,
+            Verdict::Wrong { attempts_left } => {
+                reply.attempts_left = Some(attempts_left);
+                Some("the code is wrong")
+            }
+            // The three must not be told apart: no answer says whether a reference exists.
+            Verdict::NoCode | Verdict::Used => Some("the code is wrong"),
+            Verdict::Expired => Some("the code has expired"),
+            Verdict::TooManyAttempts => Some("too many wrong codes were tried"),
+        }
+        .map(str::to_owned);
+        reply
+    }
+
+    pub(super) async fn cancel_otp(&self, reference: String, caller: &Caller, now: WallTime) -> Reply {
+        if let Err(reply) = check_reference(&reference) {
+            return reply;
+        }
+        match self.store.cancel(self.ticket_key(caller, &reference), now).await {
+            Ok(Some(id)) => {
+                self.dispatcher.cancel(id);
+                self.announce(id, MessageState::Cancelled, now);
+                Reply::accepted(ReplyData::Otp { reference, receiver: String::new() })
+            }
+            Ok(None) => Reply::failed(Outcome::CodeWrong, "there is no live code under this reference"),
+            Err(error) => store_failed(&error),
+        }
+    }
+
+    pub(super) fn ticket_key(&self, caller: &Caller, reference: &str) -> TicketKey {
+        TicketKey::derive(self.store.lookup_key().as_bytes(), &caller.api_user, reference)
+    }
+
+    fn fingerprint(&self, request: &CreateOtp, binding: &Binding) -> Fingerprint {
+        let [first, second, third, fourth] = &request.params;
+        Fingerprint::derive(
+            self.store.lookup_key().as_bytes(),
+            &[
+                b"create-otp",
+                binding.receiver.expose().as_bytes(),
+                request.message.expose().as_bytes(),
+                request.subject.as_deref().unwrap_or_default().as_bytes(),
+                first.as_bytes(),
+                second.as_bytes(),
+                third.as_bytes(),
+                fourth.as_bytes(),
+            ],
+        )
+    }
+}
+
+fn check_reference(reference: &str) -> Result<(), Reply> {
+    if reference.is_empty() {
+        return Err(Reply::failed(Outcome::FieldInvalid, "reference is missing"));
+    }
+    if reference.len() > LONGEST_FIELD {
+        return Err(Reply::failed(Outcome::FieldInvalid, format!("reference is longer than {LONGEST_FIELD} bytes")));
+    }
+    Ok(())
+}
+
+fn check_params(params: &[String; 4]) -> Result<(), Reply> {
+    match params.iter().zip(1..).find(|(param, _)| param.len() > LONGEST_FIELD) {
+        Some((_, number)) => {
+            Err(Reply::failed(Outcome::FieldInvalid, format!("param{number} is longer than {LONGEST_FIELD} bytes")))
+        }
+        None => Ok(()),
+    }
+}

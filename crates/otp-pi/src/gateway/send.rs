@@ -1,0 +1,178 @@
+//! The commands about messages: send, ask their status, block and unblock receivers.
+
+use domain::clock::WallTime;
+use domain::command::{Caller, SendMessage, StatusQuery};
+use domain::deadline::{self, Times};
+use domain::message::{MessageId, MessageState};
+use domain::otp::Fingerprint;
+use domain::outcome::{Outcome, Reply, ReplyData, StatusAttempt, StatusData};
+use domain::receiver::Receiver;
+use gsm::segment;
+use store::{
+    Acceptance, Accepted, Attempt, AttemptOutcome, Content, IdConflict, NewMessage, Replay, StatusKey, StatusRecord,
+};
+
+use super::{Inner, RNG, queue_entry, queue_full, store_failed};
+
+/// The longest id of a caller that is taken, in bytes.
+const LONGEST_ID: usize = 128;
+
+/// Most parts that one reference number can count (3GPP TS 23.040 §9.2.3.24.1).
+const MOST_PARTS: usize = 255;
+
+impl Inner {
+    pub(super) async fn send(&self, request: SendMessage, caller: Caller, now: WallTime) -> Reply {
+        match self.try_send(request, caller, now).await {
+            Ok(reply) | Err(reply) => reply,
+        }
+    }
+
+    async fn try_send(&self, request: SendMessage, caller: Caller, now: WallTime) -> Result<Reply, Reply> {
+        let receiver = self.receiver(&request.receiver)?;
+        check_text(&request)?;
+        let times = Times {
+            accepted_at: now,
+            date_time: request.date_time,
+            expiration: request.expiration,
+            clock_is_synchronised: self.clock.is_synchronised(),
+        };
+        let deadline = times.send_deadline(self.settings.expiration_offset);
+        if self.settings.drop_expired && deadline::is_past(deadline, now) {
+            return Err(Reply::failed(Outcome::DroppedExpired, "the message had expired when it came"));
+        }
+        self.admit(&receiver)?;
+        let place = self.dispatcher.try_reserve().ok_or_else(queue_full)?;
+        let slot = self.store.try_reserve().ok_or_else(queue_full)?;
+
+        let id = MessageId::new(now, &mut { RNG });
+        let replay = request.id.as_deref().map(|own_id| self.replay(&caller, own_id, &receiver, &request));
+        let message = NewMessage {
+            id,
+            class: request.class.unwrap_or(caller.default_class),
+            api_user: caller.api_user,
+            entrance: caller.entrance,
+            receiver: receiver.clone(),
+            content: Content::Text { text: request.message, subject: request.subject },
+            accepted_at: now,
+            deadline,
+            not_before: now,
+            own_id: request.id.clone(),
+        };
+        let entry = queue_entry(&message);
+        let acceptance = Acceptance { message, ticket: None, replay };
+        let (message_id, state) =
+            match self.store.accept(slot, acceptance).await.map_err(|error| store_failed(&error))? {
+                Accepted::New { .. } => {
+                    place.submit(entry);
+                    self.announce(id, MessageState::Queued, now);
+                    (id, MessageState::Queued)
+                }
+                Accepted::Repeat { message_id, state } => (message_id, state),
+                Accepted::Conflict => {
+                    return Err(Reply::failed(Outcome::FieldInvalid, "id: it is in use with other content"));
+                }
+            };
+        Ok(Reply::accepted(ReplyData::Message { id: request.id, receiver: request.receiver, message_id, state }))
+    }
+
+    /// The replay key: same caller, command, id; and the content that must be the same for it to be a retry.
+    fn replay(&self, caller: &Caller, own_id: &str, receiver: &Receiver, request: &SendMessage) -> Replay {
+        let content = Fingerprint::derive(
+            self.store.lookup_key().as_bytes(),
+            &[
+                receiver.expose().as_bytes(),
+                request.subject.as_deref().unwrap_or_default().as_bytes(),
+                request.message.expose().as_bytes(),
+            ],
+        );
+        Replay {
+            key: self.store.replay_key(&caller.api_user, "send", own_id),
+            fingerprint: *content.as_bytes(),
+            conflict: if self.settings.rejects_id_conflict { IdConflict::Reject } else { IdConflict::Accept },
+        }
+    }
+
+    pub(super) async fn status(&self, query: StatusQuery, caller: &Caller) -> Reply {
+        let reference = query.reference;
+        let key = match (query.message_id, query.id, &reference) {
+            (Some(message_id), _, _) => StatusKey::MessageId(message_id),
+            (None, Some(own_id), _) => StatusKey::OwnId(own_id),
+            (None, None, Some(reference)) => StatusKey::Ticket(self.ticket_key(caller, reference)),
+            (None, None, None) => {
+                return Reply::failed(Outcome::FieldInvalid, "message_id, id or reference is missing");
+            }
+        };
+        match self.store.status(&caller.api_user, &key).await {
+            Ok(Some(record)) => Reply::accepted(ReplyData::Status(status_data(record, reference))),
+            Ok(None) => Reply::failed(Outcome::FieldInvalid, "there is no such message of this API user"),
+            Err(error) => store_failed(&error),
+        }
+    }
+
+    pub(super) async fn block(&self, text: String, is_blocked: bool) -> Reply {
+        let receiver = match self.receiver(&text) {
+            Ok(Receiver::Msisdn(msisdn)) => msisdn,
+            Ok(Receiver::Email(_)) => {
+                return Reply::failed(Outcome::FieldInvalid, "receiver: only phone numbers can be blocked");
+            }
+            Err(reply) => return reply,
+        };
+        let done = if is_blocked { self.store.block(receiver).await } else { self.store.unblock(receiver).await };
+        match done {
+            Ok(()) => Reply::accepted(ReplyData::Receiver { receiver: text }),
+            Err(error) => store_failed(&error),
+        }
+    }
+}
+
+fn check_text(request: &SendMessage) -> Result<(), Reply> {
+    let invalid = |error: String| Err(Reply::failed(Outcome::FieldInvalid, error));
+    if request.message.expose().is_empty() {
+        return invalid("message is missing".to_owned());
+    }
+    if request.id.as_deref().is_some_and(|id| id.len() > LONGEST_ID) {
+        return invalid(format!("id is longer than {LONGEST_ID} bytes"));
+    }
+    let parts = segment::count(request.message.expose());
+    if parts > MOST_PARTS {
+        return invalid(format!("message: it takes {parts} SMS, at most {MOST_PARTS} are possible"));
+    }
+    Ok(())
+}
+
+fn status_data(record: StatusRecord, reference: Option<String>) -> StatusData {
+    StatusData {
+        message_id: record.message_id,
+        id: record.own_id,
+        reference,
+        state: record.state,
+        reason: record.reason,
+        accepted_at: record.accepted_at,
+        sent_at: sent_at(&record.attempts),
+        changed_at: record.settled_at.unwrap_or(record.accepted_at),
+        attempts: record.attempts.into_iter().map(status_attempt).collect(),
+    }
+}
+
+fn sent_at(attempts: &[Attempt]) -> Option<WallTime> {
+    let sent = attempts.iter().rev().find(|attempt| attempt.outcome == AttemptOutcome::Sent)?;
+    sent.ended_at_millis.map(WallTime::from_unix_millis)
+}
+
+fn status_attempt(attempt: Attempt) -> StatusAttempt {
+    // Recorded as `CMS 38 (network out of order)`.
+    let (error_code, meaning) = match attempt.code.as_deref().map(|code| code.split_once(" (")) {
+        Some(Some((code, meaning))) => (Some(code.to_owned()), Some(meaning.trim_end_matches(')').to_owned())),
+        Some(None) => (attempt.code, None),
+        None => (None, None),
+    };
+    StatusAttempt {
+        attempt: attempt.number,
+        modem: attempt.modem,
+        started_at: WallTime::from_unix_millis(attempt.began_at_millis),
+        ended_at: attempt.ended_at_millis.map(WallTime::from_unix_millis),
+        message_reference: attempt.parts.first().and_then(|part| part.message_reference),
+        error_code,
+        meaning,
+    }
+}

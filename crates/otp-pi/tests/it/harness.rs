@@ -1,0 +1,486 @@
+//! What every test needs: emulated modems in their own process, a gateway in its own process, a small HTTP client.
+//! Everything is stopped when it goes out of scope.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long a condition may take before the test fails. Generous: only a failure ever waits so long.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const USER: &str = "user";
+pub const PASSWORD: &str = "password";
+
+#[expect(clippy::disallowed_methods, reason = "tests measure their own deadlines")]
+pub fn instant() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "requests carry the current time as clients would")]
+pub fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+#[expect(clippy::disallowed_methods, reason = "polls a condition of another process")]
+pub fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
+/// Waits until `condition` has a value.
+pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = instant();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        pause(Duration::from_millis(2));
+    }
+}
+
+/// The path of a program of this workspace.
+pub fn program(name: &str) -> PathBuf {
+    let own = Path::new(env!("CARGO_BIN_EXE_otp-pi"));
+    let path = own.with_file_name(name);
+    assert!(path.exists(), "{} is not built; run the tests through scripts/test", path.display());
+    path
+}
+
+/// Emulated modems in their own process.
+pub struct Emulator {
+    child: Child,
+    dir: TempDir,
+    pub modems: Vec<PathBuf>,
+}
+
+impl Emulator {
+    pub fn start(modems: usize, extra: &[&str]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut child = Command::new(program("otp-pi-emulator"))
+            .arg("--links")
+            .arg(dir.path())
+            .args(["--modems", &modems.to_string()])
+            .arg("--transmissions")
+            .arg(dir.path().join("transmissions.jsonl"))
+            .args(extra)
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(dir.path().join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        assert!(ready.starts_with("ready"), "the emulator said {ready:?}");
+        let modems = ready.split_whitespace().skip(1).map(PathBuf::from).collect();
+        Self { child, dir, modems }
+    }
+
+    /// One modem with a fault script.
+    pub fn with_script(script: &str, extra: &[&str]) -> Self {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), script).unwrap();
+        let path = file.path().to_str().unwrap().to_owned();
+        Self::start(1, &[&["--script", path.as_str()], extra].concat())
+    }
+
+    /// Everything that went on air so far, one JSON object a PDU.
+    pub fn transmissions(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.dir.path().join("transmissions.jsonl")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Waits for the transmission whose text holds `needle` and answers its text.
+    pub fn text_with(&self, needle: &str) -> String {
+        wait_for(&format!("an SMS with {needle:?}"), || {
+            let sent = self.transmissions();
+            sent.iter().filter_map(|sent| sent["text"].as_str()).find(|text| text.contains(needle)).map(str::to_owned)
+        })
+    }
+
+    /// How often a text with `needle` went on air.
+    pub fn count(&self, needle: &str) -> usize {
+        self.transmissions()
+            .iter()
+            .filter(|sent| sent["text"].as_str().is_some_and(|text| text.contains(needle)))
+            .count()
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// A gateway in its own process.
+pub struct Gateway {
+    child: Child,
+    dir: TempDir,
+    pub address: SocketAddr,
+}
+
+/// What a test wants of its gateway's configuration.
+pub struct Setup {
+    pub modems: Vec<PathBuf>,
+    /// Lines put into the sections `[api]`, `[otp]`, `[sms]`, and whole sections at the end.
+    pub api: String,
+    pub otp: String,
+    pub sms: String,
+    pub modem: String,
+    pub more: String,
+    pub log: &'static str,
+}
+
+impl Setup {
+    pub fn with(emulator: &Emulator) -> Self {
+        Self {
+            modems: emulator.modems.clone(),
+            api: String::new(),
+            otp: String::new(),
+            sms: String::new(),
+            modem: String::new(),
+            more: String::new(),
+            log: "info",
+        }
+    }
+
+    fn render(&self, data: &Path) -> String {
+        let mut text = format!(
+            "data_dir = {data:?}\n[log]\nfilter = {:?}\n[api]\nhttp_listen = \"127.0.0.1:0\"\n{}\n[otp]\n{}\n[sms]\ncountry_code = \"62\"\n{}\n",
+            self.log, self.api, self.otp, self.sms
+        );
+        for (index, path) in self.modems.iter().enumerate() {
+            text += &format!("[[modem]]\nname = \"m{index}\"\nport = {path:?}\n{}\n", self.modem);
+        }
+        text += &format!("[[api_user]]\nusername = \"{USER}\"\npassword = \"{PASSWORD}\"\n{}\n", self.more);
+        text
+    }
+
+    pub fn start(&self) -> Gateway {
+        self.start_in(TempDir::new().unwrap())
+    }
+
+    pub fn start_in(&self, dir: TempDir) -> Gateway {
+        fs::write(dir.path().join("otp-pi.toml"), self.render(&dir.path().join("data"))).unwrap();
+        let (child, address) = launch(dir.path());
+        Gateway { child, dir, address }
+    }
+}
+
+fn launch(dir: &Path) -> (Child, SocketAddr) {
+    let log = dir.join("log");
+    let old = fs::metadata(&log).map_or(0, |meta| usize::try_from(meta.len()).unwrap());
+    let stderr = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_otp-pi"))
+        .args(["serve", "--config"])
+        .arg(dir.join("otp-pi.toml"))
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let address = wait_for("the gateway's address in its log", || {
+        let text = fs::read_to_string(&log).ok()?;
+        let fresh = text.get(old..)?;
+        let rest = fresh.split("api.address=").nth(1)?;
+        rest.split_whitespace().next()?.trim_matches('"').parse().ok()
+    });
+    (child, address)
+}
+
+impl Gateway {
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills the process at once, as a power cut would.
+    pub fn kill(mut self) -> Stopped {
+        self.child.kill().unwrap();
+        let _status = self.child.wait().unwrap();
+        Stopped { dir: std::mem::replace(&mut self.dir, TempDir::new().unwrap()) }
+    }
+
+    /// Asks the process to end; answers its exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success());
+        wait_for("the gateway's end", || self.child.try_wait().unwrap()).code()
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// One API request on a connection of its own.
+    pub fn ask(&self, command: &str, data: Value) -> Value {
+        self.connect().ask(command, data)
+    }
+
+    /// Waits until the gateway says that `count` modems are ready.
+    pub fn wait_for_modems(&self, count: usize) {
+        let mut client = self.connect();
+        wait_for("the modems", || {
+            let list = client.ask("get-modem-list", json!({}));
+            let ready = list["data"]["modem_list"]
+                .as_object()?
+                .values()
+                .filter(|modem| modem["connected"] == json!(true))
+                .count();
+            (ready == count).then_some(())
+        });
+    }
+
+    /// Waits until the message of this id has reached `state`.
+    pub fn wait_for_state(&self, message_id: &str, state: &str) -> Value {
+        let mut client = self.connect();
+        wait_for(&format!("state {state}"), || {
+            let status = client.ask("get-status", json!({"message_id": message_id}));
+            (status["data"]["state"] == json!(state)).then_some(status)
+        })
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// The data of a gateway that was killed.
+pub struct Stopped {
+    dir: TempDir,
+}
+
+impl Stopped {
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Starts a gateway on the same data with the same configuration.
+    pub fn restart(self) -> Gateway {
+        let (child, address) = launch(self.dir.path());
+        Gateway { child, dir: self.dir, address }
+    }
+}
+
+/// An HTTP/1.1 client on one kept connection. Written here so that no library mends what the gateway does wrong.
+pub struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+pub struct Response {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(&self.body)))
+    }
+}
+
+pub fn authorization(user: &str, password: &str) -> String {
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
+}
+
+impl Client {
+    pub fn connect(address: SocketAddr) -> Self {
+        Self::try_connect(address).unwrap()
+    }
+
+    pub fn try_connect(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    /// Sends bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    /// Reads one response.
+    pub fn read(&mut self) -> std::io::Result<Response> {
+        let mut head = String::new();
+        loop {
+            let mut line = String::new();
+            if self.stream.read_line(&mut line)? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            if line == "\r\n" {
+                break;
+            }
+            head += &line;
+        }
+        let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+        let length = head
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+            .map_or(0, |(_, value)| value.trim().parse().unwrap());
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body)?;
+        Ok(Response { status, head, body })
+    }
+
+    pub fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        authorization: Option<&str>,
+        body: &[u8],
+    ) -> std::io::Result<Response> {
+        let login = authorization.map(|value| format!("Authorization: {value}\r\n")).unwrap_or_default();
+        let mut bytes =
+            format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\n{login}Content-Length: {}\r\n\r\n", body.len())
+                .into_bytes();
+        bytes.extend_from_slice(body);
+        self.raw(&bytes)?;
+        self.read()
+    }
+
+    pub fn post(&mut self, path: &str, body: &str) -> std::io::Result<Response> {
+        self.request("POST", path, Some(&authorization(USER, PASSWORD)), body.as_bytes())
+    }
+
+    pub fn try_ask(&mut self, command: &str, data: &Value) -> std::io::Result<Value> {
+        let body = json!({"command": command, "data": data}).to_string();
+        Ok(self.post("/api/otp", &body)?.json())
+    }
+
+    pub fn ask(&mut self, command: &str, data: Value) -> Value {
+        self.try_ask(command, &data).unwrap()
+    }
+}
+
+/// The first run of `length` digits in a text.
+pub fn code_in(text: &str, length: usize) -> String {
+    let digits = |part: &&str| part.len() == length;
+    text.split(|c: char| !c.is_ascii_digit()).find(digits).unwrap_or_else(|| panic!("no code in {text:?}")).to_owned()
+}
+
+// --- for tests that start programs that fail, change the surroundings or speak in another's name ---------------------
+
+/// What a program said and how it ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs `otp-pi` with these arguments until it ends by itself.
+pub fn run_to_end(arguments: &[&str]) -> Ended {
+    let out = tempfile::NamedTempFile::new().unwrap();
+    let err = tempfile::NamedTempFile::new().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_otp-pi"))
+        .args(arguments)
+        .stdout(out.reopen().unwrap())
+        .stderr(err.reopen().unwrap())
+        .spawn()
+        .unwrap();
+    let start = instant();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if start.elapsed() > PATIENCE {
+            let _gone = child.kill();
+            let _status = child.wait();
+            panic!("otp-pi {arguments:?} did not end: {}", fs::read_to_string(err.path()).unwrap());
+        }
+        pause(Duration::from_millis(2));
+    };
+    let read = |file: &tempfile::NamedTempFile| fs::read_to_string(file.path()).unwrap();
+    Ended { code: status.code(), stdout: read(&out), stderr: read(&err) }
+}
+
+impl Emulator {
+    /// Several modems with one script.
+    pub fn scripted(modems: usize, script: &str, extra: &[&str]) -> Self {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), script).unwrap();
+        let path = file.path().to_str().unwrap().to_owned();
+        Self::start(modems, &[&["--script", path.as_str()], extra].concat())
+    }
+
+    /// Waits until `count` PDUs have gone on air and answers all that have.
+    pub fn wait_for_transmissions(&self, count: usize) -> Vec<Value> {
+        wait_for(&format!("{count} transmissions"), || Some(self.transmissions()).filter(|sent| sent.len() >= count))
+    }
+
+    /// The emulated modems that sent a text with `needle`, in order.
+    pub fn senders_of(&self, needle: &str) -> Vec<String> {
+        let holds = |sent: &&Value| sent["text"].as_str().is_some_and(|text| text.contains(needle));
+        self.transmissions().iter().filter(holds).map(|sent| sent["modem"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Setup {
+    /// Without any modem.
+    pub fn without_modems() -> Self {
+        Self {
+            modems: Vec::new(),
+            api: String::new(),
+            otp: String::new(),
+            sms: String::new(),
+            modem: String::new(),
+            more: String::new(),
+            log: "info",
+        }
+    }
+
+    /// Writes the configuration to `file`, for a data directory of that path.
+    pub fn write(&self, file: &Path, data: &Path) {
+        fs::write(file, self.render(data)).unwrap();
+    }
+}
+
+impl Gateway {
+    /// One request in the name of another API user, on a connection of its own.
+    pub fn ask_as(&self, user: &str, password: &str, command: &str, data: Value) -> Value {
+        let body = json!({"command": command, "data": data}).to_string();
+        let login = authorization(user, password);
+        self.connect().request("POST", "/api/otp", Some(&login), body.as_bytes()).unwrap().json()
+    }
+
+    /// Sends one SMS and waits until it is on air: what was to go out before it has gone out.
+    pub fn send_sentinel(&self, emulator: &Emulator, receiver: &str, word: &str) {
+        let answer = self.ask("send-sms", json!({"receiver": receiver, "message": format!("sentinel {word}")}));
+        assert_eq!(answer["response_code"], "000", "{answer}");
+        emulator.text_with(&format!("sentinel {word}"));
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "requests carry the current time as clients would")]
+pub fn unix_millis() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// Waits until the wall clock is past this time.
+pub fn wait_until_millis(time: u64) {
+    wait_for("a time to pass", || (unix_millis() > time).then_some(()));
+}

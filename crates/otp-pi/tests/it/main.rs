@@ -1,0 +1,13 @@
+//! The whole product from outside: real processes, real sockets, real PTYs, a real database.
+//!
+//! One binary for all of them, because each integration binary links the whole product again. A test here starts its own
+//! emulated modems and its own gateway on free addresses, and waits for conditions with a deadline, never for time.
+
+mod harness;
+
+mod crash;
+mod demo;
+mod faults;
+mod rest;
+mod secrecy;
+mod sending;
