@@ -168,7 +168,8 @@ impl Registration {
 
     fn parse(line: &str, status_index: usize) -> Option<Self> {
         let (domain, rest) = Domain::ALL.iter().find_map(|(domain, name)| Some((*domain, answer(line, name)?)))?;
-        let fields = fields(rest);
+        // No field holds a comma, but firmware does lose quotes: they mean nothing here.
+        let fields: Vec<&str> = rest.split(',').collect();
         let hexadecimal = |index| u32::from_str_radix(text_field(&fields, index)?, 16).ok();
         Some(Self {
             domain,
