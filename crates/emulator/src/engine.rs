@@ -11,12 +11,15 @@ mod card;
 mod charset;
 mod command;
 mod error;
+mod fault;
 mod general;
+mod line;
 mod listing;
 mod messages;
 mod options;
 mod radio;
 mod sending;
+mod speech;
 mod storage;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,12 +28,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::network::{Arrival, Network};
-use crate::script::{Action, Fault, Faults, UnplugAt};
+use crate::script::{Fault, Faults};
 use crate::settings::ModemSettings;
 
 use card::Card;
 use command::Command;
-use error::AtError;
 use options::{MemoryName, Options};
 use sending::{Exchange, Flight};
 use storage::Memory;
@@ -289,188 +291,6 @@ impl Engine {
         }
     }
 
-    fn echo(&mut self, byte: u8) {
-        if self.options.echo && !self.is_echo_lost {
-            self.out.push(byte);
-        }
-    }
-
-    fn typed(&mut self, byte: u8, now: Instant) {
-        match byte {
-            b'\n' if self.line.is_empty() => {}
-            b'\r' => {
-                self.echo(byte);
-                let line = std::mem::take(&mut self.line);
-                self.start(&line, now);
-            }
-            0x08 | 0x7f => {
-                self.echo(byte);
-                self.line.pop();
-            }
-            _ => {
-                self.echo(byte);
-                if self.line.len() <= LINE_LIMIT {
-                    self.line.push(byte);
-                }
-                if self.line.eq_ignore_ascii_case(b"A/") {
-                    self.line.clear();
-                    let line = self.last_line.clone();
-                    self.start(&line, now);
-                }
-            }
-        }
-    }
-
-    /// Carries out a line; what stands before `AT` is noise, a line without `AT` is nothing.
-    fn start(&mut self, line: &[u8], now: Instant) {
-        self.is_echo_lost = false;
-        let found = line.windows(2).position(|pair| pair.eq_ignore_ascii_case(b"AT"));
-        let Some(after) = found.and_then(|at| line.get(at + 2..)) else {
-            self.release_held();
-            return;
-        };
-        self.last_line = line.to_vec();
-        self.is_executing = true;
-        if line.len() > LINE_LIMIT {
-            self.finish(Err(AtError::Plain), now);
-            return;
-        }
-        let text: String = String::from_utf8_lossy(after).chars().filter(|letter| !letter.is_control()).collect();
-        self.job = Job { rest: command::split(&text).into(), ..Job::default() };
-        if self.job.rest.is_empty() {
-            // A bare AT can be struck too.
-            self.job.rest.push_back(Command {
-                name: String::new(),
-                form: command::Form::Plain,
-                written: "AT".to_owned(),
-            });
-        }
-        self.run(now);
-    }
-
-    fn run(&mut self, now: Instant) {
-        while let Some(command) = self.job.rest.pop_front() {
-            match self.struck(&command, now).unwrap_or_else(|| self.execute(&command, now)) {
-                Ok(Step::Done) => {}
-                Ok(Step::Later) => return,
-                Err(error) => {
-                    self.job.rest.clear();
-                    self.finish(Err(error), now);
-                    return;
-                }
-            }
-        }
-        self.finish(Ok(()), now);
-    }
-
-    /// Asks the script; answers the result when the command is not carried out at all.
-    fn struck(&mut self, command: &Command, now: Instant) -> Option<Result<Step, AtError>> {
-        let fault = self.faults.strike(&command.written)?;
-        let has_body = matches!(command.name.as_str(), "+CMGS" | "+CMGW" | "+CMSS");
-        let skipped = match &fault.action {
-            Action::LostAnswer => {
-                self.job.is_mute = true;
-                None
-            }
-            Action::LostAnswerNotTransmitted => {
-                self.job.is_mute = true;
-                (!has_body).then_some(Ok(Step::Done))
-            }
-            Action::CmsError(code) if !has_body => Some(Err(AtError::Cms(*code))),
-            Action::CmsErrorBeforePrompt(code) => Some(Err(AtError::Cms(*code))),
-            Action::CmeError(code) => Some(Err(AtError::Cme(*code))),
-            Action::Error => Some(Err(AtError::Plain)),
-            Action::UrcInside(line) => {
-                self.job.inside = self.formatted(line);
-                None
-            }
-            Action::Garbage(noise) => {
-                self.job.garbage = noise.clone().into_bytes();
-                None
-            }
-            Action::Delay(time) => {
-                self.job.delay = time.0;
-                None
-            }
-            Action::Unplug(UnplugAt::Command) => {
-                self.unplug = Some(fault.replug_after);
-                self.mode = Mode::Hung;
-                Some(Ok(Step::Later))
-            }
-            Action::Unplug(_) if !has_body => {
-                self.job.is_mute = true;
-                self.job.after = After::Unplug(fault.replug_after);
-                None
-            }
-            Action::LostEcho => {
-                self.is_echo_lost = true;
-                None
-            }
-            Action::Hang => {
-                self.mode = Mode::Hung;
-                Some(Ok(Step::Later))
-            }
-            Action::Reset => {
-                self.power_on(false, now);
-                Some(Ok(Step::Later))
-            }
-            Action::CmsError(_)
-            | Action::CmsErrorTransmitted(_)
-            | Action::Unplug(_)
-            | Action::PromptWithoutSpace
-            | Action::PromptLate(_)
-            | Action::PromptLost => None,
-        };
-        self.job.fault = Some(fault);
-        skipped
-    }
-
-    fn execute(&mut self, command: &Command, now: Instant) -> Result<Step, AtError> {
-        self.general(command)
-            .or_else(|| self.card_command(command, now))
-            .or_else(|| self.radio_command(command, now))
-            .or_else(|| self.message_settings(command, now))
-            .or_else(|| self.message_command(command, now))
-            .unwrap_or(Err(AtError::Plain))
-    }
-
-    /// Ends the line with its final result.
-    fn finish(&mut self, result: Result<(), AtError>, now: Instant) {
-        let job = std::mem::take(&mut self.job);
-        let mut bytes = job.garbage;
-        bytes.extend(job.answer);
-        bytes.extend(job.inside);
-        bytes.extend(self.final_result(result));
-        if job.is_mute {
-            bytes.clear();
-        }
-        if job.delay.is_zero() {
-            self.say(&bytes, job.after, now);
-        } else {
-            self.mode = Mode::Busy { until: now + job.delay, next: Next::Say(bytes, job.after) };
-        }
-    }
-
-    fn say(&mut self, bytes: &[u8], after: After, now: Instant) {
-        self.out.extend(bytes);
-        self.mode = Mode::Command;
-        self.is_executing = false;
-        self.release_held();
-        match after {
-            After::Nothing => {}
-            After::Reboot => {
-                let said = std::mem::take(&mut self.out);
-                self.power_on(false, now);
-                let boot_lines = std::mem::replace(&mut self.out, said);
-                self.out.extend(boot_lines);
-            }
-            After::Unplug(replug_after) => {
-                self.unplug = Some(replug_after);
-                self.mode = Mode::Hung;
-            }
-        }
-    }
-
     fn resume(&mut self, now: Instant) {
         let Mode::Busy { next, .. } = std::mem::replace(&mut self.mode, Mode::Command) else { return };
         match next {
@@ -507,55 +327,6 @@ impl Engine {
     fn sms_ready(&mut self) {
         self.is_sms_ready = true;
         self.unsolicited_text("SMS Ready");
-    }
-
-    fn final_result(&self, result: Result<(), AtError>) -> Vec<u8> {
-        if self.options.quiet {
-            return Vec::new();
-        }
-        let line = result.map_or_else(|error| error.line(self.options.error_level), |()| "OK".to_owned());
-        match (self.options.verbose, line.as_str()) {
-            (false, "OK") => b"0\r".to_vec(),
-            (false, "ERROR") => b"4\r".to_vec(),
-            _ => self.formatted(&line),
-        }
-    }
-
-    /// Adds a line of information text to the answer.
-    fn info(&mut self, line: &str) {
-        let bytes = self.formatted(line);
-        self.job.answer.extend(bytes);
-    }
-
-    /// Frames a line (V.250 §5.7.1).
-    fn formatted(&self, line: &str) -> Vec<u8> {
-        let start = if self.options.verbose { "\r\n" } else { "" };
-        format!("{start}{line}\r\n").into_bytes()
-    }
-
-    fn unsolicited_text(&mut self, line: &str) {
-        let bytes = self.formatted(line);
-        self.unsolicited(bytes);
-    }
-
-    /// Says a line of its own accord, now or when the line being typed is done.
-    fn unsolicited(&mut self, bytes: Vec<u8>) {
-        let is_free = match &self.mode {
-            Mode::Command => self.line.is_empty() && !self.is_executing,
-            Mode::Busy { next: Next::Land(_), .. } => true,
-            Mode::Busy { .. } | Mode::Prompt(_) | Mode::Booting { .. } | Mode::Hung | Mode::Off => false,
-        };
-        if is_free && self.held.is_empty() {
-            self.out.extend(bytes);
-        } else if self.held.len() < HELD_LIMIT {
-            self.held.push_back(bytes);
-        }
-    }
-
-    fn release_held(&mut self) {
-        for bytes in std::mem::take(&mut self.held) {
-            self.out.extend(bytes);
-        }
     }
 }
 

@@ -348,7 +348,7 @@ impl Network {
         let push = |due: Instant, status| {
             let report = StatusReport {
                 message_reference,
-                recipient: submit.destination.clone(),
+                receiver: submit.destination.clone(),
                 submitted: self.timestamp(now),
                 discharged: self.timestamp(due),
                 status,

@@ -7,8 +7,13 @@
 //! 3GPP TS 23.040 §9.2.2, §9.1.2.5; TS 23.038 §4, §6.1.2.
 
 pub(crate) mod alphabet;
+mod incoming;
+mod time;
 
 use alphabet::Coding;
+
+pub(crate) use incoming::{Deliver, StatusReport};
+pub(crate) use time::{civil, timestamp};
 
 /// Says why bytes are not a PDU a modem accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -253,109 +258,6 @@ fn encode_text(text: &str, coding: Coding) -> Option<(u8, Vec<u8>)> {
     }
 }
 
-/// An incoming message, as stored on a card or routed to the computer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Deliver {
-    pub(crate) originator: Address,
-    pub(crate) protocol_id: u8,
-    pub(crate) dcs: u8,
-    pub(crate) timestamp: [u8; 7],
-    pub(crate) user_data_length: u8,
-    pub(crate) user_data: Vec<u8>,
-    pub(crate) has_header: bool,
-}
-
-impl Deliver {
-    /// Makes the SMS (one or several) that carry a text: GSM 7-bit where it suffices, UCS-2 otherwise.
-    pub(crate) fn from_text(from: &Address, text: &str, timestamp: [u8; 7], reference: u8) -> Vec<Self> {
-        let coding = if alphabet::to_septets(text).is_some() { Coding::Gsm7 } else { Coding::Ucs2 };
-        let dcs = if coding == Coding::Gsm7 { 0x00 } else { 0x08 };
-        let sms = |user_data_length, user_data, has_header| Self {
-            originator: from.clone(),
-            protocol_id: 0,
-            dcs,
-            timestamp,
-            user_data_length,
-            user_data,
-            has_header,
-        };
-        if let Some((length, value)) = encode_text(text, coding) {
-            return vec![sms(length, value, false)];
-        }
-        let parts = alphabet::split(text, coding);
-        let total = u8::try_from(parts.len()).unwrap_or(u8::MAX);
-        (1..=total)
-            .zip(parts)
-            .map(|(number, part)| {
-                let header = [5, 0, 3, reference, total, number];
-                let (length, value) = match coding {
-                    Coding::Gsm7 => {
-                        let septets = alphabet::to_septets(&part).unwrap_or_default();
-                        (septets.len() + 7, alphabet::pack(&septets, 1))
-                    }
-                    Coding::Ucs2 | Coding::Binary => {
-                        let bytes: Vec<u8> = part.encode_utf16().flat_map(u16::to_be_bytes).collect();
-                        (bytes.len() + header.len(), bytes)
-                    }
-                };
-                sms(u8::try_from(length).unwrap_or(u8::MAX), [header.as_slice(), &value].concat(), true)
-            })
-            .collect()
-    }
-
-    /// Makes the SMS a phone receives when `submit` was sent by `from`.
-    pub(crate) fn from_submit(from: &Address, submit: &Submit, timestamp: [u8; 7]) -> Self {
-        Self {
-            originator: from.clone(),
-            protocol_id: submit.protocol_id,
-            dcs: submit.dcs,
-            timestamp,
-            user_data_length: submit.user_data_length,
-            user_data: submit.user_data.clone(),
-            has_header: submit.has_header,
-        }
-    }
-
-    /// Encodes the TPDU (no more messages waiting).
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut tpdu = vec![if self.has_header { 0x44 } else { 0x04 }];
-        tpdu.extend(self.originator.encode());
-        tpdu.extend([self.protocol_id, self.dcs]);
-        tpdu.extend(self.timestamp);
-        tpdu.push(self.user_data_length);
-        tpdu.extend(&self.user_data);
-        tpdu
-    }
-
-    /// Text of this part; `None` for 8-bit data.
-    pub(crate) fn text(&self) -> Option<String> {
-        UserData::read(&self.user_data, self.user_data_length, self.has_header, self.dcs).ok()?.text
-    }
-}
-
-/// A delivery report of the network.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StatusReport {
-    pub(crate) message_reference: u8,
-    pub(crate) recipient: Address,
-    pub(crate) submitted: [u8; 7],
-    pub(crate) discharged: [u8; 7],
-    /// TP-ST.
-    pub(crate) status: u8,
-}
-
-impl StatusReport {
-    /// Encodes the TPDU.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut tpdu = vec![0x06, self.message_reference];
-        tpdu.extend(self.recipient.encode());
-        tpdu.extend(self.submitted);
-        tpdu.extend(self.discharged);
-        tpdu.push(self.status);
-        tpdu
-    }
-}
-
 /// SMSC address before a PDU handed out; a single zero octet when none is known.
 pub(crate) fn smsc_prefix(digits: &str) -> Vec<u8> {
     if digits.is_empty() {
@@ -365,37 +267,6 @@ pub(crate) fn smsc_prefix(digits: &str) -> Vec<u8> {
     let mut bytes = vec![u8::try_from(value.len() + 1).unwrap_or(u8::MAX), 0x91];
     bytes.extend(value);
     bytes
-}
-
-/// Service centre time stamp of a wall time with an offset in quarters of an hour.
-///
-/// # Standard
-/// 3GPP TS 23.040 §9.2.3.11.
-pub(crate) fn timestamp(unix_millis: i64, quarters: i8) -> [u8; 7] {
-    let [year, month, day, hour, minute, second] = civil(unix_millis, quarters);
-    let zone = swapped(quarters.unsigned_abs()) | if quarters < 0 { 0x08 } else { 0 };
-    [swapped(year), swapped(month), swapped(day), swapped(hour), swapped(minute), swapped(second), zone]
-}
-
-fn swapped(value: u8) -> u8 {
-    ((value % 10) << 4) | (value / 10 % 10)
-}
-
-/// Year within its century, month, day, hour, minute and second of the local time.
-pub(crate) fn civil(unix_millis: i64, quarters: i8) -> [u8; 6] {
-    let seconds = unix_millis.div_euclid(1000) + i64::from(quarters) * 900;
-    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days to year, month and day: proleptic Gregorian calendar in eras of 400 years that begin in March.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    [year.rem_euclid(100), month, day, of_day / 3600, of_day / 60 % 60, of_day % 60]
-        .map(|value| u8::try_from(value).unwrap_or(0))
 }
 
 /// Upper-case hexadecimal.

@@ -90,7 +90,7 @@ impl Engine {
                     status: Status::Unread,
                     smsc,
                     tpdu,
-                    party: report.recipient.to_text(),
+                    party: report.receiver.to_text(),
                     text: report.status.to_string(),
                     time: self.time_text(now),
                 };

@@ -92,7 +92,7 @@ fn a_delivery_is_what_a_network_sends() {
 fn a_report_has_every_field_in_its_place() {
     let report = StatusReport {
         message_reference: 7,
-        recipient: Address::from_text("+6281234567890"),
+        receiver: Address::from_text("+6281234567890"),
         submitted: timestamp(1_795_194_000_000, 28),
         discharged: timestamp(1_795_194_001_000, 28),
         status: 0x46,
