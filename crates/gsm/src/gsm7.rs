@@ -2,7 +2,7 @@
 //!
 //! For: text to septets and back, septets to octets and back. Never guesses: a character outside the alphabet is not
 //! replaced by a look-alike, and a national table this crate does not know is shown by the default table and flagged.
-//! Called by [`crate::segment`], [`crate::user_data`] and [`crate::address`].
+//! Called by [`crate::segment`](mod@crate::segment), [`crate::user_data`] and [`crate::address`].
 //!
 //! # Standard
 //! 3GPP TS 23.038 §6.1.2.1 (packing), §6.2.1 (default alphabet), §6.2.1.1 (extension), Annex A (national tables).

@@ -1,7 +1,7 @@
 //! UCS-2 as phones send it: UTF-16, big-endian, astral characters as surrogate pairs.
 //!
 //! For: text to 16-bit units and back. Never panics on a lone surrogate: it is shown as U+FFFD.
-//! Called by [`crate::segment`] and [`crate::user_data`].
+//! Called by [`crate::segment`](mod@crate::segment) and [`crate::user_data`].
 //!
 //! # Standard
 //! 3GPP TS 23.038 §6.2.3.

@@ -1,7 +1,7 @@
 //! The user data of a PDU: an optional header, and septets, 16-bit units or octets.
 //!
 //! For: putting header and text together with the fill bits between them. Never prints its text: it may be a code.
-//! Called by [`crate::segment`] and the PDU codecs.
+//! Called by [`crate::segment`](mod@crate::segment) and the PDU codecs.
 //!
 //! # Standard
 //! 3GPP TS 23.040 §9.2.3.16 (length), §9.2.3.24 (header).

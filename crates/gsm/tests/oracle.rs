@@ -2,6 +2,8 @@
 //!
 //! `OTP_PI_TEST_PYTHON` names the interpreter that has both; `OTP_PI_ORACLE_PDUS` the number of PDUs (100,000).
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests: a panic is a failed test")]
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -168,7 +170,7 @@ fn reports(dice: &mut Dice, lines: &mut Vec<Value>) {
 #[test]
 fn two_independent_codecs_agree() {
     let Some(python) = environment("OTP_PI_TEST_PYTHON") else {
-        let _ = writeln!(std::io::stdout(), "skipped: oracle (OTP_PI_TEST_PYTHON not set)");
+        writeln!(std::io::stdout(), "skipped: oracle (OTP_PI_TEST_PYTHON not set)").unwrap();
         return;
     };
     let count = environment("OTP_PI_ORACLE_PDUS").map_or(100_000, |count| count.parse().unwrap());

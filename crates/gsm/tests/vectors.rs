@@ -1,5 +1,7 @@
 //! Every vector of the reference sheet (captures and library test suites), input and expected fields side by side.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is a failed test")]
+
 use gsm::segment::{Encoding, Reference, segment};
 use gsm::user_data::{Payload, UserData};
 use gsm::{Address, DecodeError, Deliver, Pdu, StatusReport, Submit, Validity, gsm7, ucs2};

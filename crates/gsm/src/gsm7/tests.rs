@@ -38,7 +38,8 @@ fn unknown_extension_codes_are_shown_by_the_default_table() {
 
 #[test]
 fn known_national_tables_are_read_and_others_are_flagged() {
-    let rows: &[(Option<u8>, Option<u8>, &[u8], &str, bool)] = &[
+    type Row = (Option<u8>, Option<u8>, &'static [u8], &'static str, bool);
+    let rows: [Row; 8] = [
         (None, Some(1), &[0x1B, 0x47, 0x1B, 0x69, 0x1B, 0x65, 0x07], "Ğı€ì", false),
         (Some(1), None, &[0x04, 0x07, 0x0B, 0x0C, 0x1C, 0x1D, 0x40, 0x60, 0x41], "€ıĞğŞşİçA", false),
         (None, Some(2), &[0x1B, 0x09, 0x1B, 0x41, 0x1B, 0x75, 0x1B, 0x28], "çÁú{", false),
@@ -49,8 +50,8 @@ fn known_national_tables_are_read_and_others_are_flagged() {
         (None, None, &[0x1B, 0x47], "G", false),
     ];
     for (locking, single, septets, text, is_flagged) in rows {
-        let decoded = decode_national(septets, NationalTables { locking: *locking, single: *single });
-        assert_eq!((decoded.text.as_str(), decoded.is_flagged), (*text, *is_flagged), "{locking:?} {single:?}");
+        let decoded = decode_national(septets, NationalTables { locking, single });
+        assert_eq!((decoded.text.as_str(), decoded.is_flagged), (text, is_flagged), "{locking:?} {single:?}");
     }
 }
 
