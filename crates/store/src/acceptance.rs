@@ -5,7 +5,7 @@ use domain::command::Entrance;
 use domain::message::{Class, MessageId, MessageState};
 use domain::otp::CodeLength;
 use domain::otp::Reservation;
-use domain::otp::{Binding, TicketKey};
+use domain::otp::{Binding, CodePolicy, TicketKey};
 use domain::receiver::Receiver;
 use domain::secret::SecretText;
 
@@ -22,6 +22,8 @@ pub enum Content {
         binding: Binding,
         /// How many digits the code has.
         length: CodeLength,
+        /// How long the code will live; decided at acceptance, so that a later change of settings leaves it alone.
+        policy: CodePolicy,
     },
     /// A text as the caller gave it.
     Text {

@@ -4,9 +4,11 @@
 //! happens here, on the caller's thread, before anything reaches the writer.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use domain::clock::WallTime;
 use domain::message::MessageId;
-use domain::otp::{Binding, CodeLength, TicketKey};
+use domain::otp::{Binding, CodeLength, CodePolicy, TicketKey};
 use domain::receiver::{Msisdn, Receiver};
 use domain::secret::SecretText;
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,8 @@ struct ContentOut<'a> {
     s: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     b: Option<(&'a str, &'a [String; 4], u8)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p: Option<PolicyRow>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +68,26 @@ struct ContentIn {
     s: Option<String>,
     #[serde(default)]
     b: Option<(String, [String; 4], u8)>,
+    #[serde(default)]
+    p: Option<PolicyRow>,
+}
+
+/// A code's policy: expiration, lifetime, longest lifetime (all in milliseconds), guesses.
+type PolicyRow = (Option<i64>, u64, u64, u32);
+
+fn policy_row(policy: &CodePolicy) -> PolicyRow {
+    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let expiration = policy.expiration.map(WallTime::as_unix_millis);
+    (expiration, millis(policy.lifetime), millis(policy.max_lifetime), policy.max_attempts)
+}
+
+fn policy((expiration, lifetime, max_lifetime, max_attempts): PolicyRow) -> CodePolicy {
+    CodePolicy {
+        expiration: expiration.map(WallTime::from_unix_millis),
+        lifetime: Duration::from_millis(lifetime),
+        max_lifetime: Duration::from_millis(max_lifetime),
+        max_attempts,
+    }
 }
 
 fn sealing(error: SealError) -> StoreError {
@@ -94,12 +118,20 @@ impl Codec {
         let receiver = message.receiver.expose();
         let summary = encode(&SummaryOut { r: receiver, o: message.own_id.as_deref() })?;
         let (content, is_otp) = match &message.content {
-            Content::Otp { template, subject, binding, length } => {
+            Content::Otp { template, subject, binding, length, policy } => {
                 let bound = (binding.reference.as_str(), &binding.params, length.digits());
-                (encode(&ContentOut { t: template.expose(), s: subject.as_deref(), b: Some(bound) })?, 1)
+                (
+                    encode(&ContentOut {
+                        t: template.expose(),
+                        s: subject.as_deref(),
+                        b: Some(bound),
+                        p: Some(policy_row(policy)),
+                    })?,
+                    1,
+                )
             }
             Content::Text { text, subject } => {
-                (encode(&ContentOut { t: text.expose(), s: subject.as_deref(), b: None })?, 0)
+                (encode(&ContentOut { t: text.expose(), s: subject.as_deref(), b: None, p: None })?, 0)
             }
         };
         let summary = self.seal.seal(SUMMARY, id, &summary).map_err(sealing)?;
@@ -140,13 +172,15 @@ impl Codec {
         let clear = self.seal.open(CONTENT, id.as_bytes(), sealed).map_err(sealing)?;
         let content: ContentIn = serde_json::from_slice(&clear).map_err(unreadable)?;
         let text = SecretText::new(content.t);
-        Ok(match content.b {
-            None => Content::Text { text, subject: content.s },
-            Some((reference, params, digits)) => Content::Otp {
+        Ok(match (content.b, content.p) {
+            (None, _) => Content::Text { text, subject: content.s },
+            (Some(_), None) => return Err(StoreError::Unreadable { table: "message" }),
+            (Some((reference, params, digits)), Some(row)) => Content::Otp {
                 template: text,
                 subject: content.s,
                 binding: Binding { reference, receiver: receiver.clone(), params },
                 length: CodeLength::new(digits).map_err(unreadable)?,
+                policy: policy(row),
             },
         })
     }
@@ -287,10 +321,6 @@ impl JsonRows {
     pub(crate) fn push_blob(&mut self, bytes: &[u8]) {
         self.text.push(if self.text.is_empty() { '[' } else { ',' });
         push_hex(&mut self.text, bytes);
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.text.is_empty()
     }
 
     /// The array; None when nothing was added.

@@ -51,6 +51,9 @@ pub enum OpenError {
     /// The system's random number generator failed.
     #[error("the system has no randomness to give")]
     Randomness,
+    /// The messages that were on air when the last run ended could not be settled.
+    #[error("cannot settle the messages of the last run")]
+    Recovery(#[source] StoreError),
     /// Anything else that the database said.
     #[error("cannot open the database")]
     Database(#[source] sqlx::Error),
@@ -131,6 +134,17 @@ impl From<sqlx::Error> for StoreError {
             Some(BUSY | LOCKED) => Self::Locked,
             Some(CORRUPT | NOT_A_DATABASE | IO_ERROR) => Self::Damaged,
             _ => Self::Database(std::sync::Arc::new(error)),
+        }
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::DiskFull => Self::DiskFull,
+            StoreError::Locked => Self::Locked,
+            StoreError::Randomness => Self::Randomness,
+            other => Self::Recovery(other),
         }
     }
 }

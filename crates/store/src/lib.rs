@@ -39,3 +39,6 @@ pub use status::{Attempt, AttemptOutcome, Part, StatusKey, StatusRecord};
 pub use store::Store;
 pub use writer::Writer;
 pub use writer::job::Slot;
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! is committed. Called by the gateway, the dispatcher, the channels and the command line.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::blocklist::BlockEntry;
 use domain::clock::{Clock, WallTime};
@@ -27,7 +28,7 @@ use crate::status::{StatusKey, StatusRecord};
 use crate::tickets::{MemoryTickets, SqliteTickets, TicketStore};
 use crate::writer::Writer;
 use crate::writer::job::{AcceptJob, Job, Mailbox, RareStep, Slot};
-use crate::{accounts, db, outbox_read, recovery, retention, status_read};
+use crate::{accounts, db, outbox_read, retention, status_read};
 
 /// The store's handle.
 #[derive(Clone)]
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     /// Some when tickets live outside the writer's own database.
     pub(crate) shared_tickets: Option<Arc<dyn TicketStore>>,
     tickets: Arc<dyn TicketStore>,
+    commits: Arc<AtomicU64>,
     /// Held as long as any handle lives: no second gateway may open the directory.
     _data_dir: Arc<DataDir>,
 }
@@ -66,10 +68,6 @@ impl Store {
         let data_dir = Arc::new(DataDir::lock(&settings.data_dir)?);
         let codec = Arc::new(Codec { seal: keys.seal, lookup: keys.lookup });
         let mut connection = db::open(&data_dir, &codec).await?;
-        let path = data_dir.database();
-        recovery::recover(&mut connection, &settings, clock.now())
-            .await
-            .map_err(|error| OpenError::from_database(&path, error))?;
         let reader = db::open_readers(&data_dir);
         let blocklist = SharedBlocklist::load(&mut connection, &codec).await?;
         let (mailbox, inbox) = Mailbox::new(settings.mailbox);
@@ -81,8 +79,9 @@ impl Store {
                     (Arc::clone(&memory), Some(memory))
                 }
             };
-        let writer =
+        let mut writer =
             Writer::new(connection, inbox, Arc::clone(&codec), Arc::clone(&blocklist), Arc::clone(&data_dir)).await?;
+        writer.recover(&settings, clock.now()).await?;
         let inner = Inner {
             settings,
             peppers: keys.peppers,
@@ -93,6 +92,7 @@ impl Store {
             blocklist,
             shared_tickets,
             tickets,
+            commits: writer.commits(),
             _data_dir: data_dir,
         };
         Ok((Self { inner: Arc::new(inner) }, writer))
@@ -108,6 +108,12 @@ impl Store {
     #[must_use]
     pub fn peppers(&self) -> &PepperRing {
         &self.inner.peppers
+    }
+
+    /// Commits since the start, for metrics and benches; each costs one fsync.
+    #[must_use]
+    pub fn commit_count(&self) -> u64 {
+        self.inner.commits.load(Ordering::Relaxed)
     }
 
     /// The key of a ticket.
@@ -371,6 +377,12 @@ impl Store {
     /// [`StoreError`]; what was deleted before stays deleted.
     pub async fn run_retention(&self, now: WallTime) -> Result<(), StoreError> {
         retention::run(&self.inner.mailbox, &self.inner.reader, &self.inner.settings.retention, now).await
+    }
+
+    /// Makes the disk full (or not) for a test.
+    #[cfg(test)]
+    pub(crate) async fn limit_pages(&self, pages: Option<u32>) {
+        self.rare(RareStep::LimitPages(pages)).await.expect("a pragma never fails");
     }
 
     async fn rare(&self, step: RareStep) -> Result<(), StoreError> {

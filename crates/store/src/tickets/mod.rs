@@ -48,3 +48,6 @@ pub trait TicketStore: Send + Sync {
     /// The newest message of a ticket.
     fn find_message(&self, key: TicketKey) -> TicketFuture<'_, Option<MessageId>>;
 }
+
+#[cfg(test)]
+mod contract;

@@ -108,6 +108,9 @@ pub(crate) enum RareStep {
     TrimReplays {
         now: WallTime,
     },
+    /// Makes the disk full (or not) for a test.
+    #[cfg(test)]
+    LimitPages(Option<u32>),
 }
 
 /// How many rows a rare step touched, and where to go on.

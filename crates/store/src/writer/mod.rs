@@ -1,55 +1,359 @@
 //! The one task that writes: jobs in, one commit, answers out.
+//!
+//! A group is whatever waits when the last commit is done, at most 256 jobs: under load many requests share one fsync,
+//! alone a request waits for nobody. Recorded changes ride with the next group, and get one of their own when none comes
+//! soon. A group that fails changes nothing and tells each of its callers; the writer lives on. Run by the product.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use sqlx::SqliteConnection;
+use domain::clock::WallTime;
+use domain::message::MessageId;
+use sqlx::{Row, SqliteConnection};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::blocklist::SharedBlocklist;
+use crate::change::Change;
 use crate::codec::Codec;
-use crate::db::DataDir;
+use crate::db::{self, DataDir};
 use crate::error::{OpenError, StoreError, WriterError};
+use crate::recovery;
+use crate::settings::Settings;
+use crate::status::Attempt;
 
+mod group;
 pub(crate) mod job;
+mod message;
+mod rare;
+mod reports;
+mod statements;
 
-use job::Inbox;
+use group::Group;
+use job::{Inbox, Job, RareStep};
+use reports::ReportIndex;
+
+/// Jobs in one commit.
+const GROUP_AT_MOST: usize = 256;
+/// Recorded changes that wait in memory; with more the callers wait.
+const CHANGES_AT_MOST: usize = 1024;
+/// How long a recorded change waits for somebody else's commit. Promised is one second.
+const CHANGE_WAITS: Duration = Duration::from_millis(400);
+/// How long after a failed commit the recorded changes are tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Without work for so long, the WAL is folded into the database.
+const IDLE_AFTER: Duration = Duration::from_secs(5);
+/// How long the end waits for callers that hold a slot.
+const SLOTS_WAIT: Duration = Duration::from_secs(2);
+/// Tries of the last commit before recorded changes are given up.
+const LAST_TRIES: u32 = 5;
+/// Journal rows looked at when the search for reports is rebuilt.
+const REPORTS_REBUILT: i64 = 10_000;
 
 /// The writer. Run it, or nothing is ever written.
 #[derive(Debug)]
 pub struct Writer {
     connection: SqliteConnection,
     inbox: Inbox,
-    _codec: Arc<Codec>,
-    _blocklist: Arc<SharedBlocklist>,
+    codec: Arc<Codec>,
+    blocklist: Arc<SharedBlocklist>,
+    reports: ReportIndex,
+    jobs: Vec<Job>,
+    changes: Vec<Change>,
+    /// When the waiting changes get a commit of their own.
+    changes_due: Option<Instant>,
+    /// True while the WAL holds what the database does not.
+    has_wal: bool,
+    /// Commits since the start; each is one fsync of the WAL.
+    commits: Arc<AtomicU64>,
     _data_dir: Arc<DataDir>,
+}
+
+/// Why the writer woke.
+enum Wake {
+    Work,
+    Idle,
+    Stop,
 }
 
 impl Writer {
     pub(crate) async fn new(
-        connection: SqliteConnection,
+        mut connection: SqliteConnection,
         inbox: Inbox,
         codec: Arc<Codec>,
         blocklist: Arc<SharedBlocklist>,
         data_dir: Arc<DataDir>,
     ) -> Result<Self, OpenError> {
-        Ok(Self { connection, inbox, _codec: codec, _blocklist: blocklist, _data_dir: data_dir })
+        let reports = load_reports(&mut connection)
+            .await
+            .map_err(|error| OpenError::from_database(&data_dir.database(), error))?;
+        Ok(Self {
+            connection,
+            inbox,
+            codec,
+            blocklist,
+            reports,
+            jobs: Vec::with_capacity(GROUP_AT_MOST),
+            changes: Vec::new(),
+            changes_due: None,
+            has_wal: true,
+            commits: Arc::new(AtomicU64::new(0)),
+            _data_dir: data_dir,
+        })
     }
 
-    /// Writes until `stop`, then drains the mailbox, commits, and closes the database.
+    /// The counter of commits, for the handle.
+    pub(crate) fn commits(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.commits)
+    }
+
+    /// Applies the rules of recovery, before anything else is written.
+    pub(crate) async fn recover(&mut self, settings: &Settings, now: WallTime) -> Result<(), StoreError> {
+        let changes = recovery::changes(&mut self.connection, settings, now).await?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(messages = changes.len(), "messages that were on air when the last run ended are settled");
+        self.commit(&changes, &mut []).await
+    }
+
+    /// Writes until `stop`, or until nobody holds a [`crate::Store`] any more; then drains the mailbox, commits, and
+    /// closes the database.
     ///
     /// # Errors
     /// [`WriterError`] when recorded changes could not be committed at the end.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), WriterError> {
         loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                job = self.inbox.jobs.recv() => match job {
-                    Some(job) => job.finish(&Err(StoreError::Closed)),
-                    None => break,
-                },
+            match self.wait(&stop).await {
+                Wake::Work => self.work().await,
+                Wake::Idle => self.checkpoint().await,
+                Wake::Stop => break,
             }
         }
-        drop(crate::db::close(self.connection).await);
-        Ok(())
+        self.finish().await
     }
+
+    /// Waits for the first job of a group, for changes that are due, or for quiet. Cancel-safe: receiving from a channel
+    /// is, and nothing else happens here.
+    async fn wait(&mut self, stop: &CancellationToken) -> Wake {
+        loop {
+            let has_room = self.changes.len() < CHANGES_AT_MOST;
+            let due = self.changes_due;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Wake::Stop,
+                job = self.inbox.jobs.recv() => {
+                    let Some(job) = job else { return Wake::Stop };
+                    self.jobs.push(job);
+                    return Wake::Work;
+                }
+                received = self.inbox.changes.recv_many(&mut self.changes, CHANGES_AT_MOST), if has_room => {
+                    if received == 0 {
+                        return Wake::Stop;
+                    }
+                    self.changes_due.get_or_insert_with(|| Instant::now() + CHANGE_WAITS);
+                }
+                () = until(due), if due.is_some() => return Wake::Work,
+                () = tokio::time::sleep(IDLE_AFTER), if self.has_wal && due.is_none() => return Wake::Idle,
+            }
+        }
+    }
+
+    /// Commits one group: all that waits, up to the bound.
+    async fn work(&mut self) {
+        while self.jobs.len() < GROUP_AT_MOST {
+            let Ok(job) = self.inbox.jobs.try_recv() else { break };
+            self.jobs.push(job);
+        }
+        // After the jobs: whoever recorded a change before asking finds it applied.
+        while self.changes.len() < CHANGES_AT_MOST {
+            let Ok(change) = self.inbox.changes.try_recv() else { break };
+            self.changes.push(change);
+        }
+        let mut jobs = std::mem::take(&mut self.jobs);
+        let changes = std::mem::take(&mut self.changes);
+        self.changes_due = None;
+        let committed = self.commit(&changes, &mut jobs).await;
+        match committed {
+            Ok(()) => self.answer(&mut jobs, &Ok(())),
+            Err(error) if is_about_a_row(&error) && changes.len().saturating_add(jobs.len()) > 1 => {
+                tracing::warn!(%error, "a group was refused; its jobs are tried one by one");
+                self.commit_singly(changes, &mut jobs).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, jobs = jobs.len(), "a group could not be committed");
+                self.keep_for_later(changes, &error);
+                self.answer(&mut jobs, &Err(error));
+            }
+        }
+        self.jobs = jobs;
+    }
+
+    /// One commit each, so that a row that cannot be read or written fails its own job only.
+    async fn commit_singly(&mut self, changes: Vec<Change>, jobs: &mut Vec<Job>) {
+        for change in changes {
+            if let Err(error) = self.commit(std::slice::from_ref(&change), &mut []).await {
+                self.keep_for_later(vec![change], &error);
+            }
+        }
+        for mut job in jobs.drain(..) {
+            let committed = self.commit(&[], std::slice::from_mut(&mut job)).await;
+            self.answer_one(job, &committed);
+        }
+    }
+
+    /// Changes outlive a full disk or a lock; one that the database refuses for its own sake is dropped.
+    fn keep_for_later(&mut self, changes: Vec<Change>, error: &StoreError) {
+        if is_about_a_row(error) {
+            for change in &changes {
+                tracing::error!(message.id = %change.message_id(), %error, "a recorded change is lost");
+            }
+        } else if !changes.is_empty() {
+            self.changes.extend(changes);
+            self.changes_due = Some(Instant::now() + RETRY_AFTER);
+        }
+    }
+
+    fn answer(&mut self, jobs: &mut Vec<Job>, committed: &Result<(), StoreError>) {
+        for job in jobs.drain(..) {
+            self.answer_one(job, committed);
+        }
+    }
+
+    fn answer_one(&self, job: Job, committed: &Result<(), StoreError>) {
+        if committed.is_ok()
+            && let Job::Rare { step, .. } = &job
+        {
+            match step.as_ref() {
+                RareStep::SetBlocked { entry, .. } => self.blocklist.apply(*entry),
+                RareStep::DeleteBlocked { msisdn, .. } => self.blocklist.delete(msisdn),
+                RareStep::PutApiUser(_)
+                | RareStep::DeleteApiUser(_)
+                | RareStep::PutSetting { .. }
+                | RareStep::DeleteSetting(_)
+                | RareStep::TrimJournal { .. }
+                | RareStep::TrimTickets { .. }
+                | RareStep::TrimReplays { .. } => {}
+                #[cfg(test)]
+                RareStep::LimitPages(_) => {}
+            }
+        }
+        job.finish(committed);
+    }
+
+    /// One transaction; an error leaves the database as it was.
+    async fn commit(&mut self, changes: &[Change], jobs: &mut [Job]) -> Result<(), StoreError> {
+        self.has_wal = true;
+        sqlx::query(statements::BEGIN).execute(&mut self.connection).await?;
+        let group = Group::new(&self.codec, &self.reports);
+        let ran = group.run(&mut self.connection, changes, jobs).await;
+        let ended = match ran {
+            Ok(effects) => {
+                let committed = sqlx::query(statements::COMMIT).execute(&mut self.connection).await;
+                committed.map(|_| effects).map_err(StoreError::from)
+            }
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(effects) => {
+                self.commits.fetch_add(1, Ordering::Relaxed);
+                for message in effects.reportable {
+                    self.reports.note(message.id, message.attempts());
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // SQLite itself rolls back after some errors; then there is nothing left to roll back.
+                if let Err(rollback) = sqlx::query(statements::ROLLBACK).execute(&mut self.connection).await {
+                    tracing::debug!(error = %rollback, "nothing to roll back");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn checkpoint(&mut self) {
+        match db::checkpoint(&mut self.connection).await {
+            Ok(()) => self.has_wal = false,
+            Err(error) => {
+                // Tried again after the next commit; the WAL stays valid meanwhile.
+                tracing::debug!(%error, "the WAL could not be folded into the database");
+                self.has_wal = false;
+            }
+        }
+    }
+
+    /// Takes what is left, commits it, closes the database.
+    async fn finish(mut self) -> Result<(), WriterError> {
+        self.inbox.jobs.close();
+        self.inbox.changes.close();
+        let deadline = Instant::now() + SLOTS_WAIT;
+        loop {
+            match tokio::time::timeout_at(deadline, self.inbox.jobs.recv()).await {
+                Ok(Some(job)) => {
+                    self.jobs.push(job);
+                    self.work().await;
+                }
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let mut tries = 0;
+        let mut outcome = Ok(());
+        loop {
+            while let Ok(change) = self.inbox.changes.try_recv() {
+                self.changes.push(change);
+            }
+            if self.changes.is_empty() {
+                break;
+            }
+            let changes = std::mem::take(&mut self.changes);
+            let Err(source) = self.commit(&changes, &mut []).await else { continue };
+            tries += 1;
+            if tries < LAST_TRIES && source.is_transient() {
+                self.changes = changes;
+                tokio::time::sleep(RETRY_AFTER).await;
+            } else {
+                outcome = Err(WriterError::ChangesLost { count: changes.len(), source });
+                break;
+            }
+        }
+        self.checkpoint().await;
+        if let Err(error) = db::close(self.connection).await {
+            tracing::warn!(%error, "the database was not closed in good order; the next start recovers it");
+        }
+        outcome
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    if let Some(due) = due {
+        tokio::time::sleep_until(due).await;
+    }
+}
+
+/// True for errors that belong to one job of the group and not to the disk.
+fn is_about_a_row(error: &StoreError) -> bool {
+    match error {
+        StoreError::Database(_) | StoreError::Unreadable { .. } => true,
+        StoreError::DiskFull
+        | StoreError::Locked
+        | StoreError::Closed
+        | StoreError::Randomness
+        | StoreError::Damaged => false,
+    }
+}
+
+/// Rebuilds the search for reports from the youngest journal rows.
+async fn load_reports(connection: &mut SqliteConnection) -> Result<ReportIndex, sqlx::Error> {
+    let rows =
+        sqlx::query(statements::SELECT_AWAITING_REPORT).bind(REPORTS_REBUILT).fetch_all(&mut *connection).await?;
+    let mut index = ReportIndex::default();
+    for row in rows.iter().rev() {
+        let id: &[u8] = row.try_get(0)?;
+        let attempts: &str = row.try_get(1)?;
+        let (Ok(id), Ok(attempts)) = (id.try_into(), serde_json::from_str::<Vec<Attempt>>(attempts)) else { continue };
+        index.note(MessageId::from_bytes(id), &attempts);
+    }
+    Ok(index)
 }

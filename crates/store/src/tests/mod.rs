@@ -1,0 +1,8 @@
+//! The store as its callers see it, on a real file.
+
+mod acceptance;
+mod privacy;
+mod recovery;
+pub(crate) mod support;
+mod trouble;
+mod way;

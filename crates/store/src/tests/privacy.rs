@@ -1,0 +1,107 @@
+//! What the disk shows to somebody who takes it away.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use domain::message::MessageState;
+use domain::secret::SecretText;
+
+use super::support::{self, CODE, NOW, RECEIVER, sent, text_message};
+use crate::{Change, ReportState};
+
+/// Every byte of every file below the directory.
+fn raw_bytes(directory: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            bytes.extend(raw_bytes(&path));
+        } else {
+            bytes.extend(std::fs::read(path).unwrap());
+        }
+    }
+    bytes
+}
+
+fn holds(bytes: &[u8], needle: &str) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
+}
+
+#[tokio::test]
+async fn no_code_text_reference_or_number_is_on_the_disk_in_clear() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let otp = running.accept_otp("order-4711-reference").await;
+    assert!(running.begin_otp(otp, 1, "order-4711-reference").await);
+    running.record(sent(otp, 1, 17)).await;
+    running.validate("order-4711-reference", "271828").await;
+    running.validate("order-4711-reference", CODE).await;
+    running.accept(text_message("the garden gate is open", Some("own-id-31415"))).await;
+    let report = crate::Report {
+        modem: "telkomsel-1".to_owned(),
+        message_reference: 17,
+        receiver_tail: RECEIVER.to_owned(),
+        state: ReportState::Delivered,
+        at: NOW,
+    };
+    running.store.report(report).await.unwrap();
+    running.store.block(domain::receiver::Msisdn::from_canonical("628999888777").unwrap()).await.unwrap();
+    running.store.put_secret_setting("smtp.password", &SecretText::new("correct horse battery")).await.unwrap();
+    let needles = [
+        CODE,
+        "271828",
+        RECEIVER,
+        "6666666",
+        "628999888777",
+        "8888777",
+        "Your code is",
+        "garden gate",
+        "order-4711",
+        "own-id-31415",
+        "674527846556468254",
+        "battery",
+    ];
+    let bytes = raw_bytes(directory.path());
+    assert!(holds(&bytes, "telkomsel-1"), "the search finds what is there");
+    for needle in needles {
+        assert!(!holds(&bytes, needle), "{needle} is on the disk while running");
+    }
+    running.close().await;
+    let bytes = raw_bytes(directory.path());
+    for needle in needles {
+        assert!(!holds(&bytes, needle), "{needle} is on the disk after the end");
+    }
+}
+
+#[tokio::test]
+async fn the_sealed_text_is_gone_when_the_message_is_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let id = running.accept_text("the garden gate is open").await;
+    let row = sqlx::query_scalar::<_, Vec<u8>>("SELECT content FROM outbox WHERE message_id = ?1")
+        .bind(id.as_bytes().as_slice())
+        .fetch_one(&running.store.inner.reader)
+        .await
+        .unwrap();
+    let reason = "gone".to_owned();
+    running.record(Change::Final { message_id: id, state: MessageState::Cancelled, reason, at: NOW }).await;
+    running.reaches(id, MessageState::Cancelled).await;
+    assert!(running.store.load(id).await.unwrap().is_none());
+    running.close().await;
+    let bytes = raw_bytes(directory.path());
+    assert!(!bytes.windows(row.len()).any(|window| window == row), "secure_delete and the checkpoint wipe it");
+}
+
+#[tokio::test]
+async fn only_the_owner_may_read_anything() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("data");
+    let running = support::open(&data_dir).await;
+    running.accept_text("hello").await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data_dir), 0o700);
+    for name in ["otp-pi.db", "otp-pi.db-wal", "otp-pi.db-shm", "otp-pi.lock", "keys/keys.json"] {
+        assert_eq!(mode(&data_dir.join(name)), 0o600, "{name}");
+    }
+    running.close().await;
+}

@@ -1,0 +1,106 @@
+//! Full disks, locks, damage, foreign keys, newer schemas: each gives its own error and changes nothing.
+
+use domain::otp::Verdict;
+use sqlx::{ConnectOptions, Connection};
+
+use super::support::{self, CODE};
+use crate::{OpenError, StoreError};
+
+async fn raw(directory: &std::path::Path) -> sqlx::SqliteConnection {
+    sqlx::sqlite::SqliteConnectOptions::new().filename(directory.join("otp-pi.db")).connect().await.unwrap()
+}
+
+#[tokio::test]
+async fn two_gateways_never_share_one_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let second = support::try_open(support::settings(directory.path())).await;
+    assert!(matches!(second, Err(OpenError::InUse { .. })));
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_called_corrupt() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("otp-pi.db"), vec![0x5a; 8192]).unwrap();
+    let opened = support::try_open(support::settings(directory.path())).await;
+    assert!(matches!(opened, Err(OpenError::Corrupt { .. })), "{:?}", opened.err());
+}
+
+#[tokio::test]
+async fn a_database_locked_by_another_program_is_called_locked() {
+    let directory = tempfile::tempdir().unwrap();
+    support::open(directory.path()).await.close().await;
+    let mut other = raw(directory.path()).await;
+    sqlx::query("PRAGMA locking_mode = EXCLUSIVE").execute(&mut other).await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let opened = support::try_open(support::settings(directory.path())).await;
+    assert!(matches!(opened, Err(OpenError::Locked)), "{:?}", opened.err());
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    support::open(directory.path()).await.close().await;
+    let mut other = raw(directory.path()).await;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (999, 'from the future', true, x'00', 0)",
+    )
+    .execute(&mut other)
+    .await
+    .unwrap();
+    other.close().await.unwrap();
+    let opened = support::try_open(support::settings(directory.path())).await;
+    assert!(matches!(opened, Err(OpenError::NewerSchema { found: 999, .. })), "{:?}", opened.err());
+}
+
+#[tokio::test]
+async fn foreign_keys_are_noticed_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    support::open(directory.path()).await.close().await;
+    std::fs::remove_dir_all(directory.path().join("keys")).unwrap();
+    let opened = support::try_open(support::settings(directory.path())).await;
+    assert!(matches!(opened, Err(OpenError::WrongKeys)), "{:?}", opened.err());
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_the_group_changes_nothing_and_is_survived() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let id = running.accept_otp("reference").await;
+    assert!(running.begin_otp(id, 1, "reference").await);
+    running.store.limit_pages(Some(1)).await;
+    let long = "x".repeat(20_000);
+    let slot = running.store.try_reserve().unwrap();
+    let refused = running.store.accept(slot, support::text_message(&long, None)).await;
+    assert!(matches!(refused, Err(StoreError::DiskFull)), "{refused:?}");
+    assert!(refused.unwrap_err().is_transient());
+    assert_eq!(running.store.pending().await.unwrap().len(), 0, "nothing of the group is there");
+    running.record(support::sent(id, 1, 3)).await;
+    running.store.limit_pages(None).await;
+    running.accept_text(&long).await;
+    assert_eq!(running.store.pending().await.unwrap().len(), 1);
+    running.reaches(id, domain::message::MessageState::Sent).await;
+    assert_eq!(running.validate("reference", CODE).await, Verdict::Valid);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn one_unreadable_row_fails_its_own_job_and_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    running.accept_otp("damaged").await;
+    let mut other = raw(directory.path()).await;
+    sqlx::query("UPDATE ticket SET record = x'ff'").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    let id = running.accept_otp("healthy").await;
+    assert!(running.begin_otp(id, 1, "healthy").await);
+    let healthy = running.validate("healthy", CODE);
+    let guess = running.guess("damaged", CODE);
+    let damaged = running.store.validate(running.key("damaged"), guess, support::NOW);
+    let (damaged, healthy) = tokio::join!(damaged, healthy);
+    assert!(matches!(damaged, Err(StoreError::Unreadable { table: "ticket" })), "{damaged:?}");
+    assert_eq!(healthy, Verdict::Valid);
+    running.close().await;
+}

@@ -1,0 +1,173 @@
+//! A message's way: attempts, results, reports, retention.
+
+use std::time::Duration;
+
+use domain::message::{MessageId, MessageState};
+use domain::otp::{AttemptId, Verdict};
+
+use super::support::{self, CODE, NOW, Running, sent, text_message};
+use crate::{Accepted, AttemptOutcome, Change, Report, ReportState, Reported, Retention};
+
+fn report(reference: u8, tail: &str, state: ReportState) -> Report {
+    Report {
+        modem: "telkomsel-1".to_owned(),
+        message_reference: reference,
+        receiver_tail: tail.to_owned(),
+        state,
+        at: NOW,
+    }
+}
+
+async fn sent_text(running: &Running, reference: u8) -> MessageId {
+    let id = running.accept_text("hello").await;
+    assert!(running.begin_text(id, 1).await);
+    running.record(sent(id, 1, reference)).await;
+    running.settle().await;
+    id
+}
+
+#[tokio::test]
+async fn a_recorded_change_is_committed_within_a_second_without_help() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let id = running.accept_text("hello").await;
+    assert!(running.begin_text(id, 1).await);
+    let began = tokio::time::Instant::now();
+    running.record(sent(id, 1, 5)).await;
+    let record = running.reaches(id, MessageState::Sent).await;
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!(record.attempts[0].outcome, AttemptOutcome::Sent);
+    assert_eq!(record.attempts[0].parts[0].message_reference, Some(5));
+    running.close().await;
+}
+
+#[tokio::test]
+async fn not_sent_takes_the_code_back_and_queues_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let id = running.accept_otp("reference").await;
+    assert!(running.begin_otp(id, 1, "reference").await);
+    let attempt = AttemptId { message_id: id, attempt: 1 };
+    let retry_at = NOW.saturating_add(Duration::from_secs(4));
+    let remove_tag = Some(running.key("reference"));
+    let code = Some("CMS 500".to_owned());
+    running.record(Change::NotSent { attempt, code, retry_at: Some(retry_at), remove_tag, at: NOW }).await;
+    assert_eq!(running.validate("reference", CODE).await, Verdict::NoCode, "recorded before, so applied before");
+    let entry = running.store.pending().await.unwrap().remove(0);
+    assert_eq!((entry.id, entry.attempt, entry.not_before), (id, 1, retry_at));
+    assert_eq!(running.status(id).await.attempts[0].code.as_deref(), Some("CMS 500"));
+    assert!(!running.begin_otp(id, 1, "reference").await, "an attempt's number is used once");
+    assert!(running.begin_otp(id, 2, "reference").await);
+    assert_eq!(running.validate("reference", CODE).await, Verdict::Valid);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_ticket_or_a_finished_message_is_not_sent() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let id = running.accept_otp("reference").await;
+    assert_eq!(running.store.cancel(running.key("reference"), NOW).await.unwrap(), Some(id));
+    assert!(!running.begin_otp(id, 1, "reference").await);
+    assert_eq!(running.status(id).await.state, MessageState::Queued, "a refused attempt changes nothing");
+    let reason = "cancelled".to_owned();
+    running.record(Change::Final { message_id: id, state: MessageState::Cancelled, reason, at: NOW }).await;
+    assert!(!running.begin_text(id, 1).await);
+    assert_eq!(running.status(id).await.reason.as_deref(), Some("cancelled"));
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_report_finds_its_message_by_modem_reference_and_receiver() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let id = sent_text(&running, 17).await;
+    let apply = async |report: Report| running.store.report(report).await.unwrap();
+    assert_eq!(apply(report(18, "08126666666", ReportState::Delivered)).await, None, "another reference");
+    assert_eq!(apply(report(17, "08126666667", ReportState::Delivered)).await, None, "another receiver");
+    assert_eq!(apply(report(17, "66", ReportState::Delivered)).await, None, "too few digits");
+    let elsewhere = Report { modem: "xl-1".to_owned(), ..report(17, "08126666666", ReportState::Delivered) };
+    assert_eq!(apply(elsewhere).await, None, "another modem");
+    assert_eq!(apply(report(17, "08126666666", ReportState::Pending)).await, None, "no news");
+    let delivered = Some(Reported { message_id: id, state: MessageState::Delivered });
+    assert_eq!(apply(report(17, "+628126666666", ReportState::Delivered)).await, delivered);
+    assert_eq!(apply(report(17, "+628126666666", ReportState::Undelivered)).await, None, "delivered is final");
+    assert_eq!(running.status(id).await.state, MessageState::Delivered);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_report_of_a_reference_used_again_settles_the_newest() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let older = sent_text(&running, 17).await;
+    let newer = sent_text(&running, 17).await;
+    let reported = running.store.report(report(17, "628126666666", ReportState::Delivered)).await.unwrap();
+    assert_eq!(reported.map(|reported| reported.message_id), Some(newer));
+    assert_eq!(running.status(older).await.state, MessageState::Sent);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_report_after_a_restart_still_settles_even_the_unknown() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let late = sent_text(&running, 17).await;
+    let lost = running.accept_text("hello").await;
+    assert!(running.begin_text(lost, 1).await);
+    running.close().await;
+    let running = support::open(directory.path()).await;
+    assert_eq!(running.status(lost).await.state, MessageState::Unknown);
+    let first = running.store.report(report(17, "628126666666", ReportState::Undelivered)).await.unwrap();
+    assert_eq!(first, Some(Reported { message_id: late, state: MessageState::Undelivered }));
+    let second = running.store.report(report(200, "628126666666", ReportState::Delivered)).await.unwrap();
+    assert_eq!(second, Some(Reported { message_id: lost, state: MessageState::Delivered }));
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_long_text_is_sent_with_its_last_part_and_delivered_with_its_last_report() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let id = running.accept_text("long").await;
+    assert!(running.begin_text(id, 1).await);
+    let attempt = AttemptId { message_id: id, attempt: 1 };
+    let part = |part: u8| Change::Sent { attempt, part, parts: 2, message_reference: Some(40 + part), at: NOW };
+    running.record(part(1)).await;
+    running.settle().await;
+    assert_eq!(running.status(id).await.state, MessageState::Sending);
+    let early = running.store.report(report(41, "628126666666", ReportState::Delivered)).await.unwrap();
+    assert_eq!(early, None, "one part is not the message");
+    running.record(part(2)).await;
+    running.settle().await;
+    assert_eq!(running.status(id).await.state, MessageState::Sent);
+    let last = running.store.report(report(42, "628126666666", ReportState::Delivered)).await.unwrap();
+    assert_eq!(last, Some(Reported { message_id: id, state: MessageState::Delivered }));
+    running.close().await;
+}
+
+#[tokio::test]
+async fn retention_forgets_by_age_and_by_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut settings = support::settings(directory.path());
+    settings.retention = Retention { journal: Duration::from_hours(24), max_db_bytes: u64::MAX };
+    let running = support::try_open(settings.clone()).await.unwrap();
+    let id = sent_text(&running, 1).await;
+    running.accept_otp("reference").await;
+    let waiting = running.accept(text_message("waiting", None)).await;
+    running.store.run_retention(NOW).await.unwrap();
+    assert!(running.store.find_message(id).await.unwrap().is_some());
+    let later = NOW.saturating_add(Duration::from_hours(25));
+    running.store.run_retention(later).await.unwrap();
+    assert!(running.store.find_message(id).await.unwrap().is_none(), "the journal is older than a day");
+    assert_eq!(running.validate("reference", CODE).await, Verdict::NoCode, "the ticket is forgotten");
+    let Accepted::New { message_id } = waiting else { panic!("not new") };
+    assert!(running.store.find_message(message_id).await.unwrap().is_some(), "what waits is never deleted");
+    running.close().await;
+    settings.retention = Retention { journal: Duration::from_hours(24), max_db_bytes: 1 };
+    let running = support::try_open(settings).await.unwrap();
+    let id = sent_text(&running, 2).await;
+    running.store.run_retention(NOW.saturating_add(Duration::from_secs(1))).await.unwrap();
+    assert!(running.store.find_message(id).await.unwrap().is_none(), "the database is larger than allowed");
+    running.close().await;
+}

@@ -1,0 +1,460 @@
+//! One group: load what its jobs touch, decide job by job in memory, write table by table.
+//!
+//! Every decision is `domain`'s or [`Tracked`]'s; this only keeps their order. Nothing in memory outlives a group that
+//! failed.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::clock::WallTime;
+use domain::message::{MessageId, MessageState};
+use domain::otp::{ReserveOutcome, Ticket, TicketKey, Verdict};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::job::{AcceptJob, Job, RareStep, TicketStep, Touched};
+use super::message::{LoadedRow, Place, Tracked};
+use super::reports::ReportIndex;
+use super::{rare, statements as sql};
+use crate::acceptance::{Accepted, IdConflict};
+use crate::change::{Change, Report, Reported};
+use crate::codec::{Codec, JsonRow, JsonRows};
+use crate::error::StoreError;
+use crate::outbox_read::read_id;
+use crate::tickets::record;
+
+/// How long the first answer of a request with its own id is given again.
+const REPLAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+/// Digits of a receiver that a report must agree on: enough within one modem's last few messages, and the same in
+/// national and international form.
+const TAIL_DIGITS: usize = 7;
+
+/// The stored form of a ticket key: 128 bits find a row as surely as 256 and halve the index.
+fn row_key(key: TicketKey) -> [u8; 16] {
+    key.as_bytes().first_chunk::<16>().copied().unwrap_or_default()
+}
+
+#[derive(Debug, Default)]
+struct TicketSlot {
+    ticket: Option<Ticket>,
+    is_changed: bool,
+}
+
+#[derive(Debug)]
+struct ReplaySlot {
+    fingerprint: [u8; 32],
+    message_id: MessageId,
+    expires_at: i64,
+    is_changed: bool,
+}
+
+/// Everything a group knows and wants.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    codec: &'a Codec,
+    reports: &'a ReportIndex,
+    replays: HashMap<[u8; 16], ReplaySlot>,
+    tickets: HashMap<[u8; 16], TicketSlot>,
+    messages: HashMap<MessageId, Tracked>,
+    new_rows: JsonRows,
+    new_ids: HashSet<MessageId>,
+    verified: JsonRows,
+    verified_at: i64,
+}
+
+/// What memory must learn after the commit.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// Messages whose attempts a report may be about.
+    pub(super) reportable: Vec<Tracked>,
+}
+
+impl<'a> Group<'a> {
+    pub(super) fn new(codec: &'a Codec, reports: &'a ReportIndex) -> Self {
+        Self {
+            codec,
+            reports,
+            replays: HashMap::new(),
+            tickets: HashMap::new(),
+            messages: HashMap::new(),
+            new_rows: JsonRows::default(),
+            new_ids: HashSet::new(),
+            verified: JsonRows::default(),
+            verified_at: 0,
+        }
+    }
+
+    /// Runs inside an open transaction; the caller commits or rolls back.
+    pub(super) async fn run(
+        mut self,
+        connection: &mut SqliteConnection,
+        changes: &[Change],
+        jobs: &mut [Job],
+    ) -> Result<Effects, StoreError> {
+        self.load_replays(connection, jobs).await?;
+        self.load_tickets(connection, changes, jobs).await?;
+        self.load_messages(connection, changes, jobs).await?;
+        for change in changes {
+            self.apply_change(change);
+        }
+        for job in &mut *jobs {
+            match job {
+                Job::Accept(accept) => self.accept(accept),
+                Job::Begin { begin, answer } => answer.set(self.begin(begin)),
+                Job::Ticket { key, step } => self.ticket_step(*key, step),
+                Job::Report { report, answer } => answer.set(self.report(report)),
+                Job::Rare { .. } => {}
+            }
+        }
+        let effects = self.write(connection).await?;
+        for job in jobs {
+            if let Job::Rare { step, answer } = job {
+                answer.set(rare_step(connection, step).await?);
+            }
+        }
+        Ok(effects)
+    }
+
+    async fn load_replays(&mut self, connection: &mut SqliteConnection, jobs: &[Job]) -> Result<(), StoreError> {
+        let mut keys = JsonRows::default();
+        for job in jobs {
+            if let Job::Accept(accept) = job
+                && let Some(replay) = &accept.replay
+            {
+                keys.push_blob(&replay.key);
+            }
+        }
+        for row in select(connection, sql::SELECT_REPLAYS, keys).await? {
+            let slot = ReplaySlot {
+                fingerprint: read_array(&row, 1, "replay")?,
+                message_id: read_id(&row, 2)?,
+                expires_at: row.try_get(3)?,
+                is_changed: false,
+            };
+            self.replays.insert(read_array(&row, 0, "replay")?, slot);
+        }
+        Ok(())
+    }
+
+    async fn load_tickets(
+        &mut self,
+        connection: &mut SqliteConnection,
+        changes: &[Change],
+        jobs: &[Job],
+    ) -> Result<(), StoreError> {
+        let of_changes = changes.iter().filter_map(|change| match change {
+            Change::NotSent { remove_tag, .. } => *remove_tag,
+            Change::Sent { .. } | Change::Unknown { .. } | Change::Final { .. } => None,
+        });
+        let of_jobs = jobs.iter().filter_map(|job| match job {
+            Job::Accept(accept) => accept.ticket.as_ref().map(|(key, _)| *key),
+            Job::Begin { begin, .. } => begin.ticket.as_ref().map(|(key, _)| *key),
+            Job::Ticket { key, .. } => Some(*key),
+            Job::Report { .. } | Job::Rare { .. } => None,
+        });
+        let mut keys = JsonRows::default();
+        for key in of_changes.chain(of_jobs).map(row_key) {
+            if self.tickets.insert(key, TicketSlot::default()).is_none() {
+                keys.push_blob(&key);
+            }
+        }
+        for row in select(connection, sql::SELECT_TICKETS, keys).await? {
+            let bytes: &[u8] = row.try_get(1)?;
+            let ticket = record::decode(bytes).ok_or(StoreError::Unreadable { table: "ticket" })?;
+            let slot = TicketSlot { ticket: Some(ticket), is_changed: false };
+            self.tickets.insert(read_array(&row, 0, "ticket")?, slot);
+        }
+        Ok(())
+    }
+
+    async fn load_messages(
+        &mut self,
+        connection: &mut SqliteConnection,
+        changes: &[Change],
+        jobs: &[Job],
+    ) -> Result<(), StoreError> {
+        let mut wanted: HashSet<MessageId> = changes.iter().map(Change::message_id).collect();
+        for job in jobs {
+            match job {
+                Job::Begin { begin, .. } => {
+                    wanted.insert(begin.message_id);
+                }
+                Job::Report { report, .. } => {
+                    wanted.extend(self.reports.candidates(&report.modem, report.message_reference));
+                }
+                Job::Accept(accept) => {
+                    // A repeated request is answered with the state of the first.
+                    wanted.extend(accept.may_exist.then_some(accept.message_id));
+                    let replay = accept.replay.as_ref().and_then(|replay| self.replays.get(&replay.key));
+                    wanted.extend(replay.map(|slot| slot.message_id));
+                    let ticket = accept.ticket.as_ref().and_then(|(key, _)| self.tickets.get(&row_key(*key)));
+                    wanted.extend(ticket.and_then(|slot| slot.ticket.as_ref()).map(|ticket| ticket.message_id));
+                }
+                Job::Ticket { .. } | Job::Rare { .. } => {}
+            }
+        }
+        let mut ids = JsonRows::default();
+        for id in &wanted {
+            ids.push_blob(id.as_bytes());
+        }
+        for row in select(connection, sql::SELECT_MESSAGES, ids).await? {
+            let tracked = read_message(&row)?;
+            self.messages.insert(tracked.id, tracked);
+        }
+        Ok(())
+    }
+
+    fn apply_change(&mut self, change: &Change) {
+        if let Change::NotSent { attempt, remove_tag: Some(key), .. } = change
+            && let Some(slot) = self.tickets.get_mut(&row_key(*key))
+            && let Some(ticket) = slot.ticket.as_mut()
+        {
+            slot.is_changed |= ticket.remove_tag(*attempt);
+        }
+        let id = change.message_id();
+        match self.messages.get_mut(&id) {
+            Some(message) => {
+                let before = message.state;
+                if !message.apply(change) {
+                    tracing::debug!(message.id = %id, state = %before, "a late change leaves the message's state alone");
+                }
+            }
+            None => tracing::warn!(message.id = %id, "a change for a message that is not stored is dropped"),
+        }
+    }
+
+    fn accept(&mut self, accept: &mut AcceptJob) {
+        let decided = self.decide_acceptance(accept);
+        accept.answer.set(decided);
+    }
+
+    fn decide_acceptance(&mut self, accept: &AcceptJob) -> Accepted {
+        let now = accept.now.as_unix_millis();
+        if let Some(replay) = &accept.replay
+            && let Some(known) = self.replays.get(&replay.key).filter(|known| now < known.expires_at)
+        {
+            if known.fingerprint == replay.fingerprint {
+                return self.repeat(known.message_id);
+            }
+            if replay.conflict == IdConflict::Reject {
+                return Accepted::Conflict;
+            }
+        }
+        if let Some((key, reservation)) = &accept.ticket {
+            let slot = self.tickets.entry(row_key(*key)).or_default();
+            match Ticket::reserve(slot.ticket.as_ref(), reservation, accept.now) {
+                ReserveOutcome::New(ticket) | ReserveOutcome::Resent(ticket) => {
+                    *slot = TicketSlot { ticket: Some(ticket), is_changed: true };
+                }
+                ReserveOutcome::Repeat { message_id } => return self.repeat(message_id),
+                ReserveOutcome::Conflict => return Accepted::Conflict,
+            }
+        }
+        let message_id = accept.message_id;
+        let is_known = self.messages.contains_key(&message_id) || self.new_ids.contains(&message_id);
+        if accept.may_exist && is_known {
+            return self.repeat(message_id);
+        }
+        self.new_rows.push(&accept.row);
+        self.new_ids.insert(message_id);
+        if let Some(replay) = &accept.replay {
+            let expires_at = now.saturating_add(REPLAY_MILLIS);
+            let slot = ReplaySlot { fingerprint: replay.fingerprint, message_id, expires_at, is_changed: true };
+            self.replays.insert(replay.key, slot);
+        }
+        Accepted::New { message_id }
+    }
+
+    fn repeat(&self, message_id: MessageId) -> Accepted {
+        let state = self.messages.get(&message_id).map_or(MessageState::Queued, |message| message.state);
+        Accepted::Repeat { message_id, state }
+    }
+
+    fn begin(&mut self, begin: &crate::change::BeginAttempt) -> bool {
+        let Some(message) = self.messages.get_mut(&begin.message_id) else { return false };
+        if let Some((key, entry)) = &begin.ticket {
+            // The message first, on a copy: a refused attempt must not leave its tag behind.
+            if !message.clone().begin(begin) {
+                return false;
+            }
+            let slot = self.tickets.entry(row_key(*key)).or_default();
+            let Some(ticket) = slot.ticket.as_mut() else { return false };
+            if !ticket.put_tag(*entry) {
+                return false;
+            }
+            slot.is_changed = true;
+        }
+        message.begin(begin)
+    }
+
+    fn ticket_step(&mut self, key: TicketKey, step: &mut TicketStep) {
+        let slot = self.tickets.entry(row_key(key)).or_default();
+        match step {
+            TicketStep::Reserve { reservation, now, answer } => {
+                let outcome = Ticket::reserve(slot.ticket.as_ref(), reservation, *now);
+                if let ReserveOutcome::New(ticket) | ReserveOutcome::Resent(ticket) = &outcome {
+                    *slot = TicketSlot { ticket: Some(ticket.clone()), is_changed: true };
+                }
+                answer.set(outcome);
+            }
+            TicketStep::PutTag { entry, answer } => {
+                let was_put = slot.ticket.as_mut().is_some_and(|ticket| ticket.put_tag(*entry));
+                slot.is_changed |= was_put;
+                answer.set(was_put);
+            }
+            TicketStep::RemoveTag { attempt, answer } => {
+                let was_there = slot.ticket.as_mut().is_some_and(|ticket| ticket.remove_tag(*attempt));
+                slot.is_changed |= was_there;
+                answer.set(was_there);
+            }
+            TicketStep::HasTag { attempt, answer } => {
+                answer.set(slot.ticket.as_ref().is_some_and(|ticket| ticket.has_tag(*attempt)));
+            }
+            TicketStep::Validate { guess, now, answer } => {
+                let Some(ticket) = slot.ticket.as_mut() else { return answer.set(Verdict::NoCode) };
+                let verdict = ticket.validate(guess, *now);
+                slot.is_changed |= matches!(verdict, Verdict::Valid | Verdict::Wrong { .. });
+                if verdict == Verdict::Valid {
+                    Self::note_verified(&mut self.verified, &mut self.verified_at, ticket, *now);
+                }
+                answer.set(verdict);
+            }
+            TicketStep::Cancel { now, answer } => {
+                let cancelled = slot.ticket.as_mut().and_then(|ticket| ticket.cancel(*now));
+                slot.is_changed |= cancelled.is_some();
+                answer.set(cancelled);
+            }
+            TicketStep::FindMessage { answer } => answer.set(slot.ticket.as_ref().map(|ticket| ticket.message_id)),
+        }
+    }
+
+    /// The right code proves the arrival of its message, when there is only one that it can have come from.
+    fn note_verified(verified: &mut JsonRows, verified_at: &mut i64, ticket: &Ticket, now: WallTime) {
+        if let Some((first, rest)) = ticket.tags.split_first()
+            && rest.iter().all(|entry| entry.attempt.message_id == first.attempt.message_id)
+        {
+            verified.push_blob(first.attempt.message_id.as_bytes());
+            *verified_at = now.as_unix_millis();
+        }
+    }
+
+    fn report(&mut self, report: &Report) -> Option<Reported> {
+        let tail = tail_digits(&report.receiver_tail)?;
+        for id in self.reports.candidates(&report.modem, report.message_reference) {
+            let Some(message) = self.messages.get_mut(&id) else { continue };
+            if !message.awaits_report(&report.modem, report.message_reference, report.at) {
+                continue;
+            }
+            let Ok((receiver, _)) = self.codec.open_summary(id, &message.summary) else { continue };
+            if receiver.msisdn().is_none_or(|msisdn| msisdn.tail(TAIL_DIGITS) != tail) {
+                continue;
+            }
+            let has_settled = message.report(&report.modem, report.message_reference, report.state, report.at);
+            return has_settled.then_some(Reported { message_id: id, state: message.state });
+        }
+        None
+    }
+
+    async fn write(self, connection: &mut SqliteConnection) -> Result<Effects, StoreError> {
+        let mut updated = JsonRows::default();
+        let mut settled = JsonRows::default();
+        let mut amended = JsonRows::default();
+        let mut effects = Effects::default();
+        for message in self.messages.into_values().filter(|message| message.is_changed) {
+            match (message.loaded_from, message.place()) {
+                (Place::Outbox, Place::Outbox) => updated.push(&message.outbox_row()?),
+                (Place::Outbox, Place::Journal) => settled.push(&message.journal_row()?),
+                (Place::Journal, _) => amended.push(&message.journal_row()?),
+            }
+            effects.reportable.push(message);
+        }
+        let mut tickets = JsonRows::default();
+        for (key, slot) in self.tickets {
+            if let Some(ticket) = slot.ticket.filter(|_| slot.is_changed) {
+                tickets.push(&ticket_row(&key, &ticket));
+            }
+        }
+        let mut replays = JsonRows::default();
+        for (key, slot) in self.replays.into_iter().filter(|(_, slot)| slot.is_changed) {
+            replays.push(&replay_row(&key, &slot));
+        }
+        execute(connection, sql::INSERT_OUTBOX, self.new_rows).await?;
+        execute(connection, sql::UPSERT_TICKETS, tickets).await?;
+        execute(connection, sql::UPSERT_REPLAYS, replays).await?;
+        execute(connection, sql::UPDATE_OUTBOX, updated).await?;
+        if let Some(settled) = settled.finish() {
+            sqlx::query(sql::INSERT_JOURNAL).bind(settled.as_str()).execute(&mut *connection).await?;
+            sqlx::query(sql::DELETE_OUTBOX).bind(settled).execute(&mut *connection).await?;
+        }
+        execute(connection, sql::UPDATE_JOURNAL, amended).await?;
+        if let Some(verified) = self.verified.finish() {
+            sqlx::query(sql::SETTLE_VERIFIED).bind(verified).bind(self.verified_at).execute(&mut *connection).await?;
+        }
+        Ok(effects)
+    }
+}
+
+/// The last digits of a number as the network writes it; None when there are too few to tell receivers apart.
+fn tail_digits(text: &str) -> Option<String> {
+    let digits: Vec<char> = text.chars().filter(char::is_ascii_digit).collect();
+    let from = digits.len().checked_sub(TAIL_DIGITS)?;
+    digits.get(from..).map(|tail| tail.iter().collect())
+}
+
+fn ticket_row(key: &[u8; 16], ticket: &Ticket) -> String {
+    let mut row = JsonRow::with_capacity(700);
+    row.blob(key);
+    row.integer(ticket.keep_until.as_unix_millis());
+    row.blob(&record::encode(ticket));
+    row.finish()
+}
+
+fn replay_row(key: &[u8; 16], slot: &ReplaySlot) -> String {
+    let mut row = JsonRow::with_capacity(192);
+    row.blob(key);
+    row.blob(&slot.fingerprint);
+    row.blob(slot.message_id.as_bytes());
+    row.integer(slot.expires_at);
+    row.finish()
+}
+
+fn read_message(row: &SqliteRow) -> Result<Tracked, StoreError> {
+    Tracked::new(LoadedRow {
+        id: read_id(row, 0)?,
+        is_in_outbox: row.try_get(1)?,
+        state: row.try_get(2)?,
+        attempt: row.try_get(3)?,
+        time: row.try_get(4)?,
+        reason: row.try_get(5)?,
+        attempts: row.try_get(6)?,
+        summary: row.try_get(7)?,
+    })
+}
+
+fn read_array<const N: usize>(row: &SqliteRow, column: usize, table: &'static str) -> Result<[u8; N], StoreError> {
+    let bytes: &[u8] = row.try_get(column)?;
+    bytes.try_into().map_err(|_| StoreError::Unreadable { table })
+}
+
+/// One select for all keys of the group; none at all when there are no keys.
+async fn select(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    keys: JsonRows,
+) -> Result<Vec<SqliteRow>, StoreError> {
+    match keys.finish() {
+        Some(keys) => Ok(sqlx::query(statement).bind(keys).fetch_all(connection).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// One statement for all rows of the group; none at all when there are no rows.
+async fn execute(connection: &mut SqliteConnection, statement: &'static str, rows: JsonRows) -> Result<(), StoreError> {
+    if let Some(rows) = rows.finish() {
+        sqlx::query(statement).bind(rows).execute(connection).await?;
+    }
+    Ok(())
+}
+
+async fn rare_step(connection: &mut SqliteConnection, step: &RareStep) -> Result<Touched, StoreError> {
+    Ok(rare::run(connection, step).await?)
+}

@@ -1,0 +1,258 @@
+//! One message while a group decides about it: its state, its attempts, and what each change makes of them.
+//!
+//! Pure: loaded before, written after. Refuses what [`MessageState::can_become`] does not allow.
+
+use std::time::Duration;
+
+use domain::clock::WallTime;
+use domain::message::{MessageId, MessageState};
+
+use crate::change::{BeginAttempt, Change, ReportState};
+use crate::codec::JsonRow;
+use crate::error::StoreError;
+use crate::status::{Attempt, AttemptOutcome, Part};
+
+/// Attempts kept per message; of more the oldest go.
+const ATTEMPTS_KEPT: usize = 16;
+/// How long after the sending a delivery report is still taken for it.
+const REPORT_WINDOW: Duration = Duration::from_hours(72);
+
+/// In which table the row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Outbox,
+    Journal,
+}
+
+/// A message as loaded, changed step by step.
+#[derive(Debug, Clone)]
+pub(super) struct Tracked {
+    pub(super) id: MessageId,
+    pub(super) loaded_from: Place,
+    pub(super) state: MessageState,
+    attempt: u32,
+    not_before: i64,
+    reason: Option<String>,
+    settled_at: i64,
+    attempts: Vec<Attempt>,
+    pub(super) summary: Vec<u8>,
+    pub(super) is_changed: bool,
+}
+
+/// A row of `SELECT_MESSAGES`.
+#[derive(Debug)]
+pub(super) struct LoadedRow<'a> {
+    pub(super) id: MessageId,
+    pub(super) is_in_outbox: bool,
+    pub(super) state: &'a str,
+    pub(super) attempt: u32,
+    /// Not before, or settled at.
+    pub(super) time: i64,
+    pub(super) reason: Option<String>,
+    pub(super) attempts: &'a str,
+    pub(super) summary: Vec<u8>,
+}
+
+impl Tracked {
+    pub(super) fn new(row: LoadedRow<'_>) -> Result<Self, StoreError> {
+        let table = if row.is_in_outbox { "outbox" } else { "journal" };
+        let unreadable = StoreError::Unreadable { table };
+        Ok(Self {
+            id: row.id,
+            loaded_from: if row.is_in_outbox { Place::Outbox } else { Place::Journal },
+            state: MessageState::parse(row.state).ok_or_else(|| unreadable.clone())?,
+            attempt: row.attempt,
+            not_before: if row.is_in_outbox { row.time } else { 0 },
+            reason: row.reason,
+            settled_at: if row.is_in_outbox { 0 } else { row.time },
+            attempts: serde_json::from_str(row.attempts).map_err(|_| unreadable)?,
+            summary: row.summary,
+            is_changed: false,
+        })
+    }
+
+    /// Where the row belongs now: whatever needs no more sending is journal.
+    pub(super) fn place(&self) -> Place {
+        if self.loaded_from == Place::Journal || self.state.is_done() { Place::Journal } else { Place::Outbox }
+    }
+
+    /// A channel wants to send; false when it must not.
+    pub(super) fn begin(&mut self, begin: &BeginAttempt) -> bool {
+        if self.place() == Place::Journal || begin.attempt <= self.attempt {
+            return false;
+        }
+        self.state = MessageState::Sending;
+        self.attempt = begin.attempt;
+        self.attempts.push(Attempt {
+            number: begin.attempt,
+            modem: begin.modem.clone(),
+            began_at_millis: begin.at.as_unix_millis(),
+            ended_at_millis: None,
+            outcome: AttemptOutcome::OnAir,
+            code: None,
+            parts: Vec::new(),
+        });
+        let surplus = self.attempts.len().saturating_sub(ATTEMPTS_KEPT);
+        self.attempts.drain(..surplus);
+        self.is_changed = true;
+        true
+    }
+
+    /// Applies a change. False: the state does not allow it; what the attempt tells is kept all the same.
+    pub(super) fn apply(&mut self, change: &Change) -> bool {
+        self.is_changed = true;
+        match change {
+            Change::Sent { attempt, part, parts, message_reference, at } => {
+                let part = Part { number: *part, total: *parts, message_reference: *message_reference, report: None };
+                self.part_sent(attempt.attempt, part, *at)
+            }
+            Change::NotSent { attempt, code, retry_at, at, .. } => {
+                self.end_attempt(attempt.attempt, AttemptOutcome::NotSent, code.as_deref(), *at);
+                if self.state != MessageState::Sending || self.attempt != attempt.attempt {
+                    return false;
+                }
+                self.state = MessageState::Queued;
+                self.not_before = retry_at.unwrap_or(*at).as_unix_millis();
+                true
+            }
+            Change::Unknown { attempt, resend, reason, at } => {
+                self.end_attempt(attempt.attempt, AttemptOutcome::Unknown, Some(reason), *at);
+                if self.attempt != attempt.attempt {
+                    return false;
+                }
+                let next = if *resend { MessageState::Queued } else { MessageState::Unknown };
+                self.not_before = at.as_unix_millis();
+                self.become_state(next, Some(reason), *at)
+            }
+            Change::Final { state, reason, at, .. } => self.become_state(*state, Some(reason), *at),
+        }
+    }
+
+    /// True when a delivery report for that modem, reference and time may be about this message.
+    pub(super) fn awaits_report(&self, modem: &str, reference: u8, at: WallTime) -> bool {
+        self.reported_attempt(modem, reference, at).is_some()
+    }
+
+    /// The newest attempt that the report may be about: one with that reference and no final report yet, or one whose
+    /// outcome is unknown.
+    fn reported_attempt(&self, modem: &str, reference: u8, at: WallTime) -> Option<usize> {
+        self.attempts.iter().rposition(|attempt| {
+            let ended = attempt.ended_at_millis.unwrap_or(attempt.began_at_millis);
+            let is_recent = at.saturating_since(WallTime::from_unix_millis(ended)) <= REPORT_WINDOW;
+            let waits = attempt.parts.iter().any(|part| awaits(part, reference));
+            let is_unknown = attempt.outcome == AttemptOutcome::Unknown;
+            attempt.modem == modem && is_recent && (waits || is_unknown)
+        })
+    }
+
+    /// Applies a delivery report; true when the state has changed.
+    pub(super) fn report(&mut self, modem: &str, reference: u8, report: ReportState, at: WallTime) -> bool {
+        let Some(attempt) = self.reported_attempt(modem, reference, at).and_then(|index| self.attempts.get_mut(index))
+        else {
+            return false;
+        };
+        self.is_changed = true;
+        match attempt.parts.iter_mut().find(|part| awaits(part, reference)) {
+            Some(part) => part.report = Some(report),
+            None => {
+                // The final result never came, so the part is known by its report alone.
+                let number = u8::try_from(attempt.parts.len()).unwrap_or(u8::MAX).saturating_add(1);
+                let total = attempt.parts.first().map_or(number, |part| part.total);
+                attempt.parts.push(Part { number, total, message_reference: Some(reference), report: Some(report) });
+            }
+        }
+        match reported_state(&attempt.parts) {
+            Some(next) if self.place() == Place::Journal => self.become_state(next, None, at),
+            // Parts are still to be sent; the last one settles it.
+            _ => false,
+        }
+    }
+
+    fn part_sent(&mut self, number: u32, part: Part, at: WallTime) -> bool {
+        let Some(attempt) = self.attempts.iter_mut().rev().find(|attempt| attempt.number == number) else {
+            return false;
+        };
+        let total = usize::from(part.total);
+        if !attempt.parts.iter().any(|known| known.number == part.number) {
+            attempt.parts.push(part);
+        }
+        if attempt.parts.len() < total {
+            return true;
+        }
+        attempt.outcome = AttemptOutcome::Sent;
+        attempt.ended_at_millis = Some(at.as_unix_millis());
+        let reported = reported_state(&attempt.parts);
+        let sent = self.become_state(MessageState::Sent, None, at);
+        match reported {
+            Some(next) => self.become_state(next, None, at),
+            None => sent,
+        }
+    }
+
+    fn end_attempt(&mut self, number: u32, outcome: AttemptOutcome, code: Option<&str>, at: WallTime) {
+        if let Some(attempt) = self.attempts.iter_mut().rev().find(|attempt| attempt.number == number) {
+            attempt.outcome = outcome;
+            attempt.code = code.map(str::to_owned);
+            attempt.ended_at_millis = Some(at.as_unix_millis());
+        }
+    }
+
+    fn become_state(&mut self, next: MessageState, reason: Option<&str>, at: WallTime) -> bool {
+        // The content of a journal row is gone: it can never be queued again.
+        let was_wiped = self.loaded_from == Place::Journal && !next.is_done();
+        if was_wiped || !self.state.can_become(next) {
+            return false;
+        }
+        self.state = next;
+        self.reason = reason.map(str::to_owned);
+        self.settled_at = at.as_unix_millis();
+        true
+    }
+
+    /// The row for `UPDATE_OUTBOX`.
+    pub(super) fn outbox_row(&self) -> Result<String, StoreError> {
+        let mut row = JsonRow::with_capacity(320);
+        row.blob(self.id.as_bytes());
+        row.text(self.state.as_str());
+        row.integer(i64::from(self.attempt));
+        row.integer(self.not_before);
+        row.text(&self.attempts_text("outbox")?);
+        Ok(row.finish())
+    }
+
+    /// The row for `INSERT_JOURNAL` and `UPDATE_JOURNAL`.
+    pub(super) fn journal_row(&self) -> Result<String, StoreError> {
+        let mut row = JsonRow::with_capacity(320);
+        row.blob(self.id.as_bytes());
+        row.text(self.state.as_str());
+        row.optional_text(self.reason.as_deref());
+        row.integer(self.settled_at);
+        row.text(&self.attempts_text("journal")?);
+        Ok(row.finish())
+    }
+
+    fn attempts_text(&self, table: &'static str) -> Result<String, StoreError> {
+        serde_json::to_string(&self.attempts).map_err(|_| StoreError::Unreadable { table })
+    }
+
+    pub(super) fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+}
+
+/// True when the part has that reference and no final report.
+fn awaits(part: &Part, reference: u8) -> bool {
+    part.message_reference == Some(reference) && matches!(part.report, None | Some(ReportState::Pending))
+}
+
+/// What the reports of all parts come to: one lost part loses the message, all must arrive.
+fn reported_state(parts: &[Part]) -> Option<MessageState> {
+    let total = parts.first().map_or(0, |part| usize::from(part.total));
+    if parts.iter().any(|part| part.report == Some(ReportState::Undelivered)) {
+        Some(MessageState::Undelivered)
+    } else if parts.len() >= total && parts.iter().all(|part| part.report == Some(ReportState::Delivered)) {
+        Some(MessageState::Delivered)
+    } else {
+        None
+    }
+}

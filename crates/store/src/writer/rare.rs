@@ -1,0 +1,91 @@
+//! What is seldom asked: block list, accounts, settings, retention. Each has its own statement in the group's commit.
+
+use sqlx::{Row, SqliteConnection};
+
+use super::job::{RareStep, Touched};
+use crate::accounts::write_scopes;
+
+/// Rows per commit that retention looks at.
+const CHUNK: i64 = 1_000;
+
+/// Runs one step inside the group's transaction.
+pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> Result<Touched, sqlx::Error> {
+    let query = match step {
+        RareStep::SetBlocked { row_key, sealed, entry } => sqlx::query(
+            "INSERT INTO blocked (receiver_key, receiver, active, created_at, changed_at) VALUES (?1, ?2, ?3, ?4, ?4) \
+             ON CONFLICT (receiver_key) DO UPDATE SET active = excluded.active, changed_at = excluded.changed_at",
+        )
+        .bind(row_key.as_slice())
+        .bind(sealed.as_slice())
+        .bind(entry.is_active)
+        .bind(entry.changed_at.as_unix_millis()),
+        RareStep::DeleteBlocked { row_key, .. } => {
+            sqlx::query("DELETE FROM blocked WHERE receiver_key = ?1").bind(row_key.as_slice())
+        }
+        RareStep::PutApiUser(user) => sqlx::query(
+            "INSERT OR REPLACE INTO api_user (username, password_hash, scopes, class, active) \
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )
+        .bind(user.username.as_str())
+        .bind(user.password_hash.as_str())
+        .bind(write_scopes(user.scopes))
+        .bind(user.class.as_str())
+        .bind(user.is_active),
+        RareStep::DeleteApiUser(username) => {
+            sqlx::query("DELETE FROM api_user WHERE username = ?1").bind(username.as_str())
+        }
+        RareStep::PutSetting { key, is_sealed, value } => {
+            sqlx::query("INSERT OR REPLACE INTO setting (key, is_sealed, value) VALUES (?1, ?2, ?3)")
+                .bind(key.as_str())
+                .bind(*is_sealed)
+                .bind(value.as_slice())
+        }
+        RareStep::DeleteSetting(key) => sqlx::query("DELETE FROM setting WHERE key = ?1").bind(key.as_str()),
+        RareStep::TrimJournal { before } => {
+            let mut id = [0_u8; 16];
+            let millis = u64::try_from(before.as_unix_millis()).unwrap_or(0);
+            // The first 48 bits of a version 7 id are its milliseconds, so ids before this one are older.
+            for (to, from) in id.iter_mut().zip(millis.to_be_bytes().into_iter().skip(2)) {
+                *to = from;
+            }
+            sqlx::query(
+                "DELETE FROM journal WHERE message_id IN \
+                 (SELECT message_id FROM journal WHERE message_id < ?1 ORDER BY message_id LIMIT ?2)",
+            )
+            .bind(id.to_vec())
+            .bind(CHUNK)
+        }
+        RareStep::TrimReplays { now } => {
+            // Replay keys all live equally long: the oldest rows are the first.
+            sqlx::query(
+                "DELETE FROM replay WHERE id IN (SELECT id FROM replay ORDER BY id LIMIT ?2) AND expires_at <= ?1",
+            )
+            .bind(now.as_unix_millis())
+            .bind(CHUNK)
+        }
+        #[cfg(test)]
+        RareStep::LimitPages(Some(_)) => sqlx::query("PRAGMA max_page_count = 1"),
+        #[cfg(test)]
+        RareStep::LimitPages(None) => sqlx::query("PRAGMA max_page_count = 1073741823"),
+        RareStep::TrimTickets { after, now } => return trim_tickets(connection, *after, now.as_unix_millis()).await,
+    };
+    let rows = query.execute(connection).await?.rows_affected();
+    Ok(Touched { rows, last: None })
+}
+
+async fn trim_tickets(connection: &mut SqliteConnection, after: i64, now: i64) -> Result<Touched, sqlx::Error> {
+    let row = sqlx::query("SELECT max(id) FROM (SELECT id FROM ticket WHERE id > ?1 ORDER BY id LIMIT ?2)")
+        .bind(after)
+        .bind(CHUNK)
+        .fetch_one(&mut *connection)
+        .await?;
+    let Some(last) = row.try_get::<Option<i64>, _>(0)? else { return Ok(Touched::default()) };
+    let rows = sqlx::query("DELETE FROM ticket WHERE id > ?1 AND id <= ?2 AND keep_until <= ?3")
+        .bind(after)
+        .bind(last)
+        .bind(now)
+        .execute(connection)
+        .await?
+        .rows_affected();
+    Ok(Touched { rows, last: Some(last) })
+}
