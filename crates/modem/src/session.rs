@@ -79,14 +79,14 @@ struct Exchange {
 }
 
 /// How an exchange ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Outcome {
     Final(FinalResult),
     TimedOut,
 }
 
 impl Outcome {
-    fn is_ok(&self) -> bool {
+    fn is_ok(self) -> bool {
         matches!(self, Self::Final(FinalResult::Ok))
     }
 }
@@ -186,8 +186,8 @@ impl Session {
             match std::mem::replace(&mut self.state, State::Idle) {
                 State::Idle => self.pause_until = None,
                 State::Asking(exchange) => self.timed_out(exchange, now),
-                State::Sending(sending) => self.sending_timed_out(sending, now),
-                State::Recovering(recovery) => self.recovery_timed_out(recovery, now),
+                State::Sending(sending) => self.sending_timed_out(&sending, now),
+                State::Recovering(recovery) => self.recovery_timed_out(&recovery, now),
                 State::Over => self.state = State::Over,
             }
         }
@@ -282,7 +282,7 @@ impl Session {
         trace::received(&self.settings.name, ">");
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Sending(sending) => self.prompted(sending, now),
-            State::Recovering(recovery) => self.recovery_prompted(recovery, now),
+            State::Recovering(recovery) => self.recovery_prompted(&recovery, now),
             other => self.state = other,
         }
     }

@@ -74,14 +74,14 @@ impl Session {
     pub(super) fn finish(&mut self, exchange: Exchange, outcome: Outcome, now: Instant) {
         let Exchange { step, lines, .. } = exchange;
         match step {
-            Step::Card(way) => self.card_answered(way, &lines, &outcome),
-            Step::PinState => self.pin_state_answered(&lines, &outcome, now),
+            Step::Card(way) => self.card_answered(way, &lines, outcome),
+            Step::PinState => self.pin_state_answered(&lines, outcome, now),
             Step::PinTries(way) => self.pin_tries_answered(way, &lines),
-            Step::EnterPin => self.pin_answered(&outcome),
-            Step::Routing(way) => self.routing_answered(way, &outcome),
+            Step::EnterPin => self.pin_answered(outcome),
+            Step::Routing(way) => self.routing_answered(way, outcome),
             Step::ServiceCenter => self.status.smsc = answers::service_center(&lines).or(self.status.smsc.take()),
             Step::Storage => self.storage = answers::storage(&lines),
-            Step::SelectStorage(_) => self.storage_selected(&outcome),
+            Step::SelectStorage(_) => self.storage_selected(outcome),
             Step::Manufacturer => self.status.identity.manufacturer = answers::text("+CGMI:", &lines),
             Step::Model => self.status.identity.model = answers::text("+CGMM:", &lines),
             Step::Revision => self.status.identity.revision = answers::text("+CGMR:", &lines),
@@ -115,11 +115,11 @@ impl Session {
             | Step::Service
             | Step::RegistrationUrc
             | Step::SetServiceCenter
-            | Step::Delete(_) => self.note_refusal(&step, &outcome),
+            | Step::Delete(_) => self.note_refusal(&step, outcome),
         }
     }
 
-    fn note_refusal(&self, step: &Step, outcome: &Outcome) {
+    fn note_refusal(&self, step: &Step, outcome: Outcome) {
         if !outcome.is_ok() {
             let verb = step.verb();
             if matches!(step, Step::PduMode | Step::SetServiceCenter) {
@@ -130,34 +130,33 @@ impl Session {
         }
     }
 
-    fn card_answered(&mut self, way: usize, lines: &[String], outcome: &Outcome) {
+    fn card_answered(&mut self, way: usize, lines: &[String], outcome: Outcome) {
         self.status.identity.iccid = answers::iccid(lines);
         if let Some(iccid) = &self.status.identity.iccid {
             self.card = iccid.clone();
-        } else if way + 1 < CARD_COMMANDS.len() && *outcome != Outcome::TimedOut {
+        } else if way + 1 < CARD_COMMANDS.len() && outcome != Outcome::TimedOut {
             self.steps.push_front(Step::Card(way + 1));
         }
     }
 
-    fn pin_state_answered(&mut self, lines: &[String], outcome: &Outcome, now: Instant) {
+    fn pin_state_answered(&mut self, lines: &[String], outcome: Outcome, now: Instant) {
         let state = answers::pin_state(lines);
         let code = match outcome {
-            Outcome::Final(FinalResult::Cme(ErrorCode::Cme(code))) => Some(*code),
-            Outcome::Final(FinalResult::Cms(ErrorCode::Cms(code))) => Some(*code),
-            _ => None,
+            Outcome::Final(result) => result.error_code().and_then(ErrorCode::number),
+            Outcome::TimedOut => None,
         };
         match (state.as_deref(), code) {
             (Some("READY" | "SIM PIN2" | "SIM PUK2"), _) => self.card_is_open(),
             (Some("SIM PIN"), _) | (None, Some(11 | 311)) => self.pin_is_asked(),
             (Some("SIM PUK"), _) | (None, Some(12 | 316)) => {
-                self.stuck(Phase::PukNeeded, "the card asks for its puk", now)
+                self.stuck(Phase::PukNeeded, "the card asks for its puk");
             }
             (Some("NOT INSERTED"), _) | (None, Some(10 | 13 | 15 | 310 | 313 | 315)) => {
-                self.stuck(Phase::SimMissing, "there is no card, or it is broken", now);
+                self.stuck(Phase::SimMissing, "there is no card, or it is broken");
             }
             (Some("NOT READY"), _) | (None, Some(3 | 14 | 314 | 515)) => self.card_is_busy(now),
-            (Some(_), _) => self.stuck(Phase::PinNeeded, "the device is locked to another card or network", now),
-            (None, _) if *outcome == Outcome::TimedOut => self.steps.push_front(Step::PinState),
+            (Some(_), _) => self.stuck(Phase::PinNeeded, "the device is locked to another card or network"),
+            (None, _) if outcome == Outcome::TimedOut => self.steps.push_front(Step::PinState),
             // Some modems do not know the command; sending will tell.
             (None, _) => self.card_is_open(),
         }
@@ -185,18 +184,18 @@ impl Session {
             }
         } else {
             self.card_retries = 0;
-            self.stuck(Phase::SimMissing, "the card stays busy", now);
+            self.stuck(Phase::SimMissing, "the card stays busy");
         }
     }
 
     fn pin_is_asked(&mut self) {
         if self.settings.sim_pin.is_none() {
-            self.stuck_now(Phase::PinNeeded, "the card asks for its pin and none is configured");
+            self.stuck(Phase::PinNeeded, "the card asks for its pin and none is configured");
         } else if self.settings.pin_memory.may_enter(&self.card) {
             self.steps.clear();
             self.steps.push_back(Step::PinTries(0));
         } else {
-            self.stuck_now(Phase::PinRefused, "the pin was entered once and did not open the card");
+            self.stuck(Phase::PinRefused, "the pin was entered once and did not open the card");
         }
     }
 
@@ -205,7 +204,7 @@ impl Session {
             Some(tries) => {
                 self.status.pin_tries_left = Some(tries);
                 if tries < PIN_TRIES_NEEDED {
-                    self.stuck_now(Phase::PinRefused, "too few pin tries are left to enter it without a person");
+                    self.stuck(Phase::PinRefused, "too few pin tries are left to enter it without a person");
                 } else {
                     self.steps.push_front(Step::EnterPin);
                 }
@@ -220,18 +219,18 @@ impl Session {
         self.settings.pin_memory.note(&self.card, Tried::Unproven);
     }
 
-    fn pin_answered(&mut self, outcome: &Outcome) {
+    fn pin_answered(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Final(FinalResult::Ok) | Outcome::TimedOut => self.steps.push_front(Step::PinState),
             Outcome::Final(_) => {
                 self.settings.pin_memory.note(&self.card, Tried::Refused);
                 tracing::error!(modem.name = %self.settings.name, "the card refused its pin; it is not tried again");
-                self.stuck_now(Phase::PinRefused, "the card refused its pin");
+                self.stuck(Phase::PinRefused, "the card refused its pin");
             }
         }
     }
 
-    fn routing_answered(&mut self, way: usize, outcome: &Outcome) {
+    fn routing_answered(&mut self, way: usize, outcome: Outcome) {
         let ways = routings(self.settings.delivery_reports);
         if outcome.is_ok() {
             self.status.message_routing = ways.get(way).map(|(_, parameters)| *parameters);
@@ -243,7 +242,7 @@ impl Session {
         }
     }
 
-    fn storage_selected(&mut self, outcome: &Outcome) {
+    fn storage_selected(&mut self, outcome: Outcome) {
         if !outcome.is_ok() {
             // What was to be read or deleted there stays there.
             self.storage = None;
@@ -295,12 +294,8 @@ impl Session {
         }
     }
 
-    fn stuck(&mut self, phase: Phase, detail: &'static str, _now: Instant) {
-        self.stuck_now(phase, detail);
-    }
-
     /// Stays here until a person helped; the SIM is looked at again at every poll.
-    fn stuck_now(&mut self, phase: Phase, detail: &'static str) {
+    fn stuck(&mut self, phase: Phase, detail: &'static str) {
         if self.status.phase != phase {
             tracing::warn!(modem.name = %self.settings.name, "the modem cannot be used: {detail}");
         }

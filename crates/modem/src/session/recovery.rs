@@ -77,7 +77,7 @@ impl Session {
         }
     }
 
-    pub(super) fn recovery_timed_out(&mut self, recovery: Recovery, now: Instant) {
+    pub(super) fn recovery_timed_out(&mut self, recovery: &Recovery, now: Instant) {
         if matches!(recovery.stage, Stage::Settling) {
             trace::written(&self.settings.name, "AT");
             self.write_command("AT");
@@ -87,7 +87,7 @@ impl Session {
         }
     }
 
-    pub(super) fn recovery_prompted(&mut self, recovery: Recovery, now: Instant) {
+    pub(super) fn recovery_prompted(&mut self, recovery: &Recovery, now: Instant) {
         self.next_round(recovery.round, now);
     }
 
@@ -99,10 +99,8 @@ impl Session {
         let stay = |stage| State::Recovering(Recovery { round, stage, deadline });
         match stage {
             Stage::Attention if is_ok || is_error => self.write_marker(round, 0, now),
-            Stage::Marker { is_seen: true, .. } if is_ok => self.in_step(now),
-            Stage::Marker { is_seen: false, refused } if is_error && refused + 1 >= REFUSED_MARKERS => {
-                self.in_step(now)
-            }
+            Stage::Marker { is_seen: true, .. } if is_ok => self.in_step(),
+            Stage::Marker { is_seen: false, refused } if is_error && refused + 1 >= REFUSED_MARKERS => self.in_step(),
             Stage::Marker { is_seen: false, refused } if is_error => self.write_marker(round, refused + 1, now),
             Stage::Marker { refused, .. } if line.starts_with("+CSQ:") => {
                 self.state = stay(Stage::Marker { is_seen: true, refused });
@@ -127,7 +125,7 @@ impl Session {
         self.state = State::Recovering(Recovery { round, stage, deadline });
     }
 
-    fn in_step(&mut self, _now: Instant) {
+    fn in_step(&mut self) {
         self.splitter.expect_prompt(false);
         self.state = State::Idle;
         self.add_steps_in_step();

@@ -90,14 +90,14 @@ impl Session {
             }
             Ok(_) => {
                 self.finish_sending(Err(not_sent(ErrorClass::GiveUp, None, "the pdu is not as long as was said")));
-                self.leave_prompt(sending, now);
+                self.leave_prompt(now);
             }
             Err(Refused) => {
                 let is_prompted = *is_prompted;
                 self.finish_sending(Err(SendError::Refused));
                 sending.stage = Stage::Refused;
                 if is_prompted {
-                    self.leave_prompt(sending, now);
+                    self.leave_prompt(now);
                 } else {
                     self.state = State::Sending(sending);
                 }
@@ -112,7 +112,7 @@ impl Session {
                 sending.deadline = sending.prepare_deadline.max(now);
                 self.hand_over(sending, now);
             }
-            Stage::Refused => self.leave_prompt(sending, now),
+            Stage::Refused => self.leave_prompt(now),
             Stage::HandedOver { .. } => self.state = State::Sending(sending),
         }
     }
@@ -151,7 +151,7 @@ impl Session {
             Stage::Preparing { .. } | Stage::Refused => {
                 // OK cannot answer AT+CMGS before the PDU: it is a late one.
                 if let Some(result) = answer_result(line).filter(|result| *result != FinalResult::Ok) {
-                    self.refused_before_prompt(&sending, &result, now);
+                    self.refused_before_prompt(&sending, result, now);
                     return;
                 }
             }
@@ -163,7 +163,7 @@ impl Session {
     /// Takes the final result after the PDU.
     fn sent(&mut self, message_reference: Option<u8>, result: FinalResult, now: Instant) {
         self.quiet_from = now + QUIET;
-        match code_of(&result) {
+        match result.error_code() {
             None if result == FinalResult::Ok && message_reference.is_some() => {
                 self.finish_sending(Ok(Sent { message_reference }));
             }
@@ -178,17 +178,17 @@ impl Session {
             Some(code) => {
                 self.finish_sending(match code.class() {
                     ErrorClass::AlreadySent => Ok(Sent { message_reference: None }),
-                    ErrorClass::Unknown => Err(SendError::Unknown { detail: describe(&code) }),
-                    class => Err(not_sent(class, Some(code), &describe(&code))),
+                    ErrorClass::Unknown => Err(SendError::Unknown { detail: describe(code) }),
+                    class => Err(not_sent(class, Some(code), &describe(code))),
                 });
-                self.restart_if_lost_its_settings(&code, now);
+                self.restart_if_lost_its_settings(code, now);
             }
         }
     }
 
-    fn refused_before_prompt(&mut self, sending: &Sending, result: &FinalResult, now: Instant) {
+    fn refused_before_prompt(&mut self, sending: &Sending, result: FinalResult, now: Instant) {
         self.splitter.expect_prompt(false);
-        let code = code_of(result);
+        let code = result.error_code();
         if !matches!(sending.stage, Stage::Refused) {
             let class = code.map_or(ErrorClass::RetryHere, ErrorCode::class);
             // Without a PDU nothing can be unknown or sent already.
@@ -196,25 +196,25 @@ impl Session {
                 ErrorClass::Unknown | ErrorClass::AlreadySent => ErrorClass::RetryHere,
                 known => known,
             };
-            let detail = code.as_ref().map_or_else(|| "the modem answered ERROR to AT+CMGS".to_owned(), describe);
+            let detail = code.map_or_else(|| "the modem answered ERROR to AT+CMGS".to_owned(), describe);
             self.finish_sending(Err(not_sent(class, code, &detail)));
         }
         if let Some(code) = code {
-            self.restart_if_lost_its_settings(&code, now);
+            self.restart_if_lost_its_settings(code, now);
         }
     }
 
-    pub(super) fn sending_timed_out(&mut self, sending: Sending, now: Instant) {
+    pub(super) fn sending_timed_out(&mut self, sending: &Sending, now: Instant) {
         match sending.stage {
             Stage::Preparing { is_prompted: false, .. } => {
                 self.finish_sending(Err(not_sent(ErrorClass::RetryHere, None, "no prompt")));
-                self.leave_prompt(sending, now);
+                self.leave_prompt(now);
             }
             Stage::Preparing { is_prompted: true, .. } => {
                 self.finish_sending(Err(not_sent(ErrorClass::RetryHere, None, "the pdu was not ready in time")));
-                self.leave_prompt(sending, now);
+                self.leave_prompt(now);
             }
-            Stage::Refused => self.leave_prompt(sending, now),
+            Stage::Refused => self.leave_prompt(now),
             Stage::HandedOver { .. } => {
                 self.finish_sending(Err(SendError::Unknown { detail: "no final result in time".to_owned() }));
                 self.recover("no final result after a pdu", now);
@@ -227,13 +227,12 @@ impl Session {
     }
 
     /// Leaves the prompt without sending; whether and how the modem answers that is not the same everywhere.
-    fn leave_prompt(&mut self, sending: Sending, now: Instant) {
-        drop(sending);
+    fn leave_prompt(&mut self, now: Instant) {
         self.recover("a prompt was left", now);
     }
 
     /// Initialises again when a code tells that the modem forgot what it was told, or lost its SIM.
-    fn restart_if_lost_its_settings(&mut self, code: &ErrorCode, now: Instant) {
+    fn restart_if_lost_its_settings(&mut self, code: ErrorCode, now: Instant) {
         if matches!(code, ErrorCode::Cms(305 | 310..=318) | ErrorCode::Cme(10..=18)) {
             self.restart("the modem lost its settings or its card", now);
         }
@@ -250,15 +249,8 @@ fn not_sent(class: ErrorClass, code: Option<ErrorCode>, detail: &str) -> SendErr
     SendError::NotSent { class, code, detail: detail.to_owned() }
 }
 
-fn code_of(result: &FinalResult) -> Option<ErrorCode> {
-    match result {
-        FinalResult::Cms(code) | FinalResult::Cme(code) => Some(*code),
-        _ => None,
-    }
-}
-
 /// Says a code in words; a text from the modem is not repeated.
-fn describe(code: &ErrorCode) -> String {
+fn describe(code: ErrorCode) -> String {
     match code {
         ErrorCode::Cms(number) => format!("+CMS ERROR {number}: {}", code.meaning()),
         ErrorCode::Cme(number) => format!("+CME ERROR {number}: {}", code.meaning()),

@@ -88,7 +88,7 @@ impl Session {
         match pdu(hex, length).and_then(|pdu| StatusReport::decode_tpdu(pdu.tpdu())) {
             Ok(report) => self.actions.push_back(Action::Report(report)),
             Err(error) => {
-                tracing::warn!(modem.name = %self.settings.name, "a delivery report is not understood: {error}")
+                tracing::warn!(modem.name = %self.settings.name, "a delivery report is not understood: {error}");
             }
         }
     }
@@ -97,7 +97,7 @@ impl Session {
         match pdu(hex, length) {
             Ok(pdu) => self.actions.push_back(Action::Inbound(pdu, place)),
             Err(error) => {
-                tracing::warn!(modem.name = %self.settings.name, "an inbound message is not hexadecimal: {error}")
+                tracing::warn!(modem.name = %self.settings.name, "an inbound message is not hexadecimal: {error}");
             }
         }
     }

@@ -1,0 +1,437 @@
+//! The actor on real pseudo terminals, against the emulator: what a caller sees and what was really transmitted.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
+
+use std::time::Duration;
+
+use emulator::{Action, Direction, Fault, Modem, ModemSettings, Network, NetworkSettings, Script, UnplugAt};
+use gsm::{ErrorClass, ErrorCode, Pdu};
+use modem::{
+    ModemEvent, ModemEventKind, ModemHandle, Phase, Pin, PinMemory, Refused, SendError, Sent, Settings, Status,
+    Submission, Timeouts,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A SUBMIT to 6281234567890 that asks for a report.
+const PDU: &str = "0031000D91261832547698F00000A712D9775D0E7A52A1A0F41C4493D1643419";
+const SOON: Duration = Duration::from_secs(20);
+
+#[expect(clippy::disallowed_methods, reason = "a test has no tracker of tasks")]
+fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(future)
+}
+
+/// One emulated modem, one actor on it, and what they did.
+struct Bench {
+    network: Network,
+    device: Modem,
+    handle: ModemHandle,
+    events: mpsc::Receiver<ModemEvent>,
+    stop: CancellationToken,
+    actor: JoinHandle<Result<(), modem::ActorError>>,
+    settings: Settings,
+    _directory: tempfile::TempDir,
+}
+
+fn quick() -> Timeouts {
+    Timeouts {
+        attention: Duration::from_millis(300),
+        command: Duration::from_millis(500),
+        card: Duration::from_millis(500),
+        prompt: Duration::from_millis(500),
+        prepare: Duration::from_secs(2),
+        result: Duration::from_secs(1),
+        settle: Duration::from_millis(10),
+        reopen_first: Duration::from_millis(20),
+        reopen_longest: Duration::from_millis(100),
+    }
+}
+
+impl Bench {
+    fn start(script: &str) -> Self {
+        Self::start_with(script, |_| {}, |_| {})
+    }
+
+    fn start_with(
+        script: &str,
+        change_device: impl FnOnce(&mut ModemSettings),
+        change_settings: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let network = Network::new(NetworkSettings {
+            air_time: Duration::from_millis(30),
+            report_delay: Duration::from_millis(20),
+            ..NetworkSettings::default()
+        });
+        let mut device = ModemSettings::named("m", 1);
+        device.link = Some(directory.path().join("m"));
+        change_device(&mut device);
+        let device = Modem::start(&network, device, Script::parse(script).unwrap()).unwrap();
+        spawn(device.run());
+        let mut settings = Settings::new("m", device.path());
+        settings.timeouts = quick();
+        change_settings(&mut settings);
+        let (sender, events) = mpsc::channel(16);
+        let (handle, actor) = settings.clone().build(sender);
+        let stop = CancellationToken::new();
+        let actor = spawn(actor.run(stop.clone()));
+        Self { network, device, handle, events, stop, actor, settings, _directory: directory }
+    }
+
+    async fn until(&self, wanted: impl Fn(&Status) -> bool) -> Status {
+        let mut status = self.handle.status();
+        let found = tokio::time::timeout(SOON, status.wait_for(|status| wanted(status))).await;
+        match found {
+            Ok(Ok(status)) => status.clone(),
+            _ => panic!("waited in vain: {:?}\n{}", self.handle.status().borrow().clone(), self.said()),
+        }
+    }
+
+    async fn ready(&self) -> Status {
+        self.until(|status| status.phase == Phase::Ready && !status.busy).await
+    }
+
+    async fn send(&self) -> Result<Sent, SendError> {
+        self.submit(Submission::ready(pdu())).await
+    }
+
+    async fn submit(&self, submission: Submission) -> Result<Sent, SendError> {
+        let mut turn = tokio::time::timeout(SOON, self.handle.turn()).await.expect("a turn");
+        tokio::time::timeout(SOON, turn.send(submission)).await.expect("an outcome")
+    }
+
+    fn said(&self) -> String {
+        String::from_utf8_lossy(&self.device.byte_log().said(Direction::ToModem)).into_owned()
+    }
+
+    async fn event(&mut self) -> ModemEventKind {
+        tokio::time::timeout(SOON, self.events.recv()).await.expect("an event").expect("a sender").kind
+    }
+
+    async fn stopped(self) {
+        self.stop.cancel();
+        tokio::time::timeout(SOON, self.actor).await.expect("an end").expect("no panic").expect("no error");
+    }
+}
+
+fn pdu() -> Pdu {
+    Pdu::from_hex(PDU).unwrap()
+}
+
+fn fault(command: &str, action: &str) -> String {
+    format!("[[fault]]\nwhen = \"{command}\"\nnth = 1\naction = {action}\n")
+}
+
+#[tokio::test]
+async fn a_message_is_sent_and_its_report_comes_back() {
+    let mut bench = Bench::start("");
+    let status = bench.ready().await;
+    assert_eq!(status.identity.manufacturer.as_deref(), Some("SIMCOM_Ltd"));
+    assert_eq!(status.identity.imei.as_ref().map(String::len), Some(15));
+    assert_eq!(status.message_routing, Some("2,1,2,1,0"));
+    assert_eq!(status.operator.as_deref(), Some("TELKOMSEL"));
+    let sent = bench.send().await.unwrap();
+    let transmissions = bench.network.transmissions();
+    assert_eq!(transmissions.len(), 1);
+    assert_eq!((transmissions[0].receiver.as_str(), transmissions[0].pdu_hex.as_str()), ("6281234567890", PDU));
+    assert_eq!(sent.message_reference, Some(transmissions[0].message_reference));
+    let ModemEventKind::Report(report) = bench.event().await else { panic!("no report") };
+    assert_eq!(Some(report.message_reference), sent.message_reference);
+    bench.stopped().await;
+}
+
+#[tokio::test]
+async fn messages_in_a_row_on_one_turn_are_all_sent() {
+    let bench = Bench::start("");
+    bench.ready().await;
+    let mut turn = bench.handle.try_turn().expect("a turn");
+    for count in 1..=5 {
+        turn.send(Submission::ready(pdu())).await.unwrap();
+        assert_eq!(bench.network.transmission_count(), count);
+    }
+    assert!(bench.handle.try_turn().is_none());
+    drop(turn);
+    assert!(bench.handle.try_turn().is_some());
+}
+
+#[tokio::test]
+async fn failures_are_told_apart_and_the_modem_sends_again_afterwards() {
+    let not_sent = |class, code| Err((class, code));
+    for (action, outcome, transmitted) in [
+        ("{ cms_error = 38 }", not_sent(ErrorClass::RetryHere, Some(ErrorCode::Cms(38))), 0),
+        ("{ cms_error = 28 }", not_sent(ErrorClass::GiveUp, Some(ErrorCode::Cms(28))), 0),
+        ("{ cms_error_before_prompt = 500 }", not_sent(ErrorClass::RetryHere, Some(ErrorCode::Cms(500))), 0),
+        ("{ cms_error_transmitted = 332 }", Ok("unknown"), 1),
+        ("{ cms_error_transmitted = 197 }", Ok("sent"), 1),
+        ("\"lost_answer\"", Ok("unknown"), 1),
+        ("\"lost_answer_not_transmitted\"", Ok("unknown"), 0),
+        ("\"prompt_lost\"", not_sent(ErrorClass::RetryHere, None), 0),
+        ("{ prompt_late = \"800ms\" }", not_sent(ErrorClass::RetryHere, None), 0),
+        ("{ prompt_late = \"100ms\" }", Ok("sent"), 1),
+        ("\"prompt_without_space\"", Ok("sent"), 1),
+        ("\"lost_echo\"", Ok("sent"), 1),
+        ("{ delay = \"300ms\" }", Ok("sent"), 1),
+        ("{ garbage = \"\\u0000\\u00ff~x OK?\\r\\n\" }", Ok("sent"), 1),
+        ("{ urc_inside = \"+CREG: 1\" }", Ok("sent"), 1),
+        ("{ urc_inside = \"+CMTI: \\\"SM\\\",1\" }", Ok("sent"), 1),
+    ] {
+        let bench = Bench::start(&fault("AT+CMGS", action));
+        bench.ready().await;
+        let outcome_seen = match bench.send().await {
+            Ok(_) => Ok("sent"),
+            Err(SendError::Unknown { .. }) => Ok("unknown"),
+            Err(SendError::NotSent { class, code, .. }) => Err((class, code)),
+            Err(SendError::Refused) => Ok("refused"),
+        };
+        assert_eq!(outcome_seen, outcome, "{action}");
+        assert_eq!(bench.network.transmission_count(), transmitted, "{action}");
+        let sent = bench.send().await;
+        assert!(sent.is_ok(), "after {action}: {sent:?}\n{}", bench.said());
+        assert_eq!(bench.network.transmission_count(), transmitted + 1, "after {action}");
+        bench.stopped().await;
+    }
+}
+
+#[tokio::test]
+async fn a_late_answer_after_a_time_out_is_not_taken_for_the_next_ones() {
+    let bench = Bench::start(&fault("AT+CMGS", "{ delay = \"1200ms\" }"));
+    bench.ready().await;
+    assert!(matches!(bench.send().await, Err(SendError::Unknown { .. })));
+    let sent = bench.send().await.unwrap();
+    let transmissions = bench.network.transmissions();
+    assert_eq!(transmissions.len(), 2);
+    assert_eq!(sent.message_reference, Some(transmissions[1].message_reference), "{}", bench.said());
+}
+
+#[tokio::test]
+async fn an_unplugged_modem_is_unknown_only_after_the_pdu_and_works_again_when_replugged() {
+    for (at, action, is_unknown, transmitted) in [
+        (UnplugAt::Command, "{ unplug = \"command\" }", false, 0),
+        (UnplugAt::Prompt, "{ unplug = \"prompt\" }", false, 0),
+        (UnplugAt::AfterPdu, "{ unplug = \"after_pdu\" }", true, 0),
+        (UnplugAt::AfterTransmission, "{ unplug = \"after_transmission\" }", true, 1),
+    ] {
+        let bench = Bench::start(&fault("AT+CMGS", action));
+        bench.ready().await;
+        // The PDU comes only when the modem is seen to be gone, if it goes before it has one.
+        let submission = if is_unknown {
+            Submission::ready(pdu())
+        } else {
+            Submission::new(pdu().tpdu_length(), std::future::pending())
+        };
+        let outcome = bench.submit(submission).await;
+        assert_eq!(matches!(outcome, Err(SendError::Unknown { .. })), is_unknown, "{at:?}: {outcome:?}");
+        assert_eq!(bench.network.transmission_count(), transmitted, "{at:?}");
+        bench.until(|status| status.phase == Phase::Closed).await;
+        assert!(bench.handle.try_turn().is_none());
+        bench.device.replug();
+        bench.ready().await;
+        bench.send().await.unwrap();
+        bench.stopped().await;
+    }
+}
+
+#[tokio::test]
+async fn a_refused_prepare_transmits_nothing_and_leaves_the_prompt() {
+    let bench = Bench::start("");
+    bench.ready().await;
+    let refused = bench.submit(Submission::new(pdu().tpdu_length(), async { Err(Refused) })).await;
+    assert_eq!(refused, Err(SendError::Refused));
+    bench.send().await.unwrap();
+    assert_eq!(bench.network.transmission_count(), 1);
+    let said = bench.said();
+    let (before, _) = said.split_once(PDU).expect("the second message");
+    assert!(before.contains("AT+CMGS=31\r\u{1b}"), "{said:?}");
+}
+
+#[tokio::test]
+async fn the_command_is_on_the_line_before_the_pdu_exists() {
+    let bench = Bench::start("");
+    bench.ready().await;
+    let (release, released) = oneshot::channel();
+    let submission = Submission::new(pdu().tpdu_length(), async { released.await.map_err(|_| Refused) });
+    let mut turn = bench.handle.try_turn().expect("a turn");
+    let device = bench.device.clone();
+    let release_when_asked = async move {
+        let asked = async {
+            while !String::from_utf8_lossy(&device.byte_log().said(Direction::ToModem)).contains("AT+CMGS=31\r") {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(SOON, asked).await.expect("AT+CMGS");
+        assert!(!String::from_utf8_lossy(&device.byte_log().said(Direction::ToModem)).contains(PDU));
+        release.send(pdu()).unwrap();
+    };
+    let (sent, ()) = tokio::join!(turn.send(submission), release_when_asked);
+    assert!(sent.is_ok());
+}
+
+#[tokio::test]
+async fn a_gone_caller_does_not_stop_its_message() {
+    let bench = Bench::start("");
+    bench.ready().await;
+    let (begun, begins) = oneshot::channel();
+    let submission = Submission::new(pdu().tpdu_length(), async move {
+        begun.send(()).map_err(|()| Refused)?;
+        Ok(pdu())
+    });
+    let mut turn = bench.handle.try_turn().expect("a turn");
+    tokio::select! {
+        biased;
+        _ = begins => {}
+        _ = turn.send(submission) => panic!("too early"),
+    }
+    drop(turn);
+    assert!(bench.handle.try_turn().is_none(), "still on its way");
+    assert!(bench.network.wait_for(|_| true, SOON).await.is_some());
+    bench.ready().await;
+}
+
+#[tokio::test]
+async fn stop_finishes_the_message_on_its_way_and_frees_the_line() {
+    let bench = Bench::start("");
+    bench.ready().await;
+    let stop = bench.stop.clone();
+    let submission = Submission::new(pdu().tpdu_length(), async move {
+        stop.cancel();
+        Ok(pdu())
+    });
+    assert!(bench.submit(submission).await.is_ok());
+    let (handle, settings) = (bench.handle.clone(), bench.settings.clone());
+    let Bench { actor, network, device: _device, _directory, .. } = bench;
+    tokio::time::timeout(SOON, actor).await.expect("an end").unwrap().unwrap();
+    assert_eq!(network.transmission_count(), 1);
+    assert_eq!(handle.status().borrow().phase, Phase::Closed);
+    // The line can be had again at once.
+    let (again, actor) = settings.build(mpsc::channel(1).0);
+    spawn(actor.run(CancellationToken::new()));
+    let mut status = again.status();
+    tokio::time::timeout(SOON, status.wait_for(|status| status.phase == Phase::Ready)).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_line_belongs_to_one_actor() {
+    let bench = Bench::start("");
+    bench.ready().await;
+    let (second, actor) = bench.settings.clone().build(mpsc::channel(1).0);
+    let stop = CancellationToken::new();
+    spawn(actor.run(stop.clone()));
+    let mut status = second.status();
+    let is_refused = |status: &Status| {
+        status.phase == Phase::Closed && status.detail.as_deref().is_some_and(|why| why.contains("used by another"))
+    };
+    tokio::time::timeout(SOON, status.wait_for(is_refused)).await.unwrap().unwrap();
+    bench.send().await.unwrap();
+    bench.stop.cancel();
+    tokio::time::timeout(SOON, status.wait_for(|status| status.phase == Phase::Ready)).await.unwrap().unwrap();
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_modem_without_echo_works_as_well() {
+    for echo in [false, true] {
+        let bench = Bench::start_with("", |device| device.echo = echo, |_| {});
+        bench.ready().await;
+        bench.send().await.unwrap();
+        bench.stopped().await;
+    }
+}
+
+#[tokio::test]
+async fn a_right_pin_opens_the_card_once_per_power_up() {
+    let bench = Bench::start_with(
+        "",
+        |device| device.pin = Some("1234".to_owned()),
+        |settings| settings.sim_pin = Some(Pin::parse("1234").unwrap()),
+    );
+    bench.ready().await;
+    assert_eq!(bench.said().matches("AT+CPIN=").count(), 1);
+    bench.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_pin_is_entered_once_in_the_life_of_the_process() {
+    let memory = PinMemory::default();
+    let shared = memory.clone();
+    let bench = Bench::start_with(
+        "",
+        |device| device.pin = Some("1234".to_owned()),
+        |settings| {
+            settings.sim_pin = Some(Pin::parse("9999").unwrap());
+            settings.pin_memory = shared;
+            settings.poll_interval = Duration::from_millis(50);
+        },
+    );
+    bench.until(|status| status.phase == Phase::PinRefused).await;
+    bench.device.unplug();
+    bench.until(|status| status.phase == Phase::Closed).await;
+    bench.device.replug();
+    bench.until(|status| status.phase == Phase::PinRefused).await;
+    assert_eq!(bench.said().matches("AT+CPIN=").count(), 1);
+    assert!(bench.handle.try_turn().is_none());
+}
+
+#[tokio::test]
+async fn a_missing_pin_is_asked_for() {
+    let bench = Bench::start_with("", |device| device.pin = Some("1234".to_owned()), |_| {});
+    bench.until(|status| status.phase == Phase::PinNeeded).await;
+    assert!(!bench.said().contains("AT+CPIN="));
+}
+
+#[tokio::test]
+async fn an_inbound_message_leaves_the_card_only_when_it_was_taken() {
+    let mut bench = Bench::start("");
+    bench.ready().await;
+    bench.device.deliver("+628126666666", "hello");
+    let ModemEventKind::Inbound(first) = bench.event().await else { panic!("no inbound") };
+    drop(first);
+    bench.device.deliver("+628126666666", "again");
+    let ModemEventKind::Inbound(second) = bench.event().await else { panic!("no inbound") };
+    assert!(!bench.said().contains("AT+CMGD"), "{}", bench.said());
+    second.receipt.taken();
+    let deleted = async {
+        while !bench.said().contains("AT+CMGD=2\r") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, deleted).await.expect("a deletion");
+    assert!(!bench.said().contains("AT+CMGD=1\r"));
+}
+
+#[tokio::test]
+async fn a_reset_modem_is_initialised_again() {
+    let bench = Bench::start("");
+    bench.ready().await;
+    bench.device.add_fault(Fault::nth("AT+CMGS", 1, Action::Reset));
+    let outcome = bench.send().await;
+    assert!(matches!(outcome, Err(SendError::NotSent { .. } | SendError::Unknown { .. })), "{outcome:?}");
+    assert_eq!(bench.network.transmission_count(), 0);
+    bench.ready().await;
+    bench.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_hanging_modem_is_silent_and_comes_back_after_replugging() {
+    let bench = Bench::start(&fault("AT+CMGS", "\"hang\""));
+    bench.ready().await;
+    assert!(bench.send().await.is_err());
+    bench.until(|status| status.phase == Phase::Silent).await;
+    bench.device.unplug();
+    bench.device.replug();
+    bench.ready().await;
+    bench.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn signal_and_registration_are_followed() {
+    let bench = Bench::start_with("", |_| {}, |settings| settings.poll_interval = Duration::from_millis(50));
+    bench.ready().await;
+    bench.device.set_signal(7);
+    bench.until(|status| status.rssi == Some(7) && status.signal_dbm == Some(-99)).await;
+    bench.device.set_registration(3);
+    bench.until(|status| status.phase == Phase::NotRegistered).await;
+    bench.device.set_registration(5);
+    bench.ready().await;
+}
