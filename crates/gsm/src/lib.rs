@@ -4,9 +4,9 @@
 //! Never: I/O, tasks, clocks, randomness, or knowledge of what an OTP is. Nothing here panics on bytes from a line.
 //! Called by: `modem`, `emulator` and the SMS channel of `otp-pi`.
 //!
-//! Map: a text goes through [`segment`](mod@segment) (which picks [`gsm7`] or [`ucs2`]) into [`submit::Submit`], and that into a
-//! [`pdu::Pdu`]. Inbound PDUs come out as [`deliver::Deliver`] or [`status_report::StatusReport`]. The line itself is
-//! cut by [`line::LineSplitter`], final results are [`result_code::FinalResult`], answers and URCs are in [`at`].
+//! Map: a text goes through [`segment`](mod@segment), which picks [`gsm7`] or [`ucs2`], into [`submit::Submit`], and
+//! that into a [`pdu::Pdu`]. Inbound PDUs come out as [`deliver::Deliver`] or [`status_report::StatusReport`]. The line
+//! itself is cut by [`line::LineSplitter`], final results are [`result_code::FinalResult`], answers and URCs are in [`at`].
 //!
 //! A PDU may carry a one-time code: octets, septets and texts are wiped on drop, and no `Debug` here prints them.
 

@@ -74,7 +74,7 @@ impl LineSplitter {
 
     /// Forgets the line begun and all lines not taken, as after a reset of the modem.
     pub fn clear(&mut self) {
-        self.buffer.clear();
+        zeroize::Zeroize::zeroize(&mut *self.buffer);
         self.lines.clear();
         self.awaits_prompt = false;
         self.follows_prompt = false;
