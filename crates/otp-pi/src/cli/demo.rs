@@ -47,13 +47,13 @@ const NOT_OBTAINABLE: u8 = 0x43;
 ///
 /// # Errors
 /// An address in use, a directory that cannot be written.
-pub(super) fn run(arguments: DemoArguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
     telemetry::start(
         &telemetry::Settings { filter: "warn".to_owned(), ..telemetry::Settings::default() },
         std::io::stderr,
     );
     let place = Place::new(arguments.data_dir.clone())?;
-    let result = runtime()?.block_on(serve(&arguments, place.path()));
+    let result = runtime()?.block_on(serve(arguments, place.path()));
     place.leave()?;
     result
 }

@@ -69,7 +69,7 @@ struct CheckArguments {
 #[must_use]
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
-        Command::Demo(arguments) => finish(demo::run(arguments)),
+        Command::Demo(arguments) => finish(demo::run(&arguments)),
         Command::Serve(arguments) if arguments.check => check_config::run(&arguments.config),
         Command::Serve(arguments) => finish(serve::run(&arguments.config)),
         Command::CheckConfig(arguments) => check_config::run(&arguments.config),

@@ -8,6 +8,7 @@
 mod queue;
 mod reports;
 mod retry;
+mod settle;
 mod worker;
 
 use std::sync::Arc;

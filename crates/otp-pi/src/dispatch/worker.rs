@@ -13,29 +13,21 @@ use std::time::Duration;
 use ::modem::{Phase, Status, Turn};
 use domain::clock::WallTime;
 use domain::message::{Class, MessageId, MessageState};
-use domain::otp::{AttemptId, TicketKey};
 use domain::receiver::Msisdn;
-use domain::retry::FailureClass;
 use domain::route::{ModemView, Rotation, Route, RouteTable};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use getrandom::SysRng;
-use rand_core::UnwrapErr;
-use store::{Change, QueueEntry, UnknownPolicy};
+use store::{Change, QueueEntry};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::queue::{Entry, GroupKey, Queue};
-use super::retry::{self, Next};
 use super::{Order, Settings};
 use crate::channel::modem::Context;
 use crate::channel::{ChannelHandle, Outcome};
 use crate::event::{Events, MessageEvent};
-
-/// How long a message rests when the store could not make its attempt durable.
-const REST_WHEN_STORE_FAILED: Duration = Duration::from_secs(1);
 
 /// The longest the task sleeps although a deadline is farther: the wall clock may jump.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -44,10 +36,10 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 const ORDERS_AT_ONCE: usize = 256;
 
 /// One attempt that ended.
-struct Done {
-    entry: Entry,
-    channel: usize,
-    outcome: Option<Outcome>,
+pub(super) struct Done {
+    pub(super) entry: Entry,
+    pub(super) channel: usize,
+    pub(super) outcome: Option<Outcome>,
 }
 
 type Sending = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -55,19 +47,19 @@ type Watching = Pin<Box<dyn Future<Output = (usize, watch::Receiver<Status>)> + 
 
 /// The dispatcher; see the module.
 pub struct Dispatcher {
-    settings: Settings,
-    context: Arc<Context>,
-    channels: Arc<[ChannelHandle]>,
-    table: Arc<RouteTable>,
-    events: Events,
-    orders: mpsc::Receiver<Order>,
-    places: Arc<Semaphore>,
-    queue: Queue,
-    rotation: Rotation,
-    prefixes: Vec<String>,
-    enabled: Vec<usize>,
-    sending: FuturesUnordered<Sending>,
-    on_air: HashMap<MessageId, u32>,
+    pub(super) settings: Settings,
+    pub(super) context: Arc<Context>,
+    pub(super) channels: Arc<[ChannelHandle]>,
+    pub(super) table: Arc<RouteTable>,
+    pub(super) events: Events,
+    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) places: Arc<Semaphore>,
+    pub(super) queue: Queue,
+    pub(super) rotation: Rotation,
+    pub(super) prefixes: Vec<String>,
+    pub(super) enabled: Vec<usize>,
+    pub(super) sending: FuturesUnordered<Sending>,
+    pub(super) on_air: HashMap<MessageId, u32>,
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -190,7 +182,7 @@ impl Dispatcher {
         }
     }
 
-    fn group_of(&self, entry: &Entry) -> GroupKey {
+    pub(super) fn group_of(&self, entry: &Entry) -> GroupKey {
         (self.prefix_of(&entry.msisdn), entry.excluded.clone())
     }
 
@@ -257,82 +249,6 @@ impl Dispatcher {
         }));
     }
 
-    async fn settle(&mut self, done: Done) {
-        let Done { mut entry, channel, outcome } = done;
-        self.on_air.remove(&entry.id);
-        let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
-        match outcome {
-            // Settled by somebody else meanwhile, for example cancelled.
-            None | Some(Outcome::Cancelled) => {}
-            Some(Outcome::Sent) => self.announce(&entry, channel, MessageState::Sent),
-            Some(Outcome::StoreFailed) => {
-                entry.attempts = entry.attempts.saturating_sub(1);
-                self.rest(entry, REST_WHEN_STORE_FAILED);
-            }
-            Some(Outcome::Unknown { detail }) => self.unknown(entry, channel, attempt, detail).await,
-            Some(Outcome::Incomplete { code }) => {
-                let reason = format!("a later part was not sent: {code}");
-                self.finish(&entry, channel, MessageState::Failed, reason).await;
-            }
-            Some(Outcome::NotSent { class, code, ticket }) => {
-                self.not_sent(entry, channel, (class, code, ticket)).await
-            }
-        }
-    }
-
-    async fn unknown(&mut self, entry: Entry, channel: usize, attempt: AttemptId, detail: String) {
-        let resend = self.settings.unknown_policy == UnknownPolicy::Resend;
-        warn!(message.id = %entry.id, channel.id = self.name_of(channel), "the outcome cannot be known: {detail}");
-        self.record(Change::Unknown { attempt, resend, reason: detail, at: self.context.clock.now() }).await;
-        if resend {
-            self.requeue(entry);
-        } else {
-            self.announce(&entry, channel, MessageState::Unknown);
-        }
-    }
-
-    async fn not_sent(
-        &mut self,
-        mut entry: Entry,
-        channel: usize,
-        (class, code, remove_tag): (FailureClass, String, Option<TicketKey>),
-    ) {
-        let now = self.context.clock.now();
-        let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
-        let (enabled, times) = (self.enabled.clone(), (now, entry.deadline));
-        let rng = &mut UnwrapErr(SysRng);
-        let next = retry::decide(class, entry.attempts, times, channel, &mut entry.excluded, &enabled, rng);
-        info!(message.id = %entry.id, channel.id = self.name_of(channel), error.code = code, "not sent: {next:?}");
-        if class == FailureClass::Configuration {
-            error!(channel.id = self.name_of(channel), error.code = code, "the modem or its SIM needs attention");
-        }
-        let retry_at = match next {
-            Next::After(pause) => Some(now.saturating_add(pause)),
-            Next::Elsewhere | Next::GiveUp => None,
-        };
-        self.record(Change::NotSent { attempt, code: Some(code.clone()), retry_at, remove_tag, at: now }).await;
-        match next {
-            Next::Elsewhere => self.requeue(entry),
-            Next::After(pause) => self.rest(entry, pause),
-            Next::GiveUp => self.finish(&entry, channel, MessageState::Failed, code).await,
-        }
-    }
-
-    fn requeue(&mut self, entry: Entry) {
-        let key = self.group_of(&entry);
-        self.queue.push(entry, key);
-    }
-
-    fn rest(&mut self, entry: Entry, pause: Duration) {
-        let key = self.group_of(&entry);
-        self.queue.rest(entry, key, Instant::now() + pause);
-    }
-
-    async fn finish(&mut self, entry: &Entry, channel: usize, state: MessageState, reason: String) {
-        self.record(Change::Final { message_id: entry.id, state, reason, at: self.context.clock.now() }).await;
-        self.announce(entry, channel, state);
-    }
-
     async fn cancel(&mut self, id: MessageId) {
         if let Some(entry) = self.queue.take(id) {
             debug!(message.id = %entry.id, "taken out of the queue");
@@ -349,22 +265,7 @@ impl Dispatcher {
         }
     }
 
-    // Not `&self`: the sends that are under way may move to another thread but not be shared between two.
-    async fn record(&mut self, change: Change) {
-        let id = change.message_id();
-        if let Err(error) = self.context.store.record(change).await {
-            error!(message.id = %id, error = %error, "a change could not be recorded; recovery will judge at the next start");
-        }
-    }
-
-    fn announce(&self, entry: &Entry, channel: usize, state: MessageState) {
-        let at = self.context.clock.now();
-        let name = self.name_of(channel).to_owned();
-        debug!(message.id = %entry.id, message.state = state.as_str(), channel.id = name, "message changed");
-        self.events.publish(MessageEvent { id: entry.id, state, channel: Some(name), at });
-    }
-
-    fn name_of(&self, channel: usize) -> &str {
+    pub(super) fn name_of(&self, channel: usize) -> &str {
         self.channels.get(channel).map_or("", |channel| channel.modem.name())
     }
 
@@ -373,27 +274,6 @@ impl Dispatcher {
         let of_deadline = |deadline: WallTime| now + deadline.saturating_since(wall);
         let deadline = self.queue.next_deadline().map(of_deadline);
         [deadline, self.queue.next_wake()].into_iter().flatten().fold(now + LONGEST_SLEEP, Instant::min)
-    }
-
-    /// Lets what is on air come down. What does not in time is `unknown`: nobody can know.
-    async fn drain(&mut self) {
-        let end = Instant::now() + self.settings.drain_timeout;
-        info!(on_air = self.sending.len(), waiting = self.queue.len(), "stopping: no new message goes on air");
-        while !self.sending.is_empty() {
-            match tokio::time::timeout_at(end, self.sending.next()).await {
-                Ok(Some(done)) => self.settle(done).await,
-                Ok(None) => break,
-                Err(_) => {
-                    for (message_id, attempt) in std::mem::take(&mut self.on_air) {
-                        let (attempt, at) = (AttemptId { message_id, attempt }, self.context.clock.now());
-                        let reason = "the gateway ended while it was on air".to_owned();
-                        let resend = self.settings.unknown_policy == UnknownPolicy::Resend;
-                        self.record(Change::Unknown { attempt, resend, reason, at }).await;
-                    }
-                    break;
-                }
-            }
-        }
     }
 }
 

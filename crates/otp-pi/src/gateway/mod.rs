@@ -79,7 +79,7 @@ impl Gateway {
         }
         let now = self.inner.clock.now();
         let inner = &*self.inner;
-        match command {
+        let done = match command {
             Command::CreateOtp(request) => inner.create_otp(request, caller, now).await,
             Command::ValidateOtp(request) => inner.validate_otp(request, &caller, now).await,
             Command::CancelOtp { reference } => inner.cancel_otp(reference, &caller, now).await,
@@ -87,29 +87,30 @@ impl Gateway {
             Command::GetStatus(query) => inner.status(query, &caller).await,
             Command::BlockMsisdn { receiver } => inner.block(receiver, true).await,
             Command::UnblockMsisdn { receiver } => inner.block(receiver, false).await,
-            Command::GetModemList => inner.modems(),
-            Command::Echo => Reply::accepted(ReplyData::Echo),
-        }
+            Command::GetModemList => Ok(inner.modems()),
+            Command::Echo => Ok(Reply::accepted(ReplyData::Echo)),
+        };
+        done.unwrap_or_else(Reply::from)
     }
 }
 
 impl Inner {
     /// Reads a receiver, or answers why it cannot be one.
-    fn receiver(&self, text: &str) -> Result<Receiver, Reply> {
+    fn receiver(&self, text: &str) -> Result<Receiver, Refusal> {
         Receiver::parse(text, &self.settings.plan)
-            .map_err(|error| Reply::failed(Outcome::FieldInvalid, format!("receiver: {error}")))
+            .map_err(|error| Refusal::new(Outcome::FieldInvalid, format!("receiver: {error}")))
     }
 
     /// What every send must pass before room is made for it: something that can send it, and a receiver who is not blocked.
-    fn admit(&self, receiver: &Receiver) -> Result<(), Reply> {
+    fn admit(&self, receiver: &Receiver) -> Result<(), Refusal> {
         let Receiver::Msisdn(_) = receiver else {
-            return Err(Reply::failed(Outcome::NotSent, "e-mail cannot be sent: this gateway has no e-mail account"));
+            return Err(Refusal::new(Outcome::NotSent, "e-mail cannot be sent: this gateway has no e-mail account"));
         };
         if self.store.is_blocked(receiver) {
-            return Err(Reply::failed(Outcome::Blocked, "the receiver is blocked"));
+            return Err(Refusal::new(Outcome::Blocked, "the receiver is blocked"));
         }
         if !self.dispatcher.has_modem() {
-            return Err(Reply::failed(Outcome::NoModem, "no modem is configured that may send for the API"));
+            return Err(Refusal::new(Outcome::NoModem, "no modem is configured that may send for the API"));
         }
         Ok(())
     }
@@ -124,12 +125,44 @@ impl Inner {
     }
 }
 
-/// Answers for a store that cannot: nothing was changed, the caller may try again.
-fn store_failed(error: &StoreError) -> Reply {
-    error!(error = %error, "the store refused a request");
-    let mut reply = Reply::failed(Outcome::QueueFull, format!("the request could not be stored: {error}"));
-    reply.retry_after = Some(Duration::from_secs(5));
-    reply
+/// Why a request is not done. Becomes the reply; nothing was changed.
+#[derive(Debug)]
+struct Refusal {
+    outcome: Outcome,
+    error: String,
+    retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    fn new(outcome: Outcome, error: impl Into<String>) -> Self {
+        Self { outcome, error: error.into(), retry_after: None }
+    }
+
+    fn field(error: impl Into<String>) -> Self {
+        Self::new(Outcome::FieldInvalid, error)
+    }
+
+    /// For a store that cannot: the caller may try again.
+    fn store_failed(error: &StoreError) -> Self {
+        error!(error = %error, "the store refused a request");
+        let text = format!("the request could not be stored: {error}");
+        Self { retry_after: Some(Duration::from_secs(5)), ..Self::new(Outcome::QueueFull, text) }
+    }
+
+    fn queue_full() -> Self {
+        Self {
+            retry_after: Some(Duration::from_secs(1)),
+            ..Self::new(Outcome::QueueFull, "too many messages are waiting")
+        }
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        let mut reply = Self::failed(refusal.outcome, refusal.error);
+        reply.retry_after = refusal.retry_after;
+        reply
+    }
 }
 
 /// The operating system's random number generator.
@@ -147,11 +180,4 @@ fn queue_entry(message: &NewMessage) -> QueueEntry {
         attempt: 0,
         is_otp: matches!(message.content, Content::Otp { .. }),
     }
-}
-
-/// Answers for a full queue.
-fn queue_full() -> Reply {
-    let mut reply = Reply::failed(Outcome::QueueFull, "too many messages are waiting");
-    reply.retry_after = Some(Duration::from_secs(1));
-    reply
 }

@@ -10,7 +10,7 @@ use domain::template::Template;
 use gsm::segment;
 use store::{Acceptance, Accepted, Content, NewMessage};
 
-use super::{Inner, RNG, queue_entry, queue_full, store_failed};
+use super::{Inner, RNG, Refusal, queue_entry};
 
 /// An OTP text may take this many parts at most: more cost more and arrive late.
 const MOST_PARTS: usize = 2;
@@ -19,13 +19,7 @@ const MOST_PARTS: usize = 2;
 const LONGEST_FIELD: usize = 256;
 
 impl Inner {
-    pub(super) async fn create_otp(&self, request: CreateOtp, caller: Caller, now: WallTime) -> Reply {
-        match self.try_create_otp(request, caller, now).await {
-            Ok(reply) | Err(reply) => reply,
-        }
-    }
-
-    async fn try_create_otp(&self, request: CreateOtp, caller: Caller, now: WallTime) -> Result<Reply, Reply> {
+    pub(super) async fn create_otp(&self, request: CreateOtp, caller: Caller, now: WallTime) -> Result<Reply, Refusal> {
         check_reference(&request.reference)?;
         check_params(&request.params)?;
         let receiver = self.receiver(&request.receiver)?;
@@ -39,11 +33,11 @@ impl Inner {
         let expiration = times.effective_expiration();
         let deadline = times.otp_deadline(self.settings.lifetime);
         if deadline::is_past(deadline, now) {
-            return Err(Reply::failed(Outcome::DroppedExpired, "the request had expired when it came"));
+            return Err(Refusal::new(Outcome::DroppedExpired, "the request had expired when it came"));
         }
         self.admit(&receiver)?;
-        let place = self.dispatcher.try_reserve().ok_or_else(queue_full)?;
-        let slot = self.store.try_reserve().ok_or_else(queue_full)?;
+        let place = self.dispatcher.try_reserve().ok_or_else(Refusal::queue_full)?;
+        let slot = self.store.try_reserve().ok_or_else(Refusal::queue_full)?;
 
         let id = MessageId::new(now, &mut { RNG });
         let ticket_key = self.ticket_key(&caller, &request.reference);
@@ -85,22 +79,22 @@ impl Inner {
         };
         let entry = queue_entry(&message);
         let acceptance = Acceptance { message, ticket: Some((ticket_key, reservation)), replay: None };
-        match self.store.accept(slot, acceptance).await.map_err(|error| store_failed(&error))? {
+        match self.store.accept(slot, acceptance).await.map_err(|error| Refusal::store_failed(&error))? {
             Accepted::New { .. } => {
                 place.submit(entry);
                 self.announce(id, MessageState::Queued, now);
             }
             Accepted::Repeat { .. } => {}
             Accepted::Conflict => {
-                return Err(Reply::failed(Outcome::ReferenceInUse, "the reference is in use with other content"));
+                return Err(Refusal::new(Outcome::ReferenceInUse, "the reference is in use with other content"));
             }
         }
         Ok(Reply::accepted(ReplyData::Otp { reference: request.reference, receiver: request.receiver }))
     }
 
     /// The message must hold one place for the code, and must not become too long with it.
-    fn check_template(&self, request: &CreateOtp) -> Result<(), Reply> {
-        let invalid = |error: String| Reply::failed(Outcome::FieldInvalid, format!("message: {error}"));
+    fn check_template(&self, request: &CreateOtp) -> Result<(), Refusal> {
+        let invalid = |error: String| Refusal::field(format!("message: {error}"));
         let template = Template::parse(request.message.expose()).map_err(|error| invalid(error.to_string()))?;
         let rendered = template.render(&Code::placeholder(self.settings.code_length));
         let parts = segment::count(rendered.expose());
@@ -110,20 +104,21 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) async fn validate_otp(&self, request: ValidateOtp, caller: &Caller, now: WallTime) -> Reply {
-        let checked = check_reference(&request.reference).and_then(|()| check_params(&request.params));
-        let receiver = match checked.and_then(|()| self.receiver(&request.receiver)) {
-            Ok(receiver) => receiver,
-            Err(reply) => return reply,
-        };
+    pub(super) async fn validate_otp(
+        &self,
+        request: ValidateOtp,
+        caller: &Caller,
+        now: WallTime,
+    ) -> Result<Reply, Refusal> {
+        check_reference(&request.reference)?;
+        check_params(&request.params)?;
+        let receiver = self.receiver(&request.receiver)?;
         let data = ReplyData::Otp { reference: request.reference.clone(), receiver: request.receiver };
         let ticket_key = self.ticket_key(caller, &request.reference);
         let binding = Binding { reference: request.reference, receiver, params: request.params };
         let guess = Guess::new(&binding, self.store.peppers(), &request.otp);
-        let verdict = match self.store.validate(ticket_key, guess, now).await {
-            Ok(verdict) => verdict,
-            Err(error) => return store_failed(&error),
-        };
+        let verdict =
+            self.store.validate(ticket_key, guess, now).await.map_err(|error| Refusal::store_failed(&error))?;
         let mut reply = Reply::new(Outcome::from(verdict));
         reply.data = data;
         reply.error = match verdict {
@@ -138,22 +133,18 @@ impl Inner {
             Verdict::TooManyAttempts => Some("too many wrong codes were tried"),
         }
         .map(str::to_owned);
-        reply
+        Ok(reply)
     }
 
-    pub(super) async fn cancel_otp(&self, reference: String, caller: &Caller, now: WallTime) -> Reply {
-        if let Err(reply) = check_reference(&reference) {
-            return reply;
-        }
-        match self.store.cancel(self.ticket_key(caller, &reference), now).await {
-            Ok(Some(id)) => {
-                self.dispatcher.cancel(id);
-                self.announce(id, MessageState::Cancelled, now);
-                Reply::accepted(ReplyData::Otp { reference, receiver: String::new() })
-            }
-            Ok(None) => Reply::failed(Outcome::CodeWrong, "there is no live code under this reference"),
-            Err(error) => store_failed(&error),
-        }
+    pub(super) async fn cancel_otp(&self, reference: String, caller: &Caller, now: WallTime) -> Result<Reply, Refusal> {
+        check_reference(&reference)?;
+        let cancelled = self.store.cancel(self.ticket_key(caller, &reference), now).await;
+        let id = cancelled
+            .map_err(|error| Refusal::store_failed(&error))?
+            .ok_or_else(|| Refusal::new(Outcome::CodeWrong, "there is no live code under this reference"))?;
+        self.dispatcher.cancel(id);
+        self.announce(id, MessageState::Cancelled, now);
+        Ok(Reply::accepted(ReplyData::Otp { reference, receiver: String::new() }))
     }
 
     pub(super) fn ticket_key(&self, caller: &Caller, reference: &str) -> TicketKey {
@@ -178,21 +169,19 @@ impl Inner {
     }
 }
 
-fn check_reference(reference: &str) -> Result<(), Reply> {
+fn check_reference(reference: &str) -> Result<(), Refusal> {
     if reference.is_empty() {
-        return Err(Reply::failed(Outcome::FieldInvalid, "reference is missing"));
+        return Err(Refusal::field("reference is missing"));
     }
     if reference.len() > LONGEST_FIELD {
-        return Err(Reply::failed(Outcome::FieldInvalid, format!("reference is longer than {LONGEST_FIELD} bytes")));
+        return Err(Refusal::field(format!("reference is longer than {LONGEST_FIELD} bytes")));
     }
     Ok(())
 }
 
-fn check_params(params: &[String; 4]) -> Result<(), Reply> {
+fn check_params(params: &[String; 4]) -> Result<(), Refusal> {
     match params.iter().zip(1..).find(|(param, _)| param.len() > LONGEST_FIELD) {
-        Some((_, number)) => {
-            Err(Reply::failed(Outcome::FieldInvalid, format!("param{number} is longer than {LONGEST_FIELD} bytes")))
-        }
+        Some((_, number)) => Err(Refusal::field(format!("param{number} is longer than {LONGEST_FIELD} bytes"))),
         None => Ok(()),
     }
 }

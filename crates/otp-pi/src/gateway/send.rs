@@ -12,7 +12,7 @@ use store::{
     Acceptance, Accepted, Attempt, AttemptOutcome, Content, IdConflict, NewMessage, Replay, StatusKey, StatusRecord,
 };
 
-use super::{Inner, RNG, queue_entry, queue_full, store_failed};
+use super::{Inner, RNG, Refusal, queue_entry};
 
 /// The longest id of a caller that is taken, in bytes.
 const LONGEST_ID: usize = 128;
@@ -21,13 +21,7 @@ const LONGEST_ID: usize = 128;
 const MOST_PARTS: usize = 255;
 
 impl Inner {
-    pub(super) async fn send(&self, request: SendMessage, caller: Caller, now: WallTime) -> Reply {
-        match self.try_send(request, caller, now).await {
-            Ok(reply) | Err(reply) => reply,
-        }
-    }
-
-    async fn try_send(&self, request: SendMessage, caller: Caller, now: WallTime) -> Result<Reply, Reply> {
+    pub(super) async fn send(&self, request: SendMessage, caller: Caller, now: WallTime) -> Result<Reply, Refusal> {
         let receiver = self.receiver(&request.receiver)?;
         check_text(&request)?;
         let times = Times {
@@ -38,11 +32,11 @@ impl Inner {
         };
         let deadline = times.send_deadline(self.settings.expiration_offset);
         if self.settings.drop_expired && deadline::is_past(deadline, now) {
-            return Err(Reply::failed(Outcome::DroppedExpired, "the message had expired when it came"));
+            return Err(Refusal::new(Outcome::DroppedExpired, "the message had expired when it came"));
         }
         self.admit(&receiver)?;
-        let place = self.dispatcher.try_reserve().ok_or_else(queue_full)?;
-        let slot = self.store.try_reserve().ok_or_else(queue_full)?;
+        let place = self.dispatcher.try_reserve().ok_or_else(Refusal::queue_full)?;
+        let slot = self.store.try_reserve().ok_or_else(Refusal::queue_full)?;
 
         let id = MessageId::new(now, &mut { RNG });
         let replay = request.id.as_deref().map(|own_id| self.replay(&caller, own_id, &receiver, &request));
@@ -61,7 +55,7 @@ impl Inner {
         let entry = queue_entry(&message);
         let acceptance = Acceptance { message, ticket: None, replay };
         let (message_id, state) =
-            match self.store.accept(slot, acceptance).await.map_err(|error| store_failed(&error))? {
+            match self.store.accept(slot, acceptance).await.map_err(|error| Refusal::store_failed(&error))? {
                 Accepted::New { .. } => {
                     place.submit(entry);
                     self.announce(id, MessageState::Queued, now);
@@ -69,7 +63,7 @@ impl Inner {
                 }
                 Accepted::Repeat { message_id, state } => (message_id, state),
                 Accepted::Conflict => {
-                    return Err(Reply::failed(Outcome::FieldInvalid, "id: it is in use with other content"));
+                    return Err(Refusal::field("id: it is in use with other content"));
                 }
             };
         Ok(Reply::accepted(ReplyData::Message { id: request.id, receiver: request.receiver, message_id, state }))
@@ -92,41 +86,33 @@ impl Inner {
         }
     }
 
-    pub(super) async fn status(&self, query: StatusQuery, caller: &Caller) -> Reply {
+    pub(super) async fn status(&self, query: StatusQuery, caller: &Caller) -> Result<Reply, Refusal> {
         let reference = query.reference;
         let key = match (query.message_id, query.id, &reference) {
             (Some(message_id), _, _) => StatusKey::MessageId(message_id),
             (None, Some(own_id), _) => StatusKey::OwnId(own_id),
             (None, None, Some(reference)) => StatusKey::Ticket(self.ticket_key(caller, reference)),
             (None, None, None) => {
-                return Reply::failed(Outcome::FieldInvalid, "message_id, id or reference is missing");
+                return Err(Refusal::field("message_id, id or reference is missing"));
             }
         };
-        match self.store.status(&caller.api_user, &key).await {
-            Ok(Some(record)) => Reply::accepted(ReplyData::Status(status_data(record, reference))),
-            Ok(None) => Reply::failed(Outcome::FieldInvalid, "there is no such message of this API user"),
-            Err(error) => store_failed(&error),
-        }
+        let record = self.store.status(&caller.api_user, &key).await.map_err(|error| Refusal::store_failed(&error))?;
+        let record = record.ok_or_else(|| Refusal::field("there is no such message of this API user"))?;
+        Ok(Reply::accepted(ReplyData::Status(status_data(record, reference))))
     }
 
-    pub(super) async fn block(&self, text: String, is_blocked: bool) -> Reply {
-        let receiver = match self.receiver(&text) {
-            Ok(Receiver::Msisdn(msisdn)) => msisdn,
-            Ok(Receiver::Email(_)) => {
-                return Reply::failed(Outcome::FieldInvalid, "receiver: only phone numbers can be blocked");
-            }
-            Err(reply) => return reply,
+    pub(super) async fn block(&self, text: String, is_blocked: bool) -> Result<Reply, Refusal> {
+        let Receiver::Msisdn(msisdn) = self.receiver(&text)? else {
+            return Err(Refusal::field("receiver: only phone numbers can be blocked"));
         };
-        let done = if is_blocked { self.store.block(receiver).await } else { self.store.unblock(receiver).await };
-        match done {
-            Ok(()) => Reply::accepted(ReplyData::Receiver { receiver: text }),
-            Err(error) => store_failed(&error),
-        }
+        let done = if is_blocked { self.store.block(msisdn).await } else { self.store.unblock(msisdn).await };
+        done.map_err(|error| Refusal::store_failed(&error))?;
+        Ok(Reply::accepted(ReplyData::Receiver { receiver: text }))
     }
 }
 
-fn check_text(request: &SendMessage) -> Result<(), Reply> {
-    let invalid = |error: String| Err(Reply::failed(Outcome::FieldInvalid, error));
+fn check_text(request: &SendMessage) -> Result<(), Refusal> {
+    let invalid = |error: String| Err(Refusal::field(error));
     if request.message.expose().is_empty() {
         return invalid("message is missing".to_owned());
     }

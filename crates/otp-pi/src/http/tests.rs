@@ -345,6 +345,19 @@ async fn a_body_may_be_as_long_as_the_limit_and_no_longer() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_too_much_may_finish_before_it_is_told() {
+    let server = Server::start(Settings::default()).await;
+    for request in [post(&padded(200_000)), chunked(&[&padded(70_000), &padded(100_000)])] {
+        let mut client = server.connect().await;
+        let (first, second) = request.split_at(100_000);
+        client.send(first).await;
+        assert!(timeout(SOON, client.read_more()).await.is_err(), "answered while the client still sends");
+        client.send(second).await;
+        assert_eq!(client.answer().await.status, 413);
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_asks_for_leave_is_refused_before_it_sends() {
     let server = Server::start(Settings::default()).await;
     for (headers, length, expected) in [(LOGIN, 70_000, 413), ("", 100, 401), (LOGIN, 33, 100)] {
@@ -481,6 +494,12 @@ async fn over_the_cap_it_is_503_until_a_connection_ends() {
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
     assert_eq!(refused.header("connection"), Some("close"));
     assert!(refused.json()["error"].is_string());
+    let mut slow = server.connect().await;
+    assert_eq!(slow.answer().await.status, 503);
+    // The answer is not taken away by closing over what the client still sends.
+    slow.send(ECHO).await;
+    assert!(timeout(SOON, slow.stream.readable()).await.is_ok_and(|readable| readable.is_ok()));
+    slow.send(ECHO).await;
     held.pop();
     let room = async { while server.ask(&post(ECHO)).await.status != 200 {} };
     timeout(DEADLINE, room).await.unwrap();

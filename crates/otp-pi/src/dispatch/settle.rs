@@ -1,0 +1,138 @@
+//! What follows an attempt: settled, again, elsewhere, given up or unknown; and coming down at the end.
+//!
+//! The second half of the dispatcher's one task. It must never send again what may be on air unless the policy says so.
+
+use std::time::Duration;
+
+use domain::message::MessageState;
+use domain::otp::{AttemptId, TicketKey};
+use domain::retry::FailureClass;
+use futures_util::StreamExt;
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
+use store::{Change, UnknownPolicy};
+use tokio::time::Instant;
+use tracing::{debug, error, info, warn};
+
+use super::queue::Entry;
+use super::retry::{self, Next};
+use super::worker::{Dispatcher, Done};
+use crate::channel::Outcome;
+use crate::event::MessageEvent;
+
+/// How long a message rests when the store could not make its attempt durable.
+const REST_WHEN_STORE_FAILED: Duration = Duration::from_secs(1);
+
+impl Dispatcher {
+    pub(super) async fn settle(&mut self, done: Done) {
+        let Done { mut entry, channel, outcome } = done;
+        self.on_air.remove(&entry.id);
+        let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
+        match outcome {
+            // Settled by somebody else meanwhile, for example cancelled.
+            None | Some(Outcome::Cancelled) => {}
+            Some(Outcome::Sent) => self.announce(&entry, channel, MessageState::Sent),
+            Some(Outcome::StoreFailed) => {
+                entry.attempts = entry.attempts.saturating_sub(1);
+                self.rest(entry, REST_WHEN_STORE_FAILED);
+            }
+            Some(Outcome::Unknown { detail }) => self.unknown(entry, channel, attempt, detail).await,
+            Some(Outcome::Incomplete { code }) => {
+                let reason = format!("a later part was not sent: {code}");
+                self.finish(&entry, channel, MessageState::Failed, reason).await;
+            }
+            Some(Outcome::NotSent { class, code, ticket }) => {
+                self.not_sent(entry, channel, (class, code, ticket)).await;
+            }
+        }
+    }
+
+    async fn unknown(&mut self, entry: Entry, channel: usize, attempt: AttemptId, detail: String) {
+        let resend = self.settings.unknown_policy == UnknownPolicy::Resend;
+        warn!(message.id = %entry.id, channel.id = self.name_of(channel), "the outcome cannot be known: {detail}");
+        self.record(Change::Unknown { attempt, resend, reason: detail, at: self.context.clock.now() }).await;
+        if resend {
+            self.requeue(entry);
+        } else {
+            self.announce(&entry, channel, MessageState::Unknown);
+        }
+    }
+
+    async fn not_sent(
+        &mut self,
+        mut entry: Entry,
+        channel: usize,
+        (class, code, remove_tag): (FailureClass, String, Option<TicketKey>),
+    ) {
+        let now = self.context.clock.now();
+        let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
+        let (enabled, times) = (self.enabled.clone(), (now, entry.deadline));
+        let rng = &mut UnwrapErr(SysRng);
+        let next = retry::decide(class, entry.attempts, times, channel, &mut entry.excluded, &enabled, rng);
+        info!(message.id = %entry.id, channel.id = self.name_of(channel), error.code = code, "not sent: {next:?}");
+        if class == FailureClass::Configuration {
+            error!(channel.id = self.name_of(channel), error.code = code, "the modem or its SIM needs attention");
+        }
+        let retry_at = match next {
+            Next::After(pause) => Some(now.saturating_add(pause)),
+            Next::Elsewhere | Next::GiveUp => None,
+        };
+        self.record(Change::NotSent { attempt, code: Some(code.clone()), retry_at, remove_tag, at: now }).await;
+        match next {
+            Next::Elsewhere => self.requeue(entry),
+            Next::After(pause) => self.rest(entry, pause),
+            Next::GiveUp => self.finish(&entry, channel, MessageState::Failed, code).await,
+        }
+    }
+
+    fn requeue(&mut self, entry: Entry) {
+        let key = self.group_of(&entry);
+        self.queue.push(entry, key);
+    }
+
+    fn rest(&mut self, entry: Entry, pause: Duration) {
+        let key = self.group_of(&entry);
+        self.queue.rest(entry, key, Instant::now() + pause);
+    }
+
+    async fn finish(&mut self, entry: &Entry, channel: usize, state: MessageState, reason: String) {
+        self.record(Change::Final { message_id: entry.id, state, reason, at: self.context.clock.now() }).await;
+        self.announce(entry, channel, state);
+    }
+
+    // Not `&self`: the sends that are under way may move to another thread but not be shared between two.
+    pub(super) async fn record(&mut self, change: Change) {
+        let id = change.message_id();
+        if let Err(error) = self.context.store.record(change).await {
+            error!(message.id = %id, error = %error, "a change could not be recorded; recovery will judge at the next start");
+        }
+    }
+
+    fn announce(&self, entry: &Entry, channel: usize, state: MessageState) {
+        let at = self.context.clock.now();
+        let name = self.name_of(channel).to_owned();
+        debug!(message.id = %entry.id, message.state = state.as_str(), channel.id = name, "message changed");
+        self.events.publish(MessageEvent { id: entry.id, state, channel: Some(name), at });
+    }
+
+    /// Lets what is on air come down. What does not in time is `unknown`: nobody can know.
+    pub(super) async fn drain(&mut self) {
+        let end = Instant::now() + self.settings.drain_timeout;
+        info!(on_air = self.sending.len(), waiting = self.queue.len(), "stopping: no new message goes on air");
+        while !self.sending.is_empty() {
+            match tokio::time::timeout_at(end, self.sending.next()).await {
+                Ok(Some(done)) => self.settle(done).await,
+                Ok(None) => break,
+                Err(_) => {
+                    for (message_id, attempt) in std::mem::take(&mut self.on_air) {
+                        let (attempt, at) = (AttemptId { message_id, attempt }, self.context.clock.now());
+                        let reason = "the gateway ended while it was on air".to_owned();
+                        let resend = self.settings.unknown_policy == UnknownPolicy::Resend;
+                        self.record(Change::Unknown { attempt, resend, reason, at }).await;
+                    }
+                    break;
+                }
+            }
+        }
+    }
+}
