@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 ///
 /// SMS between the modems arrive; their numbers are 6281100000001, 6281100000002, …  `*888#` and `*123#` are USSD menus.
 #[derive(Debug, Parser)]
-#[command(name = "otp-pi-emulator", version)]
+#[command(name = "otp-pi-emulator", version, after_long_help = SCRIPT_HELP)]
 struct Arguments {
     /// Directory for the links to the PTYs; made if missing.
     #[arg(long, value_name = "DIR")]
@@ -48,6 +48,25 @@ struct Arguments {
     #[arg(long, default_value = "0s", value_parser = parse_duration)]
     boot_time: Duration,
 }
+
+const SCRIPT_HELP: &str = r#"Script:
+  [[fault]]
+  when = "AT+CMGS"            # prefix of a command, any case; "*" is every command
+  nth = 3                     # only the third one; or probability = 0.05, or times = 2
+  modem = "modem2"            # only this modem
+  action = "lost_answer"
+  replug_after = "3s"         # after an unplug
+
+  Actions: "lost_answer" (transmitted), "lost_answer_not_transmitted", { cms_error = 38 },
+  { cms_error_transmitted = 332 }, { cms_error_before_prompt = 302 }, { cme_error = 14 }, "error",
+  { urc_inside = "RING" }, { garbage = "\u0000~" }, { delay = "2s" }, "lost_echo", "prompt_without_space",
+  { prompt_late = "3s" }, "prompt_lost", "hang", "reset",
+  { unplug = "command" | "prompt" | "after_pdu" | "after_transmission" }
+
+  [[receiver]]
+  number = "*666"             # exact, "prefix*", "*suffix" or "*"
+  treatment = { fail = 70 }   # TP-ST of the report; or "deliver", "never_report", { slow = "60s" },
+                              # { slow_air = "5s" }, { refuse = 38 }"#;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {

@@ -212,20 +212,31 @@ impl Network {
         let deadline = Instant::now() + within;
         let mut news = self.subscribe();
         loop {
+            // After a lag: what was missed is remembered.
             if let Some(found) = self.state().remembered.iter().find(|sent| wanted(sent)) {
                 return Some(found.clone());
             }
-            // A lagging or fresh receiver only means: look again.
-            match tokio::time::timeout_at(deadline, news.recv()).await {
-                Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) => {}
-                Ok(Err(broadcast::error::RecvError::Closed)) | Err(_) => return None,
+            loop {
+                match tokio::time::timeout_at(deadline, news.recv()).await {
+                    Ok(Ok(sent)) if wanted(&sent) => return Some(sent),
+                    Ok(Ok(_)) => {}
+                    Ok(Err(broadcast::error::RecvError::Lagged(_))) => break,
+                    Ok(Err(broadcast::error::RecvError::Closed)) | Err(_) => return None,
+                }
             }
         }
     }
 
     /// Waits until that many PDUs were transmitted; `false` when `within` has passed.
     pub async fn wait_for_count(&self, count: u64, within: Duration) -> bool {
-        self.wait_for(|sent| sent.sequence >= count, within).await.is_some() || count == 0
+        let deadline = Instant::now() + within;
+        let mut news = self.subscribe();
+        while self.transmission_count() < count {
+            if tokio::time::timeout_at(deadline, news.recv()).await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Sends a text from a phone (`+628…`, a short code or a name) to the modem with this name; `false` if there is none.

@@ -120,3 +120,66 @@ fn every_septet_survives_packing() {
         }
     }
 }
+
+/// Texts on both sides of every limit: 160 and 153 septets, 70 and 67 units, escapes and surrogates at a seam.
+fn texts() -> Vec<String> {
+    let mut texts: Vec<String> = ["", "a", "@", "Your code is 123456", "[{€}]", "日本", "🙂"].map(str::to_owned).into();
+    for count in [152, 153, 154, 159, 160, 161, 305, 306, 307, 1000] {
+        texts.push("x".repeat(count));
+        texts.push(format!("{}€", "x".repeat(count - 1)));
+    }
+    for count in [66, 67, 68, 69, 70, 71, 133, 134, 135] {
+        texts.push("日".repeat(count));
+        texts.push(format!("{}🙂", "日".repeat(count - 1)));
+    }
+    texts
+}
+
+#[test]
+fn the_gsm_crate_and_this_reader_agree_about_every_submit() {
+    use gsm::user_data::Reference;
+
+    for (reference, shown) in [(Reference::Eight(200), 200), (Reference::Sixteen(40_000), 40_000)] {
+        for text in texts() {
+            let destination = gsm::address::Address::international("6281234567890").expect("digits");
+            let parts = gsm::segment::segment(&text, reference).expect("parts").parts;
+            let total = u8::try_from(parts.len()).expect("few");
+            let mut joined = String::new();
+            for (number, part) in (1..).zip(parts) {
+                let mut submit = gsm::submit::Submit::new(destination.clone(), part);
+                submit.status_report_request = true;
+                let pdu = submit.encode(None).expect("a PDU");
+                let (_, read) = Submit::from_hex(&pdu.hex(), pdu.tpdu_length()).expect(&text);
+                assert_eq!(read.destination, Address::from_text("+6281234567890"));
+                assert!(read.report_requested);
+                assert_eq!(read.concat, (total > 1).then_some((shown, total, number)), "{text}");
+                joined.push_str(&read.text.expect("text"));
+            }
+            assert_eq!(joined, text);
+        }
+    }
+}
+
+#[test]
+fn the_gsm_crate_reads_what_this_network_delivers() {
+    let smsc = smsc_prefix("6281100000");
+    for text in texts() {
+        for sms in Deliver::from_text(&Address::from_text("+628111"), &text, timestamp(0, 28), 9) {
+            let octets = [smsc.as_slice(), &sms.encode()].concat();
+            let (service_center, read) = gsm::deliver::Deliver::decode(&octets).expect(&text);
+            assert_eq!(service_center.expect("an SMSC").expose(), "6281100000");
+            assert_eq!(read.originator.expose(), "628111");
+            assert_eq!(read.user_data.text().map(|text| text.to_string()), sms.text(), "{text}");
+        }
+    }
+    let report = StatusReport {
+        message_reference: 7,
+        receiver: Address::from_text("+6281234567890"),
+        submitted: timestamp(0, 28),
+        discharged: timestamp(0, 28),
+        status: 0x46,
+    };
+    let read = gsm::status_report::StatusReport::decode_tpdu(&report.encode()).expect("a report");
+    assert_eq!((read.message_reference, read.status.0), (7, 0x46));
+    assert!(read.service_center_time.is_some() && read.discharge_time.is_some());
+}
