@@ -7,10 +7,12 @@
 //! Called by the actor, which drives one session per opened line.
 //!
 //! Map: [`step`] are the single exchanges, [`init`] what follows from their answers, [`sending`] is `AT+CMGS`,
-//! [`urc`] what comes unasked, [`recovery`] the way back in step, [`answers`] the parsing.
+//! [`urc`] what comes unasked, [`recovery`] the way back in step, [`answers`] the parsing,
+//! [`quirks`] where modems differ.
 
 mod answers;
 mod init;
+mod quirks;
 mod recovery;
 mod sending;
 mod step;

@@ -435,3 +435,28 @@ async fn signal_and_registration_are_followed() {
     bench.device.set_registration(5);
     bench.ready().await;
 }
+
+#[tokio::test]
+async fn a_modem_whose_card_is_still_being_read_is_waited_for() {
+    let bench = Bench::start_with("", |device| device.sms_ready_time = Duration::from_millis(300), |_| {});
+    let status = bench.ready().await;
+    assert_eq!(status.message_routing, Some("2,1,2,1,0"));
+    bench.send().await.unwrap();
+}
+
+/// Prints rather than asserts: `cargo test -p modem --test line -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn measure_final_result_to_next_command() {
+    let bench = Bench::start("");
+    bench.ready().await;
+    let mut turn = bench.handle.turn().await;
+    for _ in 0..100 {
+        turn.send(Submission::ready(pdu())).await.unwrap();
+    }
+    let transmissions = bench.network.transmissions();
+    let mut gaps: Vec<i64> = transmissions.windows(2).map(|pair| pair[1].at_millis - pair[0].at_millis - 30).collect();
+    gaps.sort_unstable();
+    let line = format!("air to air beyond the air time: median {} ms, 99th of 100 {} ms", gaps[49], gaps[97]);
+    std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
+}

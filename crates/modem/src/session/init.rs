@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use gsm::{ErrorCode, FinalResult};
 
-use super::step::{CARD_COMMANDS, PIN_TRIES_COMMANDS, Step, routings};
+use super::quirks::{CARD_COMMANDS, PIN_TRIES_COMMANDS, routings};
+use super::step::Step;
 use super::{Exchange, Outcome, Session, answers};
 use crate::pin::Tried;
 use crate::status::{Phase, Registration};
@@ -73,6 +74,10 @@ impl Session {
     /// Decides what follows from an answer.
     pub(super) fn finish(&mut self, exchange: Exchange, outcome: Outcome, now: Instant) {
         let Exchange { step, lines, .. } = exchange;
+        if self.must_wait_for_card(&step, outcome) {
+            self.wait_for_card(step, now);
+            return;
+        }
         match step {
             Step::Card(way) => self.card_answered(way, &lines, outcome),
             Step::PinState => self.pin_state_answered(&lines, outcome, now),
@@ -117,6 +122,22 @@ impl Session {
             | Step::SetServiceCenter
             | Step::Delete(_) => self.note_refusal(&step, outcome),
         }
+    }
+
+    /// Answers whether a setting was refused only because the SIM is still being read, as for seconds after a boot.
+    fn must_wait_for_card(&self, step: &Step, outcome: Outcome) -> bool {
+        let is_setting = !matches!(step, Step::Card(_) | Step::PinState | Step::PinTries(_) | Step::EnterPin);
+        let is_busy = matches!(
+            outcome,
+            Outcome::Final(FinalResult::Cme(ErrorCode::Cme(14 | 515)) | FinalResult::Cms(ErrorCode::Cms(314)))
+        );
+        is_setting && is_busy && !self.is_initialised && self.card_retries < CARD_BUSY_TRIES
+    }
+
+    fn wait_for_card(&mut self, step: Step, now: Instant) {
+        self.card_retries += 1;
+        self.pause_until = Some(now + CARD_BUSY_PAUSE);
+        self.steps.push_front(step);
     }
 
     fn note_refusal(&self, step: &Step, outcome: Outcome) {
@@ -277,8 +298,11 @@ impl Session {
         self.settle_phase();
     }
 
-    pub(super) fn set_registration(&mut self, registration: Registration) {
+    pub(super) fn set_registration(&mut self, registration: Registration, now: Instant) {
         self.status.registration = registration;
+        if !registration.is_registered() {
+            self.next_poll = self.next_poll.min(now + UNREGISTERED_POLL);
+        }
         if self.is_initialised && matches!(self.status.phase, Phase::Ready | Phase::NotRegistered) {
             self.settle_phase();
         }

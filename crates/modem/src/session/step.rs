@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::quirks::{CARD_COMMANDS, PIN_TRIES_COMMANDS, routings};
 use crate::event::Place;
 use crate::settings::{Settings, Timeouts};
 
@@ -44,37 +45,6 @@ pub(super) enum Step {
     ReadReport(Place),
     ReadInbound(Place),
     Delete(Place),
-}
-
-/// Ways to ask for the ICCID (SIMCom, SIM7600, Quectel, Huawei, ZTE): command and prefix of the answer.
-pub(super) const CARD_COMMANDS: [(&str, &str); 5] = [
-    ("AT+CCID", "+CCID:"),
-    ("AT+CICCID", "+ICCID:"),
-    ("AT+QCCID", "+QCCID:"),
-    ("AT^ICCID?", "^ICCID:"),
-    ("AT+ZGETICCID", "+ZGETICCID:"),
-];
-
-/// Ways to ask for the PIN tries left (3GPP TS 27.007 §8.65, SIMCom, Huawei).
-pub(super) const PIN_TRIES_COMMANDS: [(&str, &str); 3] =
-    [("AT+CPINR=\"SIM PIN\"", "+CPINR:"), ("AT+SPIC", "+SPIC:"), ("AT^CPIN?", "^CPIN:")];
-
-/// `AT+CNMI` with delivery reports, best first (3GPP TS 27.005 §3.4.1).
-const ROUTING_WITH_REPORTS: [(&str, &str); 5] = [
-    ("AT+CNMI=2,1,2,1,0", "2,1,2,1,0"),
-    ("AT+CNMI=2,1,2,2,0", "2,1,2,2,0"),
-    ("AT+CNMI=1,1,0,1,0", "1,1,0,1,0"),
-    ("AT+CNMI=1,1,0,2,0", "1,1,0,2,0"),
-    ("AT+CNMI=2,1,2,0,0", "2,1,2,0,0"),
-];
-
-/// `AT+CNMI` without delivery reports.
-const ROUTING_WITHOUT_REPORTS: [(&str, &str); 3] =
-    [("AT+CNMI=2,1,2,0,0", "2,1,2,0,0"), ("AT+CNMI=2,1,0,0,0", "2,1,0,0,0"), ("AT+CNMI=1,1,0,0,0", "1,1,0,0,0")];
-
-/// Returns the ways of routing that fit the settings: command and its parameters.
-pub(super) fn routings(delivery_reports: bool) -> &'static [(&'static str, &'static str)] {
-    if delivery_reports { &ROUTING_WITH_REPORTS } else { &ROUTING_WITHOUT_REPORTS }
 }
 
 impl Step {

@@ -484,3 +484,24 @@ fn no_pin_is_entered_when_few_tries_are_left_or_a_puk_is_asked() {
     assert!(!said.contains(&ENTERS.to_owned()));
     assert_eq!(talk.session.status().phase, Phase::PukNeeded);
 }
+
+#[test]
+fn a_setting_that_a_busy_card_refuses_is_said_again() {
+    let mut talk = Talk::new();
+    talk.initialise(&[("AT+CNMI=2,1,2,1,0", "\r\n+CMS ERROR: 314\r\n")]);
+    assert_eq!(talk.session.status().phase, Phase::Starting);
+    assert_eq!(talk.waits(Duration::from_secs(1)), ["AT+CNMI=2,1,2,1,0\r"]);
+    talk.initialise(&[]);
+    assert_eq!(talk.session.status().message_routing, Some("2,1,2,1,0"));
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+}
+
+#[test]
+fn packet_registration_never_takes_circuit_registration_away() {
+    let mut talk = Talk::ready();
+    talk.hears("\r\n+CEREG: 0\r\n");
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+    let mut talk = Talk::new();
+    talk.initialise(&[("AT+CREG?", "\r\n+CREG: 1,0\r\n\r\nOK\r\n"), ("AT+CEREG?", "\r\n+CEREG: 0,1\r\n\r\nOK\r\n")]);
+    assert_eq!(talk.session.status().phase, Phase::Ready, "an LTE only modem");
+}

@@ -54,9 +54,9 @@ impl Session {
         match prefix {
             "+CDS" => self.await_pdu(AwaitedKind::Report, line),
             "+CMT" => self.await_pdu(AwaitedKind::Inbound, line),
-            "+CMTI" => self.stored(line, Step::ReadInbound, now),
-            "+CDSI" => self.stored(line, Step::ReadReport, now),
-            "+CREG" | "+CEREG" => self.registration_changed(line),
+            "+CMTI" => self.stored(line, Step::ReadInbound),
+            "+CDSI" => self.stored(line, Step::ReadReport),
+            "+CREG" | "+CEREG" => self.registration_changed(prefix, line, now),
             "RDY" | "APP RDY" | "^SYSSTART" => self.restarted(now),
             "Call Ready" | "SMS Ready" | "SMS DONE" => self.boot_finished(now),
             "+CPIN" if line.contains("NOT") => self.card_removed(now),
@@ -102,15 +102,17 @@ impl Session {
         }
     }
 
-    fn stored(&mut self, line: &str, read: fn(Place) -> Step, _now: Instant) {
+    fn stored(&mut self, line: &str, read: fn(Place) -> Step) {
         if let Some((storage, index)) = answers::place(line) {
             self.add_step(read(Place { card: self.card.clone(), storage, index }));
         }
     }
 
-    fn registration_changed(&mut self, line: &str) {
-        if let Some(stat) = answers::registration_urc(line) {
-            self.set_registration(Registration::from_stat(stat));
+    fn registration_changed(&mut self, prefix: &str, line: &str, now: Instant) {
+        let registration = answers::registration_urc(line).map(Registration::from_stat);
+        // A modem that is registered for calls may still say that it is not for packets.
+        if let Some(registration) = registration.filter(|known| prefix == "+CREG" || known.is_registered()) {
+            self.set_registration(registration, now);
         }
     }
 
