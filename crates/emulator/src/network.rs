@@ -381,3 +381,6 @@ impl Network {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

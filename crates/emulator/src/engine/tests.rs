@@ -128,6 +128,73 @@ fn a_fresh_modem_answers_who_it_is_and_how_it_is() {
     ]);
 }
 
+/// What gammu, kannel, smstools, python-gsmmodem-new and ModemManager ask while they start, and cannot do without.
+#[test]
+fn what_real_clients_ask_at_their_start_is_accepted() {
+    let asked = [
+        "ATZ",
+        "AT&F",
+        "ATE0V1",
+        "ATQ0",
+        "ATX4",
+        "AT&C1",
+        "AT&D2",
+        "ATI",
+        "ATH",
+        "AT+IFC=2,2",
+        "AT+CMEE=1;+CREG=2",
+        "AT+GCAP",
+        "AT+WS46=?",
+        "AT+CSCS=?",
+        "AT+CSCS?",
+        "AT+CFUN=1",
+        "AT+CPIN?",
+        "AT+CSMS=?",
+        "AT+CSMS=0",
+        "AT+CNMI=?",
+        "AT+CNMI=2,1,0,1,0",
+        "AT+CNMI=2,1,0,2",
+        "AT+CPMS=?",
+        "AT+CPMS?",
+        "AT+CPMS=\"SM\"",
+        "AT+CPMS=\"ME\",\"ME\"",
+        "AT+CMMS=2",
+        "AT+CMGF=?",
+        "AT+CMGF=0",
+        "AT+CSMP=17,167,0,0",
+        "AT+CSCA?",
+        "AT+CSCA=\"+628110000000\"",
+        "AT+CBC",
+        "AT+CSQ",
+        "AT+CGATT?",
+        "AT+CGREG=2",
+        "AT+CGREG?",
+        "AT+COPS=3,2",
+        "AT+COPS?",
+        "AT+COPS=?",
+        "AT+CLIP=1",
+        "AT+CRC=1",
+        "AT+CIND=?",
+        "AT+CMER=?",
+        "AT+CMER=3,0,0,1",
+        "AT+CUSD=?",
+        "AT+CUSD=1",
+        "AT+CLCK=?",
+        "AT+CLCK=\"SC\",2",
+        "AT+CTZU=1",
+        "AT+CCLK?",
+        "AT+CNUM",
+        "AT+CGMI",
+        "AT+CGMM",
+        "AT+CGMR",
+        "AT+CGSN",
+    ];
+    let mut bench = Bench::new();
+    for command in asked {
+        assert!(bench.ask(command).ends_with("OK"), "{command}");
+    }
+}
+
 #[test]
 fn what_no_modem_knows_is_an_error() {
     for command in ["AT+FOO", "AT+CSQ=1", "AT^DTMF=?", "ATE7", "ATD123", "AT+CMGF", "AT+CGSN?", "AT+CSQ garbage"] {
