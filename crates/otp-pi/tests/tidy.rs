@@ -40,7 +40,7 @@ const CRATES: [(&str, &[&str], &[&str]); 7] = [
     ("gsm", &[], &[]),
     ("host", &[], &[]),
     ("modem", &["gsm"], &["emulator"]),
-    ("emulator", &["gsm"], &[]),
+    ("emulator", &[], &["gsm"]),
     ("store", &["domain"], &[]),
     ("otp-pi", &["domain", "gsm", "modem", "emulator", "store", "host"], &[]),
 ];

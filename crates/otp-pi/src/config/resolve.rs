@@ -87,29 +87,7 @@ impl Config {
         let length = found.take(CodeLength::new(file.otp.length).map_err(|error| {
             Problem::new("otp.length", format!("{error}, not {}", file.otp.length), "write a number from 4 to 10")
         }));
-        let unknown_policy = found.word(
-            "sms.unknown_policy",
-            &file.sms.unknown_policy,
-            &[("hold", UnknownPolicy::Hold), ("resend", UnknownPolicy::Resend)],
-        );
-        let ticket_store = found.word(
-            "otp.ticket_store",
-            &file.otp.ticket_store,
-            &[("sqlite", TicketStoreKind::Sqlite), ("memory", TicketStoreKind::Memory)],
-        );
-        let when_unhealthy = found.word(
-            "sms.failover",
-            &file.sms.failover,
-            &[("other", WhenUnhealthy::FailOver), ("wait", WhenUnhealthy::Wait)],
-        );
-        found.word("limits.mode", &file.limits.mode, &[("off", ())]);
-        let format = found.word(
-            "log.format",
-            &file.log.format,
-            &[("text", telemetry::Format::Text), ("json", telemetry::Format::Json)],
-        );
-        let rejects_id_conflict =
-            found.word("api.id_conflict", &file.api.id_conflict, &[("accept", false), ("reject", true)]);
+        let choices = choices(file, &mut found);
         let api = http_settings(file, &mut found);
         check_lifetimes(file, &mut found);
         let modems: Vec<_> =
@@ -130,14 +108,9 @@ impl Config {
         api_user::check_all(&file.api_user, &mut found);
 
         let Found { problems, warnings } = found;
-        let (Some(plan), Some(code_length), Some(unknown_policy), Some(ticket_store)) =
-            (plan, length, unknown_policy, ticket_store)
-        else {
+        let (Some(plan), Some(code_length), Some(choices), true) = (plan, length, choices, problems.is_empty()) else {
             return Err(problems);
         };
-        if !problems.is_empty() {
-            return Err(problems);
-        }
         Ok(Self {
             api,
             gateway: gateway::Settings {
@@ -148,23 +121,23 @@ impl Config {
                 max_attempts: file.otp.max_attempts,
                 drop_expired: file.sms.drop_expired,
                 expiration_offset: file.sms.expiration_offset.0,
-                rejects_id_conflict: rejects_id_conflict.unwrap_or(false),
+                rejects_id_conflict: choices.rejects_id_conflict,
             },
             dispatch: dispatch::Settings {
-                unknown_policy,
+                unknown_policy: choices.unknown_policy,
                 max_queue: file.sms.max_queue,
                 drain_timeout: file.drain_timeout.0,
             },
             delivery_reports: file.sms.delivery_reports,
             store: store::Settings {
-                ticket_store,
-                unknown_policy,
+                ticket_store: choices.ticket_store,
+                unknown_policy: choices.unknown_policy,
                 retention: Retention { journal: file.retention.journal.0, max_db_bytes: file.retention.max_db.0 },
                 ..store::Settings::new(file.data_dir.clone())
             },
-            log: telemetry::Settings { filter: file.log.filter.clone(), format: format.unwrap_or_default() },
+            log: telemetry::Settings { filter: file.log.filter.clone(), format: choices.log_format },
             modems: modems.into_iter().flatten().collect(),
-            routes: RouteTable { modems: routes, when_unhealthy: when_unhealthy.unwrap_or(WhenUnhealthy::FailOver) },
+            routes: RouteTable { modems: routes, when_unhealthy: choices.when_unhealthy },
             api_users,
             warnings,
         })
@@ -196,6 +169,48 @@ impl Found {
         }
         known
     }
+}
+
+/// The keys that take one word out of a few.
+struct Choices {
+    unknown_policy: UnknownPolicy,
+    ticket_store: TicketStoreKind,
+    when_unhealthy: WhenUnhealthy,
+    log_format: telemetry::Format,
+    rejects_id_conflict: bool,
+}
+
+fn choices(file: &File, found: &mut Found) -> Option<Choices> {
+    let unknown_policy = found.word(
+        "sms.unknown_policy",
+        &file.sms.unknown_policy,
+        &[("hold", UnknownPolicy::Hold), ("resend", UnknownPolicy::Resend)],
+    );
+    let ticket_store = found.word(
+        "otp.ticket_store",
+        &file.otp.ticket_store,
+        &[("sqlite", TicketStoreKind::Sqlite), ("memory", TicketStoreKind::Memory)],
+    );
+    let when_unhealthy = found.word(
+        "sms.failover",
+        &file.sms.failover,
+        &[("other", WhenUnhealthy::FailOver), ("wait", WhenUnhealthy::Wait)],
+    );
+    found.word("limits.mode", &file.limits.mode, &[("off", ())]);
+    let log_format = found.word(
+        "log.format",
+        &file.log.format,
+        &[("text", telemetry::Format::Text), ("json", telemetry::Format::Json)],
+    );
+    let rejects_id_conflict =
+        found.word("api.id_conflict", &file.api.id_conflict, &[("accept", false), ("reject", true)]);
+    Some(Choices {
+        unknown_policy: unknown_policy?,
+        ticket_store: ticket_store?,
+        when_unhealthy: when_unhealthy?,
+        log_format: log_format?,
+        rejects_id_conflict: rejects_id_conflict?,
+    })
 }
 
 fn plan(file: &File, found: &mut Found) -> Option<NumberingPlan> {
