@@ -44,7 +44,7 @@ async fn parallel_accepts_of_one_reference_make_one_message() {
         let repeats = answers.iter().filter(|answer| matches!(answer, Accepted::Repeat { .. })).count();
         assert_eq!((new, repeats), (1, 49));
         assert_eq!(running.store.pending().await.unwrap().len(), before + 1);
-        assert_eq!(running.store.cancel(running.key("parallel"), NOW).await.unwrap().is_some(), true);
+        assert!(running.store.cancel(running.key("parallel"), NOW).await.unwrap().is_some());
         running.close().await;
     }
 }

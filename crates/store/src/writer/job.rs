@@ -59,6 +59,7 @@ pub(crate) struct AcceptJob {
 
 /// One atomic step on one ticket.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "always boxed on its way")]
 pub(crate) enum TicketStep {
     Reserve { reservation: Reservation, now: WallTime, answer: Answer<ReserveOutcome> },
     PutTag { entry: TagEntry, answer: Answer<bool> },
@@ -71,7 +72,7 @@ pub(crate) enum TicketStep {
 
 impl TicketStep {
     pub(crate) fn at(self, key: TicketKey) -> Job {
-        Job::Ticket { key, step: self }
+        Job::Ticket { key, step: Box::new(self) }
     }
 }
 
@@ -126,7 +127,7 @@ pub(crate) struct Touched {
 pub(crate) enum Job {
     Accept(Box<AcceptJob>),
     Begin { begin: Box<BeginAttempt>, answer: Answer<bool> },
-    Ticket { key: TicketKey, step: TicketStep },
+    Ticket { key: TicketKey, step: Box<TicketStep> },
     Report { report: Box<Report>, answer: Answer<Option<Reported>> },
     Rare { step: Box<RareStep>, answer: Answer<Touched> },
 }
@@ -139,7 +140,7 @@ impl Job {
             Self::Begin { answer, .. } => answer.deliver(committed),
             Self::Report { answer, .. } => answer.deliver(committed),
             Self::Rare { answer, .. } => answer.deliver(committed),
-            Self::Ticket { step, .. } => match step {
+            Self::Ticket { step, .. } => match *step {
                 TicketStep::Reserve { answer, .. } => answer.deliver(committed),
                 TicketStep::PutTag { answer, .. }
                 | TicketStep::RemoveTag { answer, .. }

@@ -289,14 +289,9 @@ impl Writer {
         self.inbox.jobs.close();
         self.inbox.changes.close();
         let deadline = Instant::now() + SLOTS_WAIT;
-        loop {
-            match tokio::time::timeout_at(deadline, self.inbox.jobs.recv()).await {
-                Ok(Some(job)) => {
-                    self.jobs.push(job);
-                    self.work().await;
-                }
-                Ok(None) | Err(_) => break,
-            }
+        while let Ok(Some(job)) = tokio::time::timeout_at(deadline, self.inbox.jobs.recv()).await {
+            self.jobs.push(job);
+            self.work().await;
         }
         let mut tries = 0;
         let mut outcome = Ok(());
