@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use domain::message::MessageState;
+use domain::message::{MessageId, MessageState};
 use domain::otp::{AttemptId, TicketKey};
 use domain::retry::FailureClass;
 use futures_util::StreamExt;
@@ -29,8 +29,9 @@ impl Dispatcher {
         self.on_air.remove(&entry.id);
         let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
         match outcome {
-            // Settled by somebody else meanwhile, for example cancelled.
-            None | Some(Outcome::Cancelled) => {}
+            // Settled by somebody else meanwhile.
+            None => {}
+            Some(Outcome::Cancelled) => self.cancelled(entry.id).await,
             Some(Outcome::Sent) => self.announce(&entry, channel, MessageState::Sent),
             Some(Outcome::StoreFailed) => {
                 entry.attempts = entry.attempts.saturating_sub(1);
@@ -45,6 +46,14 @@ impl Dispatcher {
                 self.not_sent(entry, channel, (class, code, ticket)).await;
             }
         }
+    }
+
+    /// Settles a message whose code was cancelled before it went on air.
+    pub(super) async fn cancelled(&mut self, id: MessageId) {
+        let (state, at) = (MessageState::Cancelled, self.context.clock.now());
+        self.record(Change::Final { message_id: id, state, reason: "its code was cancelled".to_owned(), at }).await;
+        debug!(message.id = %id, "cancelled before it was sent");
+        self.events.publish(MessageEvent { id, state, channel: None, at });
     }
 
     async fn unknown(&mut self, entry: Entry, channel: usize, attempt: AttemptId, detail: String) {

@@ -250,8 +250,9 @@ impl Dispatcher {
     }
 
     async fn cancel(&mut self, id: MessageId) {
+        // One that is on air is let down by the store: its attempt is not begun, or it was too late.
         if let Some(entry) = self.queue.take(id) {
-            debug!(message.id = %entry.id, "taken out of the queue");
+            self.cancelled(entry.id).await;
         }
     }
 

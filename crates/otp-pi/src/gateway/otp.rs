@@ -143,7 +143,6 @@ impl Inner {
             .map_err(|error| Refusal::store_failed(&error))?
             .ok_or_else(|| Refusal::new(Outcome::CodeWrong, "there is no live code under this reference"))?;
         self.dispatcher.cancel(id);
-        self.announce(id, MessageState::Cancelled, now);
         Ok(Reply::accepted(ReplyData::Otp { reference, receiver: String::new() }))
     }
 
