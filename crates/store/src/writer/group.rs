@@ -1,23 +1,22 @@
 //! One group: load what its jobs touch, decide job by job in memory, write table by table.
 //!
-//! Every decision is `domain`'s or [`Tracked`]'s; this only keeps their order. Nothing in memory outlives a group that
-//! failed.
+//! Every decision is `domain`'s or [`Tracked`]'s; this keeps their order. A failed group leaves nothing in memory.
 
 use std::collections::{HashMap, HashSet};
 
 use domain::clock::WallTime;
 use domain::message::{MessageId, MessageState};
 use domain::otp::{ReserveOutcome, Ticket, TicketKey, Verdict};
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::job::{AcceptJob, Job, RareStep, TicketStep, Touched};
-use super::message::{LoadedRow, Place, Tracked};
+use super::job::{AcceptJob, Job, TicketStep};
+use super::message::{Place, Tracked};
 use super::reports::ReportIndex;
+use super::rows::{execute, read_array, read_message, replay_row, select, ticket_row};
 use super::{rare, statements as sql};
 use crate::acceptance::{Accepted, IdConflict};
 use crate::change::{Change, Report, Reported};
-use crate::codec::{Codec, JsonRow, JsonRows};
+use crate::codec::{Codec, JsonRows};
 use crate::error::StoreError;
 use crate::outbox_read::read_id;
 use crate::tickets::record;
@@ -40,10 +39,10 @@ struct TicketSlot {
 }
 
 #[derive(Debug)]
-struct ReplaySlot {
-    fingerprint: [u8; 32],
-    message_id: MessageId,
-    expires_at: i64,
+pub(super) struct ReplaySlot {
+    pub(super) fingerprint: [u8; 32],
+    pub(super) message_id: MessageId,
+    pub(super) expires_at: i64,
     is_changed: bool,
 }
 
@@ -108,7 +107,7 @@ impl<'a> Group<'a> {
         let effects = self.write(connection).await?;
         for job in jobs {
             if let Job::Rare { step, answer } = job {
-                answer.set(rare_step(connection, step).await?);
+                answer.set(rare::run(connection, step).await?);
             }
         }
         Ok(effects)
@@ -398,63 +397,4 @@ fn tail_digits(text: &str) -> Option<String> {
     let digits: Vec<char> = text.chars().filter(char::is_ascii_digit).collect();
     let from = digits.len().checked_sub(TAIL_DIGITS)?;
     digits.get(from..).map(|tail| tail.iter().collect())
-}
-
-fn ticket_row(key: &[u8; 16], ticket: &Ticket) -> String {
-    let mut row = JsonRow::with_capacity(700);
-    row.blob(key);
-    row.integer(ticket.keep_until.as_unix_millis());
-    row.blob(&record::encode(ticket));
-    row.finish()
-}
-
-fn replay_row(key: &[u8; 16], slot: &ReplaySlot) -> String {
-    let mut row = JsonRow::with_capacity(192);
-    row.blob(key);
-    row.blob(&slot.fingerprint);
-    row.blob(slot.message_id.as_bytes());
-    row.integer(slot.expires_at);
-    row.finish()
-}
-
-fn read_message(row: &SqliteRow) -> Result<Tracked, StoreError> {
-    Tracked::new(LoadedRow {
-        id: read_id(row, 0)?,
-        is_in_outbox: row.try_get(1)?,
-        state: row.try_get(2)?,
-        attempt: row.try_get(3)?,
-        time: row.try_get(4)?,
-        reason: row.try_get(5)?,
-        attempts: row.try_get(6)?,
-        summary: row.try_get(7)?,
-    })
-}
-
-fn read_array<const N: usize>(row: &SqliteRow, column: usize, table: &'static str) -> Result<[u8; N], StoreError> {
-    let bytes: &[u8] = row.try_get(column)?;
-    bytes.try_into().map_err(|_| StoreError::Unreadable { table })
-}
-
-/// One select for all keys of the group; none at all when there are no keys.
-async fn select(
-    connection: &mut SqliteConnection,
-    statement: &'static str,
-    keys: JsonRows,
-) -> Result<Vec<SqliteRow>, StoreError> {
-    match keys.finish() {
-        Some(keys) => Ok(sqlx::query(statement).bind(keys).fetch_all(connection).await?),
-        None => Ok(Vec::new()),
-    }
-}
-
-/// One statement for all rows of the group; none at all when there are no rows.
-async fn execute(connection: &mut SqliteConnection, statement: &'static str, rows: JsonRows) -> Result<(), StoreError> {
-    if let Some(rows) = rows.finish() {
-        sqlx::query(statement).bind(rows).execute(connection).await?;
-    }
-    Ok(())
-}
-
-async fn rare_step(connection: &mut SqliteConnection, step: &RareStep) -> Result<Touched, StoreError> {
-    Ok(rare::run(connection, step).await?)
 }

@@ -28,6 +28,7 @@ pub(crate) mod job;
 mod message;
 mod rare;
 mod reports;
+mod rows;
 mod statements;
 
 use group::Group;

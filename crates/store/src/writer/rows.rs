@@ -1,0 +1,75 @@
+//! Rows of a group on their way into statements and out of them.
+
+use domain::otp::Ticket;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::group::ReplaySlot;
+use super::message::{LoadedRow, Tracked};
+use crate::codec::{JsonRow, JsonRows};
+use crate::error::StoreError;
+use crate::outbox_read::read_id;
+use crate::tickets::record;
+
+pub(super) fn ticket_row(key: &[u8; 16], ticket: &Ticket) -> String {
+    let mut row = JsonRow::with_capacity(700);
+    row.blob(key);
+    row.integer(ticket.keep_until.as_unix_millis());
+    row.blob(&record::encode(ticket));
+    row.finish()
+}
+
+pub(super) fn replay_row(key: &[u8; 16], slot: &ReplaySlot) -> String {
+    let mut row = JsonRow::with_capacity(192);
+    row.blob(key);
+    row.blob(&slot.fingerprint);
+    row.blob(slot.message_id.as_bytes());
+    row.integer(slot.expires_at);
+    row.finish()
+}
+
+pub(super) fn read_message(row: &SqliteRow) -> Result<Tracked, StoreError> {
+    Tracked::new(LoadedRow {
+        id: read_id(row, 0)?,
+        is_in_outbox: row.try_get(1)?,
+        state: row.try_get(2)?,
+        attempt: row.try_get(3)?,
+        time: row.try_get(4)?,
+        reason: row.try_get(5)?,
+        attempts: row.try_get(6)?,
+        summary: row.try_get(7)?,
+    })
+}
+
+pub(super) fn read_array<const N: usize>(
+    row: &SqliteRow,
+    column: usize,
+    table: &'static str,
+) -> Result<[u8; N], StoreError> {
+    let bytes: &[u8] = row.try_get(column)?;
+    bytes.try_into().map_err(|_| StoreError::Unreadable { table })
+}
+
+/// One select for all keys of the group; none at all when there are no keys.
+pub(super) async fn select(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    keys: JsonRows,
+) -> Result<Vec<SqliteRow>, StoreError> {
+    match keys.finish() {
+        Some(keys) => Ok(sqlx::query(statement).bind(keys).fetch_all(connection).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// One statement for all rows of the group; none at all when there are no rows.
+pub(super) async fn execute(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    rows: JsonRows,
+) -> Result<(), StoreError> {
+    if let Some(rows) = rows.finish() {
+        sqlx::query(statement).bind(rows).execute(connection).await?;
+    }
+    Ok(())
+}
