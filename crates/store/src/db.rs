@@ -23,7 +23,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 const WAL_PAGES: &str = "4096";
 const WAL_BYTES: &str = "16777216";
 /// Page caches, in KiB (negative means KiB to SQLite): one writer, few readers.
-const WRITER_CACHE: &str = "-8192";
+const WRITER_CACHE: &str = "-16384";
 const READER_CACHE: &str = "-1024";
 const READERS: u32 = 2;
 
