@@ -32,9 +32,12 @@ class Emulator:
         self.file = Path(self.dir.name) / "transmissions.jsonl"
         self.process = subprocess.Popen(
             [RELEASE / "otp-pi-emulator", "--links", self.dir.name, "--modems", str(modems), "--air-time", air_time,
-             "--report-delay", "1h", "--transmissions", self.file],
+             "--transmissions", self.file],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.modems = self.process.stdout.readline().split()[1:]
+        ready = self.process.stdout.readline().split()
+        if ready[:1] != ["ready"]:
+            sys.exit(f"the emulator did not start: {ready}")
+        self.modems = ready[1:]
 
     def transmissions(self):
         return [json.loads(line) for line in self.file.read_text().splitlines()] if self.file.exists() else []

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::clock::Clock;
-use modem::Phase;
+use modem::{Phase, PinMemory};
 use store::{Keys, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -55,6 +55,7 @@ pub struct App {
     failed: CancellationToken,
     drain_timeout: Duration,
     addresses: Vec<SocketAddr>,
+    handle: Store,
 }
 
 impl App {
@@ -101,12 +102,12 @@ impl App {
 
         let gateway = Gateway::new(config.gateway, store.clone(), handle.clone(), events, clock);
         let auth = Auth::start(users::finder(store.clone())).context("the hashing thread cannot be started")?;
-        let state = Arc::new(ApiState::new(gateway, auth, config.api, readiness(store, handle)));
+        let state = Arc::new(ApiState::new(gateway, auth, config.api, readiness(store.clone(), handle)));
         for (socket, address) in sockets.into_iter().zip(&addresses) {
             info!(api.address = %address, "listening");
             listeners.spawn("api", http::serve(socket, Arc::clone(&state), listeners.stop_token()));
         }
-        Ok(Self { listeners, delivery, lines, store: store_tasks, failed, drain_timeout, addresses })
+        Ok(Self { listeners, delivery, lines, store: store_tasks, failed, drain_timeout, addresses, handle: store })
     }
 
     /// Where the API listens.
@@ -133,7 +134,7 @@ impl App {
         let hung_up = self.lines.finish(LAST_THINGS).await;
         self.store.stop();
         let written = self.store.finish(LAST_THINGS).await;
-        info!("stopped");
+        info!(store.commits = self.handle.commit_count(), "stopped");
         answered.and(delivered).and(hung_up).and(written)
     }
 }
@@ -153,7 +154,10 @@ fn start_modems(
     tasks: &Tasks,
 ) -> Vec<ChannelHandle> {
     let mut channels = Vec::with_capacity(modems.len());
-    for modem in modems {
+    // One memory for all: a card that refused its PIN must not be asked again in another modem.
+    let pin_memory = PinMemory::default();
+    for mut modem in modems {
+        modem.line.pin_memory = pin_memory.clone();
         let (handle, actor) = modem.line.build(reports.clone());
         if modem.is_active {
             tasks.spawn("modem", actor.run(tasks.stop_token()));
