@@ -8,9 +8,6 @@ use domain::clock::WallTime;
 use domain::retry::{self, FailureClass, Retry};
 use rand_core::Rng;
 
-/// How long a message rests when every modem has refused it for reasons of its own.
-const REST_WHEN_ALL_REFUSED: Duration = Duration::from_secs(10);
-
 /// What to do with a message whose attempt sent nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -22,14 +19,15 @@ pub(crate) enum Next {
     GiveUp,
 }
 
-/// Decides. `excluded` gets the modem added that is not to be tried again; it is cleared when no other is left.
+/// Decides. `excluded` gets the modem added that is not to be tried again; it is cleared when none is left that could take
+/// the message now or as soon as it is free: a modem that is out of order or not for this number is nobody to wait for.
 pub(crate) fn decide(
     class: FailureClass,
     attempt: u32,
     times: (WallTime, WallTime),
     modem: usize,
     excluded: &mut Vec<usize>,
-    enabled: &[usize],
+    has_other: impl FnOnce(&[usize]) -> bool,
     rng: &mut impl Rng,
 ) -> Next {
     let (now, deadline) = times;
@@ -40,9 +38,13 @@ pub(crate) fn decide(
                 excluded.push(modem);
                 excluded.sort_unstable();
             }
-            if enabled.iter().all(|place| excluded.contains(place)) {
+            if !has_other(excluded) {
                 excluded.clear();
-                return Next::After(REST_WHEN_ALL_REFUSED);
+                // All have refused: a fault that may pass, with its growing pauses, and any may try again.
+                return match retry::next(FailureClass::RetryHere, attempt, now, deadline, rng) {
+                    Retry::At(at) => Next::After(at.saturating_since(now)),
+                    _ => Next::GiveUp,
+                };
             }
             Next::Elsewhere
         }
@@ -61,7 +63,8 @@ mod tests {
     fn check(class: FailureClass, excluded: &[usize], enabled: &[usize]) -> (Next, Vec<usize>) {
         let mut excluded = excluded.to_vec();
         let times = (WallTime::from_unix_millis(0), WallTime::from_unix_millis(3_600_000));
-        let next = decide(class, 1, times, 0, &mut excluded, enabled, &mut ChaCha8Rng::seed_from_u64(7));
+        let has_other = |excluded: &[usize]| enabled.iter().any(|place| !excluded.contains(place));
+        let next = decide(class, 1, times, 0, &mut excluded, has_other, &mut ChaCha8Rng::seed_from_u64(7));
         (next, excluded)
     }
 
@@ -73,8 +76,22 @@ mod tests {
 
     #[test]
     fn when_every_modem_refused_the_message_rests_and_may_use_any_again() {
-        assert_eq!(check(FailureClass::OtherModem, &[1], &[0, 1]), (Next::After(REST_WHEN_ALL_REFUSED), vec![]));
-        assert_eq!(check(FailureClass::Configuration, &[], &[0]), (Next::After(REST_WHEN_ALL_REFUSED), vec![]));
+        let a_while = Duration::from_millis(500)..=Duration::from_secs(1);
+        for (class, before, enabled) in
+            [(FailureClass::OtherModem, &[1][..], &[0, 1][..]), (FailureClass::Configuration, &[], &[0])]
+        {
+            let (next, excluded) = check(class, before, enabled);
+            assert!(matches!(next, Next::After(pause) if a_while.contains(&pause)), "{next:?}");
+            assert!(excluded.is_empty(), "{excluded:?}");
+        }
+    }
+
+    #[test]
+    fn when_every_modem_refused_and_the_pause_would_pass_the_deadline_it_is_over() {
+        let times = (WallTime::from_unix_millis(0), WallTime::from_unix_millis(400));
+        let rng = &mut ChaCha8Rng::seed_from_u64(7);
+        let next = decide(FailureClass::OtherModem, 1, times, 0, &mut Vec::new(), |_| false, rng);
+        assert_eq!(next, Next::GiveUp);
     }
 
     #[test]

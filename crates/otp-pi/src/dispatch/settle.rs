@@ -75,9 +75,10 @@ impl Dispatcher {
     ) {
         let now = self.context.clock.now();
         let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
-        let (enabled, times) = (self.enabled.clone(), (now, entry.deadline));
+        let (msisdn, times) = (entry.msisdn, (now, entry.deadline));
         let rng = &mut UnwrapErr(SysRng);
-        let next = retry::decide(class, entry.attempts, times, channel, &mut entry.excluded, &enabled, rng);
+        let has_other = |excluded: &[usize]| self.has_way(&msisdn, excluded);
+        let next = retry::decide(class, entry.attempts, times, channel, &mut entry.excluded, has_other, rng);
         info!(message.id = %entry.id, channel.id = self.name_of(channel), error.code = code, "not sent: {next:?}");
         if class == FailureClass::Configuration {
             error!(channel.id = self.name_of(channel), error.code = code, "the modem or its SIM needs attention");

@@ -57,7 +57,6 @@ pub struct Dispatcher {
     pub(super) queue: Queue,
     pub(super) rotation: Rotation,
     pub(super) prefixes: Vec<String>,
-    pub(super) enabled: Vec<usize>,
     pub(super) sending: FuturesUnordered<Sending>,
     pub(super) on_air: HashMap<MessageId, u32>,
 }
@@ -83,8 +82,6 @@ impl Dispatcher {
             table.modems.iter().filter(of_enabled).flat_map(|modem| modem.prefixes.clone()).collect();
         prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.len()));
         prefixes.dedup();
-        let enabled =
-            table.modems.iter().enumerate().filter(|(_, modem)| modem.is_enabled).map(|(place, _)| place).collect();
         Self {
             settings,
             context,
@@ -96,7 +93,6 @@ impl Dispatcher {
             queue: Queue::default(),
             rotation: Rotation::default(),
             prefixes,
-            enabled,
             sending: FuturesUnordered::new(),
             on_air: HashMap::new(),
         }
@@ -227,6 +223,13 @@ impl Dispatcher {
             ModemView { is_healthy: status.phase == Phase::Ready, is_busy: status.busy, has_quota: true }
         };
         self.channels.iter().map(view).collect()
+    }
+
+    /// Tells whether a modem outside `excluded` could take the number, now or as soon as it is free.
+    pub(super) fn has_way(&self, msisdn: &Msisdn, excluded: &[usize]) -> bool {
+        let mut views = without(&self.views(), excluded);
+        views.iter_mut().for_each(|view| view.is_busy = false);
+        Route::choose(&self.table, &views, msisdn, &mut self.rotation.clone()).modem.is_some()
     }
 
     fn start(&mut self, mut entry: Entry, place: usize, turn: Turn) {
