@@ -1,5 +1,6 @@
 -- Names follow docs/glossary.md. Times are milliseconds since the Unix epoch. Message ids are RFC 9562 version 7:
--- their order is the order of acceptance, so tables keyed by them grow at the end.
+-- their order is the order of acceptance, so their indexes grow at the end. Tables keep their rowid, because only those
+-- append without touching their neighbours' pages.
 
 -- What proves that the keys at hand belong to this database.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -7,7 +8,8 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT R
 -- Messages that still need sending work. `summary` (receiver, own id) and `content` are sealed; the row goes when the
 -- message needs no more sending, and with it the content.
 CREATE TABLE outbox (
-    message_id BLOB PRIMARY KEY,
+    id INTEGER PRIMARY KEY,
+    message_id BLOB NOT NULL UNIQUE,
     api_user TEXT NOT NULL,
     class TEXT NOT NULL,
     entrance TEXT NOT NULL,
@@ -18,17 +20,16 @@ CREATE TABLE outbox (
     deadline INTEGER NOT NULL,
     not_before INTEGER NOT NULL,
     ticket_key BLOB,
-    own_id_key BLOB,
     receiver_key BLOB NOT NULL,
     attempts TEXT NOT NULL,
     summary BLOB NOT NULL,
     content BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX outbox_own_id ON outbox (own_id_key) WHERE own_id_key IS NOT NULL;
+) STRICT;
 
 -- What happened to messages that need no more sending; never a text.
 CREATE TABLE journal (
-    message_id BLOB PRIMARY KEY,
+    id INTEGER PRIMARY KEY,
+    message_id BLOB NOT NULL UNIQUE,
     api_user TEXT NOT NULL,
     class TEXT NOT NULL,
     entrance TEXT NOT NULL,
@@ -38,12 +39,10 @@ CREATE TABLE journal (
     accepted_at INTEGER NOT NULL,
     deadline INTEGER NOT NULL,
     settled_at INTEGER NOT NULL,
-    own_id_key BLOB,
     receiver_key BLOB NOT NULL,
     attempts TEXT NOT NULL,
     summary BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX journal_own_id ON journal (own_id_key) WHERE own_id_key IS NOT NULL;
+) STRICT;
 
 -- Tickets. The row grows and changes at the table's young end; only the narrow index on the keyed hash is random.
 CREATE TABLE ticket (
@@ -53,13 +52,12 @@ CREATE TABLE ticket (
     record BLOB NOT NULL
 ) STRICT;
 
--- The first answers of requests that carry their own id.
+-- Requests that carry their caller's own id: which messages stand for them (module `replay`).
 CREATE TABLE replay (
     id INTEGER PRIMARY KEY,
     replay_key BLOB NOT NULL UNIQUE,
-    fingerprint BLOB NOT NULL,
-    message_id BLOB NOT NULL,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    requests BLOB NOT NULL
 ) STRICT;
 
 -- The block list. Entries that were unblocked stay listed until deleted.

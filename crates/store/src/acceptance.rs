@@ -73,7 +73,7 @@ pub enum IdConflict {
 /// The replay key of a request that carries its own id.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    /// The keyed hash of caller, command and id; see [`crate::Store::replay_key`].
+    /// The keyed hash of caller and id; see [`crate::Store::replay_key`].
     pub key: [u8; 16],
     /// The keyed hash of the content.
     pub fingerprint: [u8; 32],

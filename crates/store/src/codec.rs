@@ -107,11 +107,6 @@ impl Codec {
         self.lookup.hash(&[b"receiver-v1", receiver.as_bytes()])
     }
 
-    /// The keyed hash under which a caller's own id is found.
-    pub(crate) fn own_id_key(&self, api_user: &str, own_id: &str) -> [u8; 16] {
-        self.lookup.hash(&[b"own-id-v1", api_user.as_bytes(), own_id.as_bytes()])
-    }
-
     /// The outbox row of a new message as one JSON array, in the order of `INSERT_OUTBOX`.
     pub(crate) fn outbox_row(&self, message: &NewMessage, ticket_key: Option<TicketKey>) -> Result<String, StoreError> {
         let id = message.id.as_bytes();
@@ -136,7 +131,6 @@ impl Codec {
         };
         let summary = self.seal.seal(SUMMARY, id, &summary).map_err(sealing)?;
         let content = self.seal.seal(CONTENT, id, &content).map_err(sealing)?;
-        let own = message.own_id.as_deref().map(|own| self.own_id_key(&message.api_user, own));
         let mut row = JsonRow::with_capacity(512 + 2 * (summary.len() + content.len()));
         row.blob(id);
         row.text(&message.api_user);
@@ -147,7 +141,6 @@ impl Codec {
         row.integer(message.deadline.as_unix_millis());
         row.integer(message.not_before.as_unix_millis());
         row.optional_blob(ticket_key.as_ref().map(|key| key.as_bytes().as_slice()));
-        row.optional_blob(own.as_ref().map(<[u8; 16]>::as_slice));
         row.blob(&self.receiver_key(receiver));
         row.blob(&summary);
         row.blob(&content);

@@ -17,6 +17,7 @@ mod outbox;
 mod outbox_read;
 mod password;
 mod recovery;
+mod replay;
 mod retention;
 mod seal;
 mod settings;

@@ -13,7 +13,7 @@ use crate::change::ReportState;
 pub enum StatusKey {
     /// By our id.
     MessageId(MessageId),
-    /// By the caller's own id; the newest message of that id.
+    /// By the caller's own id, for 24 h; the newest message of that id.
     OwnId(String),
     /// By its ticket; the newest message of that ticket.
     Ticket(TicketKey),

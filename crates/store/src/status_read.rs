@@ -5,22 +5,19 @@ use sqlx::{Row, SqlitePool};
 
 use crate::codec::Codec;
 use crate::error::StoreError;
-use crate::outbox_read::{read_class, read_id, read_state, read_time};
+use crate::outbox_read::{read_class, read_state, read_time};
+use crate::replay::Remembered;
 use crate::status::StatusRecord;
 
-/// The newest message with that own id.
-pub(crate) async fn find_own(pool: &SqlitePool, own_id_key: [u8; 16]) -> Result<Option<MessageId>, StoreError> {
-    sqlx::query(
-        "SELECT max(message_id) FROM (\
-         SELECT max(message_id) AS message_id FROM outbox WHERE own_id_key = ?1 \
-         UNION ALL SELECT max(message_id) FROM journal WHERE own_id_key = ?1) \
-         HAVING max(message_id) IS NOT NULL",
-    )
-    .bind(own_id_key.as_slice())
-    .fetch_optional(pool)
-    .await?
-    .map(|row| read_id(&row, 0))
-    .transpose()
+/// The newest message with that own id, as long as its replay key is remembered (24 h). An index of its own would cost
+/// every message one more random page on disk.
+pub(crate) async fn find_own(pool: &SqlitePool, replay_key: [u8; 16]) -> Result<Option<MessageId>, StoreError> {
+    let row = sqlx::query("SELECT requests FROM replay WHERE replay_key = ?1")
+        .bind(replay_key.as_slice())
+        .fetch_optional(pool)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Remembered::decode(row.try_get(0)?)?.newest())
 }
 
 /// Everything known about one message.

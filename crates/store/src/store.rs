@@ -122,10 +122,10 @@ impl Store {
         TicketKey::derive(self.lookup_key().as_bytes(), api_user, reference)
     }
 
-    /// The replay key of a request with its own id.
+    /// The replay key of a send with its caller's own id. The send commands share it: they ask for the same thing.
     #[must_use]
-    pub fn replay_key(&self, api_user: &str, command: &str, id: &str) -> [u8; 16] {
-        self.lookup_key().hash(&[b"replay-v1", api_user.as_bytes(), command.as_bytes(), id.as_bytes()])
+    pub fn replay_key(&self, api_user: &str, own_id: &str) -> [u8; 16] {
+        self.lookup_key().hash(&[b"replay-v1", api_user.as_bytes(), own_id.as_bytes()])
     }
 
     /// Reserves a place in the writer's mailbox; None when it is full or the writer has ended, and then the edge
@@ -236,8 +236,7 @@ impl Store {
         let id = match key {
             StatusKey::MessageId(id) => Some(*id),
             StatusKey::OwnId(own_id) => {
-                let own = self.inner.codec.own_id_key(api_user, own_id);
-                status_read::find_own(&self.inner.reader, own).await?
+                status_read::find_own(&self.inner.reader, self.replay_key(api_user, own_id)).await?
             }
             StatusKey::Ticket(key) => self.inner.tickets.find_message(*key).await?,
         };

@@ -80,7 +80,7 @@ impl Inner {
             ],
         );
         Replay {
-            key: self.store.replay_key(&caller.api_user, "send", own_id),
+            key: self.store.replay_key(&caller.api_user, own_id),
             fingerprint: *content.as_bytes(),
             conflict: if self.settings.rejects_id_conflict { IdConflict::Reject } else { IdConflict::Accept },
         }

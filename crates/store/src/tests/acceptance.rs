@@ -7,7 +7,7 @@ use domain::secret::SecretText;
 use tokio::task::JoinSet;
 
 use super::support::{self, CODE, NOW, RECEIVER, USER, text_message};
-use crate::{Accepted, ApiUser, Content, IdConflict, Replay, StatusKey, StoreError};
+use crate::{Acceptance, Accepted, ApiUser, Content, IdConflict, Replay, StatusKey, StoreError};
 
 #[tokio::test]
 async fn what_was_accepted_is_read_back_whole() {
@@ -69,7 +69,7 @@ async fn the_same_id_is_answered_again_for_a_day() {
     let running = support::open(directory.path()).await;
     let request = |fingerprint: u8, conflict| {
         let mut acceptance = text_message("hello", Some("17"));
-        let key = running.store.replay_key(USER, "send-sms", "17");
+        let key = running.store.replay_key(USER, "17");
         acceptance.replay = Some(Replay { key, fingerprint: [fingerprint; 32], conflict });
         acceptance
     };
@@ -77,6 +77,8 @@ async fn the_same_id_is_answered_again_for_a_day() {
     let repeat = Accepted::Repeat { message_id, state: MessageState::Queued };
     assert_eq!(running.accept(request(1, IdConflict::Accept)).await, repeat);
     assert_eq!(running.accept(request(2, IdConflict::Reject)).await, Accepted::Conflict);
+    assert!(matches!(running.accept(request(2, IdConflict::Accept)).await, Accepted::New { .. }), "other content");
+    assert_eq!(running.accept(request(1, IdConflict::Accept)).await, repeat, "a late retry of the first");
     running.clock.set(NOW.saturating_add(std::time::Duration::from_hours(24)));
     assert!(matches!(running.accept(request(1, IdConflict::Reject)).await, Accepted::New { .. }), "a day later");
     assert!(matches!(running.accept(request(3, IdConflict::Accept)).await, Accepted::New { .. }), "other content");
@@ -105,12 +107,18 @@ async fn after_the_end_everything_is_refused() {
     assert!(matches!(store.block(Msisdn::from_canonical(RECEIVER).unwrap()).await, Err(StoreError::Closed)));
 }
 
+fn own_message(running: &support::Running, own_id: &str) -> Acceptance {
+    let key = running.store.replay_key(USER, own_id);
+    let replay = Replay { key, fingerprint: [1; 32], conflict: IdConflict::Accept };
+    Acceptance { replay: Some(replay), ..text_message("hello", Some(own_id)) }
+}
+
 #[tokio::test]
 async fn a_status_is_found_by_each_name_and_by_its_owner_only() {
     let directory = tempfile::tempdir().unwrap();
     let running = support::open(directory.path()).await;
     let otp = running.accept_otp("reference").await;
-    let Accepted::New { message_id: text } = running.accept(text_message("hello", Some("own-1"))).await else {
+    let Accepted::New { message_id: text } = running.accept(own_message(&running, "own-1")).await else {
         panic!("not new")
     };
     let find = async |user: &str, key: StatusKey| {

@@ -18,7 +18,7 @@ use crate::acceptance::{Accepted, IdConflict};
 use crate::change::{Change, Report, Reported};
 use crate::codec::{Codec, JsonRows};
 use crate::error::StoreError;
-use crate::outbox_read::read_id;
+use crate::replay::Remembered;
 use crate::tickets::record;
 
 /// How long the first answer of a request with its own id is given again.
@@ -38,11 +38,9 @@ struct TicketSlot {
     is_changed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ReplaySlot {
-    pub(super) fingerprint: [u8; 32],
-    pub(super) message_id: MessageId,
-    pub(super) expires_at: i64,
+    pub(super) remembered: Remembered,
     is_changed: bool,
 }
 
@@ -123,12 +121,7 @@ impl<'a> Group<'a> {
             }
         }
         for row in select(connection, sql::SELECT_REPLAYS, keys).await? {
-            let slot = ReplaySlot {
-                fingerprint: read_array(&row, 1, "replay")?,
-                message_id: read_id(&row, 2)?,
-                expires_at: row.try_get(3)?,
-                is_changed: false,
-            };
+            let slot = ReplaySlot { remembered: Remembered::decode(row.try_get(1)?)?, is_changed: false };
             self.replays.insert(read_array(&row, 0, "replay")?, slot);
         }
         Ok(())
@@ -184,7 +177,7 @@ impl<'a> Group<'a> {
                     // A repeated request is answered with the state of the first.
                     wanted.extend(accept.may_exist.then_some(accept.message_id));
                     let replay = accept.replay.as_ref().and_then(|replay| self.replays.get(&replay.key));
-                    wanted.extend(replay.map(|slot| slot.message_id));
+                    wanted.extend(replay.into_iter().flat_map(|slot| slot.remembered.message_ids()));
                     let ticket = accept.ticket.as_ref().and_then(|(key, _)| self.tickets.get(&row_key(*key)));
                     wanted.extend(ticket.and_then(|slot| slot.ticket.as_ref()).map(|ticket| ticket.message_id));
                 }
@@ -229,12 +222,12 @@ impl<'a> Group<'a> {
     fn decide_acceptance(&mut self, accept: &AcceptJob) -> Accepted {
         let now = accept.now.as_unix_millis();
         if let Some(replay) = &accept.replay
-            && let Some(known) = self.replays.get(&replay.key).filter(|known| now < known.expires_at)
+            && let Some(slot) = self.replays.get(&replay.key)
         {
-            if known.fingerprint == replay.fingerprint {
-                return self.repeat(known.message_id);
+            if let Some(message_id) = slot.remembered.find(&replay.fingerprint, now) {
+                return self.repeat(message_id);
             }
-            if replay.conflict == IdConflict::Reject {
+            if replay.conflict == IdConflict::Reject && slot.remembered.is_in_use(now) {
                 return Accepted::Conflict;
             }
         }
@@ -257,8 +250,9 @@ impl<'a> Group<'a> {
         self.new_ids.insert(message_id);
         if let Some(replay) = &accept.replay {
             let expires_at = now.saturating_add(REPLAY_MILLIS);
-            let slot = ReplaySlot { fingerprint: replay.fingerprint, message_id, expires_at, is_changed: true };
-            self.replays.insert(replay.key, slot);
+            let slot = self.replays.entry(replay.key).or_default();
+            slot.remembered.push(&replay.fingerprint, message_id, expires_at);
+            slot.is_changed = true;
         }
         Accepted::New { message_id }
     }

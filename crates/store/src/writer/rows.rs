@@ -22,9 +22,8 @@ pub(super) fn ticket_row(key: &[u8; 16], ticket: &Ticket) -> String {
 pub(super) fn replay_row(key: &[u8; 16], slot: &ReplaySlot) -> String {
     let mut row = JsonRow::with_capacity(192);
     row.blob(key);
-    row.blob(&slot.fingerprint);
-    row.blob(slot.message_id.as_bytes());
-    row.integer(slot.expires_at);
+    row.integer(slot.remembered.expires_at());
+    row.blob(&slot.remembered.encode());
     row.finish()
 }
 

@@ -6,7 +6,7 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const ROLLBACK: &str = "ROLLBACK";
 
-pub(super) const SELECT_REPLAYS: &str = "SELECT replay_key, fingerprint, message_id, expires_at FROM replay \
+pub(super) const SELECT_REPLAYS: &str = "SELECT replay_key, requests FROM replay \
      WHERE replay_key IN (SELECT unhex(value) FROM json_each(?1))";
 
 pub(super) const SELECT_TICKETS: &str =
@@ -19,10 +19,10 @@ pub(super) const SELECT_MESSAGES: &str = "SELECT message_id, 1, state, attempt, 
 
 /// Rows as made by `Codec::outbox_row`.
 pub(super) const INSERT_OUTBOX: &str = "INSERT INTO outbox (message_id, api_user, class, entrance, is_otp, state, attempt, \
-     accepted_at, deadline, not_before, ticket_key, own_id_key, receiver_key, attempts, summary, content) \
+     accepted_at, deadline, not_before, ticket_key, receiver_key, attempts, summary, content) \
      SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, 'queued', 0, \
-     value ->> 5, value ->> 6, value ->> 7, unhex(value ->> 8), unhex(value ->> 9), unhex(value ->> 10), '[]', \
-     unhex(value ->> 11), unhex(value ->> 12) FROM json_each(?1)";
+     value ->> 5, value ->> 6, value ->> 7, unhex(value ->> 8), unhex(value ->> 9), '[]', \
+     unhex(value ->> 10), unhex(value ->> 11) FROM json_each(?1)";
 
 /// Rows: message id, state, attempt, not before, attempts.
 pub(super) const UPDATE_OUTBOX: &str = "UPDATE outbox SET state = c.state, attempt = c.attempt, \
@@ -32,9 +32,9 @@ pub(super) const UPDATE_OUTBOX: &str = "UPDATE outbox SET state = c.state, attem
 
 /// Rows: message id, state, reason, settled at, attempts. Sealed columns move unopened.
 pub(super) const INSERT_JOURNAL: &str = "INSERT INTO journal (message_id, api_user, class, entrance, is_otp, state, reason, \
-     accepted_at, deadline, settled_at, own_id_key, receiver_key, attempts, summary) \
+     accepted_at, deadline, settled_at, receiver_key, attempts, summary) \
      SELECT o.message_id, o.api_user, o.class, o.entrance, o.is_otp, c.value ->> 1, c.value ->> 2, \
-     o.accepted_at, o.deadline, c.value ->> 3, o.own_id_key, o.receiver_key, c.value ->> 4, o.summary \
+     o.accepted_at, o.deadline, c.value ->> 3, o.receiver_key, c.value ->> 4, o.summary \
      FROM json_each(?1) AS c CROSS JOIN outbox AS o ON o.message_id = unhex(c.value ->> 0)";
 
 /// Rows as for [`INSERT_JOURNAL`].
@@ -56,11 +56,10 @@ pub(super) const UPSERT_TICKETS: &str = "INSERT INTO ticket (ticket_key, keep_un
      SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2) FROM json_each(?1) WHERE true \
      ON CONFLICT (ticket_key) DO UPDATE SET keep_until = excluded.keep_until, record = excluded.record";
 
-/// Rows: replay key, fingerprint, message id, expires at.
-pub(super) const UPSERT_REPLAYS: &str = "INSERT INTO replay (replay_key, fingerprint, message_id, expires_at) \
-     SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), value ->> 3 FROM json_each(?1) WHERE true \
-     ON CONFLICT (replay_key) DO UPDATE SET fingerprint = excluded.fingerprint, message_id = excluded.message_id, \
-     expires_at = excluded.expires_at";
+/// Rows: replay key, expires at, requests.
+pub(super) const UPSERT_REPLAYS: &str = "INSERT INTO replay (replay_key, expires_at, requests) \
+     SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2) FROM json_each(?1) WHERE true \
+     ON CONFLICT (replay_key) DO UPDATE SET expires_at = excluded.expires_at, requests = excluded.requests";
 
 /// The youngest journal rows that a report may still change.
 pub(super) const SELECT_AWAITING_REPORT: &str = "SELECT message_id, attempts FROM \
