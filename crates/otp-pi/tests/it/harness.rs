@@ -14,27 +14,27 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// How long a condition may take before the test fails. Generous: only a failure ever waits so long.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-pub const USER: &str = "user";
-pub const PASSWORD: &str = "password";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const USER: &str = "user";
+pub(crate) const PASSWORD: &str = "password";
 
 #[expect(clippy::disallowed_methods, reason = "tests measure their own deadlines")]
-pub fn instant() -> std::time::Instant {
+pub(crate) fn instant() -> std::time::Instant {
     std::time::Instant::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "requests carry the current time as clients would")]
-pub fn unix_seconds() -> u64 {
+pub(crate) fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 #[expect(clippy::disallowed_methods, reason = "polls a condition of another process")]
-pub fn pause(duration: Duration) {
+pub(crate) fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
 
 /// Waits until `condition` has a value.
-pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let start = instant();
     loop {
         if let Some(value) = condition() {
@@ -46,7 +46,7 @@ pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The path of a program of this workspace.
-pub fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let own = Path::new(env!("CARGO_BIN_EXE_otp-pi"));
     let path = own.with_file_name(name);
     assert!(path.exists(), "{} is not built; run the tests through scripts/test", path.display());
@@ -54,14 +54,14 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 /// Emulated modems in their own process.
-pub struct Emulator {
+pub(crate) struct Emulator {
     child: Child,
     dir: TempDir,
-    pub modems: Vec<PathBuf>,
+    pub(crate) modems: Vec<PathBuf>,
 }
 
 impl Emulator {
-    pub fn start(modems: usize, extra: &[&str]) -> Self {
+    pub(crate) fn start(modems: usize, extra: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let mut child = Command::new(program("otp-pi-emulator"))
             .arg("--links")
@@ -82,7 +82,7 @@ impl Emulator {
     }
 
     /// One modem with a fault script.
-    pub fn with_script(script: &str, extra: &[&str]) -> Self {
+    pub(crate) fn with_script(script: &str, extra: &[&str]) -> Self {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), script).unwrap();
         let path = file.path().to_str().unwrap().to_owned();
@@ -90,13 +90,13 @@ impl Emulator {
     }
 
     /// Everything that went on air so far, one JSON object a PDU.
-    pub fn transmissions(&self) -> Vec<Value> {
+    pub(crate) fn transmissions(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.dir.path().join("transmissions.jsonl")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Waits for the transmission whose text holds `needle` and answers its text.
-    pub fn text_with(&self, needle: &str) -> String {
+    pub(crate) fn text_with(&self, needle: &str) -> String {
         wait_for(&format!("an SMS with {needle:?}"), || {
             let sent = self.transmissions();
             sent.iter().filter_map(|sent| sent["text"].as_str()).find(|text| text.contains(needle)).map(str::to_owned)
@@ -104,7 +104,7 @@ impl Emulator {
     }
 
     /// How often a text with `needle` went on air.
-    pub fn count(&self, needle: &str) -> usize {
+    pub(crate) fn count(&self, needle: &str) -> usize {
         self.transmissions()
             .iter()
             .filter(|sent| sent["text"].as_str().is_some_and(|text| text.contains(needle)))
@@ -120,26 +120,26 @@ impl Drop for Emulator {
 }
 
 /// A gateway in its own process.
-pub struct Gateway {
+pub(crate) struct Gateway {
     child: Child,
     dir: TempDir,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 /// What a test wants of its gateway's configuration.
-pub struct Setup {
-    pub modems: Vec<PathBuf>,
+pub(crate) struct Setup {
+    pub(crate) modems: Vec<PathBuf>,
     /// Lines put into the sections `[api]`, `[otp]`, `[sms]`, and whole sections at the end.
-    pub api: String,
-    pub otp: String,
-    pub sms: String,
-    pub modem: String,
-    pub more: String,
-    pub log: &'static str,
+    pub(crate) api: String,
+    pub(crate) otp: String,
+    pub(crate) sms: String,
+    pub(crate) modem: String,
+    pub(crate) more: String,
+    pub(crate) log: &'static str,
 }
 
 impl Setup {
-    pub fn with(emulator: &Emulator) -> Self {
+    pub(crate) fn with(emulator: &Emulator) -> Self {
         Self {
             modems: emulator.modems.clone(),
             api: String::new(),
@@ -163,11 +163,11 @@ impl Setup {
         text
     }
 
-    pub fn start(&self) -> Gateway {
+    pub(crate) fn start(&self) -> Gateway {
         self.start_in(TempDir::new().unwrap())
     }
 
-    pub fn start_in(&self, dir: TempDir) -> Gateway {
+    pub(crate) fn start_in(&self, dir: TempDir) -> Gateway {
         fs::write(dir.path().join("otp-pi.toml"), self.render(&dir.path().join("data"))).unwrap();
         let (child, address) = launch(dir.path());
         Gateway { child, dir, address }
@@ -196,47 +196,47 @@ fn launch(dir: &Path) -> (Child, SocketAddr) {
 }
 
 impl Gateway {
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Kills the process at once, as a power cut would.
-    pub fn kill(mut self) -> Stopped {
+    pub(crate) fn kill(mut self) -> Stopped {
         self.child.kill().unwrap();
         let _status = self.child.wait().unwrap();
         Stopped { dir: std::mem::replace(&mut self.dir, TempDir::new().unwrap()) }
     }
 
     /// Asks the process to end; answers its exit code.
-    pub fn terminate(&mut self) -> Option<i32> {
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
         let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(status.success());
         wait_for("the gateway's end", || self.child.try_wait().unwrap()).code()
     }
 
-    pub fn is_alive(&mut self) -> bool {
+    pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    pub fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         Client::connect(self.address)
     }
 
     /// One API request on a connection of its own.
-    pub fn ask(&self, command: &str, data: Value) -> Value {
+    pub(crate) fn ask(&self, command: &str, data: Value) -> Value {
         self.connect().ask(command, data)
     }
 
     /// Waits until the gateway says that `count` modems are ready.
-    pub fn wait_for_modems(&self, count: usize) {
+    pub(crate) fn wait_for_modems(&self, count: usize) {
         let mut client = self.connect();
         wait_for("the modems", || {
             let list = client.ask("get-modem-list", json!({}));
@@ -250,7 +250,7 @@ impl Gateway {
     }
 
     /// Waits until the message of this id has reached `state`.
-    pub fn wait_for_state(&self, message_id: &str, state: &str) -> Value {
+    pub(crate) fn wait_for_state(&self, message_id: &str, state: &str) -> Value {
         let mut client = self.connect();
         wait_for(&format!("state {state}"), || {
             let status = client.ask("get-status", json!({"message_id": message_id}));
@@ -267,50 +267,50 @@ impl Drop for Gateway {
 }
 
 /// The data of a gateway that was killed.
-pub struct Stopped {
+pub(crate) struct Stopped {
     dir: TempDir,
 }
 
 impl Stopped {
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
     /// Starts a gateway on the same data with the same configuration.
-    pub fn restart(self) -> Gateway {
+    pub(crate) fn restart(self) -> Gateway {
         let (child, address) = launch(self.dir.path());
         Gateway { child, dir: self.dir, address }
     }
 }
 
 /// An HTTP/1.1 client on one kept connection. Written here so that no library mends what the gateway does wrong.
-pub struct Client {
+pub(crate) struct Client {
     stream: BufReader<TcpStream>,
 }
 
-pub struct Response {
-    pub status: u16,
-    pub head: String,
-    pub body: Vec<u8>,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Response {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(&self.body)))
     }
 }
 
-pub fn authorization(user: &str, password: &str) -> String {
+pub(crate) fn authorization(user: &str, password: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
 }
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         Self::try_connect(address).unwrap()
     }
 
-    pub fn try_connect(address: SocketAddr) -> std::io::Result<Self> {
+    pub(crate) fn try_connect(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -318,12 +318,12 @@ impl Client {
     }
 
     /// Sends bytes as they are.
-    pub fn raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.get_mut().write_all(bytes)
     }
 
     /// Reads one response.
-    pub fn read(&mut self) -> std::io::Result<Response> {
+    pub(crate) fn read(&mut self) -> std::io::Result<Response> {
         let mut head = String::new();
         loop {
             let mut line = String::new();
@@ -346,7 +346,7 @@ impl Client {
         Ok(Response { status, head, body })
     }
 
-    pub fn request(
+    pub(crate) fn request(
         &mut self,
         method: &str,
         path: &str,
@@ -362,22 +362,23 @@ impl Client {
         self.read()
     }
 
-    pub fn post(&mut self, path: &str, body: &str) -> std::io::Result<Response> {
+    pub(crate) fn post(&mut self, path: &str, body: &str) -> std::io::Result<Response> {
         self.request("POST", path, Some(&authorization(USER, PASSWORD)), body.as_bytes())
     }
 
-    pub fn try_ask(&mut self, command: &str, data: &Value) -> std::io::Result<Value> {
+    pub(crate) fn try_ask(&mut self, command: &str, data: &Value) -> std::io::Result<Value> {
         let body = json!({"command": command, "data": data}).to_string();
         Ok(self.post("/api/otp", &body)?.json())
     }
 
-    pub fn ask(&mut self, command: &str, data: Value) -> Value {
+    #[expect(clippy::needless_pass_by_value, reason = "reads better where the request is written down")]
+    pub(crate) fn ask(&mut self, command: &str, data: Value) -> Value {
         self.try_ask(command, &data).unwrap()
     }
 }
 
 /// The first run of `length` digits in a text.
-pub fn code_in(text: &str, length: usize) -> String {
+pub(crate) fn code_in(text: &str, length: usize) -> String {
     let digits = |part: &&str| part.len() == length;
     text.split(|c: char| !c.is_ascii_digit()).find(digits).unwrap_or_else(|| panic!("no code in {text:?}")).to_owned()
 }
@@ -386,14 +387,14 @@ pub fn code_in(text: &str, length: usize) -> String {
 
 /// What a program said and how it ended.
 #[derive(Debug)]
-pub struct Ended {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs `otp-pi` with these arguments until it ends by itself.
-pub fn run_to_end(arguments: &[&str]) -> Ended {
+pub(crate) fn run_to_end(arguments: &[&str]) -> Ended {
     let out = tempfile::NamedTempFile::new().unwrap();
     let err = tempfile::NamedTempFile::new().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_otp-pi"))
@@ -420,7 +421,7 @@ pub fn run_to_end(arguments: &[&str]) -> Ended {
 
 impl Emulator {
     /// Several modems with one script.
-    pub fn scripted(modems: usize, script: &str, extra: &[&str]) -> Self {
+    pub(crate) fn scripted(modems: usize, script: &str, extra: &[&str]) -> Self {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), script).unwrap();
         let path = file.path().to_str().unwrap().to_owned();
@@ -428,12 +429,12 @@ impl Emulator {
     }
 
     /// Waits until `count` PDUs have gone on air and answers all that have.
-    pub fn wait_for_transmissions(&self, count: usize) -> Vec<Value> {
+    pub(crate) fn wait_for_transmissions(&self, count: usize) -> Vec<Value> {
         wait_for(&format!("{count} transmissions"), || Some(self.transmissions()).filter(|sent| sent.len() >= count))
     }
 
     /// The emulated modems that sent a text with `needle`, in order.
-    pub fn senders_of(&self, needle: &str) -> Vec<String> {
+    pub(crate) fn senders_of(&self, needle: &str) -> Vec<String> {
         let holds = |sent: &&Value| sent["text"].as_str().is_some_and(|text| text.contains(needle));
         self.transmissions().iter().filter(holds).map(|sent| sent["modem"].as_str().unwrap().to_owned()).collect()
     }
@@ -441,7 +442,7 @@ impl Emulator {
 
 impl Setup {
     /// Without any modem.
-    pub fn without_modems() -> Self {
+    pub(crate) fn without_modems() -> Self {
         Self {
             modems: Vec::new(),
             api: String::new(),
@@ -454,21 +455,22 @@ impl Setup {
     }
 
     /// Writes the configuration to `file`, for a data directory of that path.
-    pub fn write(&self, file: &Path, data: &Path) {
+    pub(crate) fn write(&self, file: &Path, data: &Path) {
         fs::write(file, self.render(data)).unwrap();
     }
 }
 
 impl Gateway {
     /// One request in the name of another API user, on a connection of its own.
-    pub fn ask_as(&self, user: &str, password: &str, command: &str, data: Value) -> Value {
+    #[expect(clippy::needless_pass_by_value, reason = "reads better where the request is written down")]
+    pub(crate) fn ask_as(&self, user: &str, password: &str, command: &str, data: Value) -> Value {
         let body = json!({"command": command, "data": data}).to_string();
         let login = authorization(user, password);
         self.connect().request("POST", "/api/otp", Some(&login), body.as_bytes()).unwrap().json()
     }
 
     /// Sends one SMS and waits until it is on air: what was to go out before it has gone out.
-    pub fn send_sentinel(&self, emulator: &Emulator, receiver: &str, word: &str) {
+    pub(crate) fn send_sentinel(&self, emulator: &Emulator, receiver: &str, word: &str) {
         let answer = self.ask("send-sms", json!({"receiver": receiver, "message": format!("sentinel {word}")}));
         assert_eq!(answer["response_code"], "000", "{answer}");
         emulator.text_with(&format!("sentinel {word}"));
@@ -476,11 +478,11 @@ impl Gateway {
 }
 
 #[expect(clippy::disallowed_methods, reason = "requests carry the current time as clients would")]
-pub fn unix_millis() -> u64 {
+pub(crate) fn unix_millis() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 /// Waits until the wall clock is past this time.
-pub fn wait_until_millis(time: u64) {
+pub(crate) fn wait_until_millis(time: u64) {
     wait_for("a time to pass", || (unix_millis() > time).then_some(()));
 }

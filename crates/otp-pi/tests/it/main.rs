@@ -3,6 +3,9 @@
 //! One binary for all of them, because each integration binary links the whole product again. A test here starts its own
 //! emulated modems and its own gateway on free addresses, and waits for conditions with a deadline, never for time.
 
+// Tells clippy that the helpers are tests too.
+#![cfg(test)]
+
 mod harness;
 
 mod crash;

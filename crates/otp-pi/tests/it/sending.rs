@@ -269,6 +269,9 @@ fn whole_texts(emulator: &Emulator) -> Vec<String> {
 
 #[test]
 fn long_texts_and_texts_outside_gsm_7_arrive_whole() {
+    let emulator = Emulator::start(1, &[]);
+    let gateway = with_lines(&emulator, &[""]);
+    let (mut texts, mut total) = (Vec::new(), 0);
     for (text, parts) in [
         ("Grüße von Ångström: {[~]} ^ | \\ € ñ à".to_owned(), 1),
         ("a".repeat(160), 1),
@@ -279,18 +282,22 @@ fn long_texts_and_texts_outside_gsm_7_arrive_whole() {
         (format!("{}😀 behind the seam", "ж".repeat(66)), 2),
         ("Kode Anda: 4711 \u{1F1EE}\u{1F1E9} – selesai. ".repeat(9), 5),
     ] {
-        let emulator = Emulator::start(1, &[]);
-        let gateway = with_lines(&emulator, &[""]);
-        let id = send(&gateway, PHONE, &text);
-        gateway.wait_for_state(&id, "delivered");
-        assert_eq!(whole_texts(&emulator), [text]);
-        assert_eq!(emulator.transmissions().len(), parts);
+        send(&gateway, PHONE, &text);
+        texts.push(text);
+        total += parts;
     }
+    assert_eq!(emulator.wait_for_transmissions(total).len(), total);
+    gateway.send_sentinel(&emulator, PHONE, "end");
+    texts.push("sentinel end".to_owned());
+    texts.sort();
+    let mut arrived = whole_texts(&emulator);
+    arrived.sort();
+    assert_eq!(arrived, texts);
 }
 
 #[test]
 fn on_sigterm_what_is_on_air_comes_down_and_what_waits_goes_out_after_the_restart() {
-    let emulator = Emulator::start(1, &["--air-time", "600ms"]);
+    let emulator = Emulator::start(1, &["--air-time", "900ms"]);
     let mut gateway = with_lines(&emulator, &[""]);
     let first = send(&gateway, PHONE, "on air");
     gateway.wait_for_state(&first, "sending");
@@ -306,7 +313,7 @@ fn on_sigterm_what_is_on_air_comes_down_and_what_waits_goes_out_after_the_restar
 
 #[test]
 fn what_was_on_air_when_the_power_went_is_unknown_and_what_waited_goes_out() {
-    let emulator = Emulator::start(1, &["--air-time", "600ms"]);
+    let emulator = Emulator::start(1, &["--air-time", "900ms"]);
     let gateway = with_lines(&emulator, &[""]);
     let first = send(&gateway, PHONE, "on air");
     gateway.wait_for_state(&first, "sending");
@@ -324,7 +331,7 @@ fn what_is_past_its_deadline_in_the_queue_expires_and_is_never_sent() {
     let mut setup = Setup::without_modems();
     setup.modems = vec![directory.path().join("line")];
     let gateway = setup.start();
-    let expiration = crate::harness::unix_millis() + 500;
+    let expiration = crate::harness::unix_millis() + 1_500;
     let answer = gateway.ask("send-sms", json!({"receiver": PHONE, "message": "too late", "expiration": expiration}));
     let id = answer["data"]["message_id"].as_str().unwrap();
     gateway.wait_for_state(id, "expired");
@@ -353,7 +360,7 @@ fn ask_modem(emulator: &Emulator, command: &str) -> String {
     let path = emulator.modems.first().unwrap();
     let mut line = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
     let mut reader = line.try_clone().unwrap();
-    let (said, hears) = mpsc::channel();
+    let (said, hears) = mpsc::sync_channel(64);
     std::thread::spawn(move || {
         let mut buffer = [0; 256];
         while let Ok(count) = reader.read(&mut buffer) {
@@ -417,4 +424,17 @@ fn an_idle_gateway_ends_at_once_on_sigterm() {
     let start = crate::harness::instant();
     assert_eq!(gateway.terminate(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn when_the_only_modem_in_order_refuses_it_gets_another_chance_and_the_message_waits_for_no_dead_one() {
+    let script = "[[fault]]\nwhen = \"AT+CMGS\"\ntimes = 1\naction = { cms_error = 29 }\n";
+    let emulator = Emulator::with_script(script, &[]);
+    let mut setup = Setup::with(&emulator);
+    setup.modems.push("/nowhere/line".into());
+    let gateway = setup.start();
+    gateway.wait_for_modems(1);
+    let id = send(&gateway, PHONE, "another chance");
+    let status = gateway.wait_for_state(&id, "delivered");
+    assert_eq!(attempts(&status), [pair("m0", "CMS 29"), pair("m0", "")]);
 }

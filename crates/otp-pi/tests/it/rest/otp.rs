@@ -34,6 +34,32 @@ fn a_code_arrives_on_the_phone_is_valid_once_and_then_used() {
 }
 
 #[test]
+fn codes_in_memory_follow_the_same_rules() {
+    let stage = Stage::with(|setup| setup.otp = "ticket_store = \"memory\"\nmax_attempts = 2".to_owned());
+    let code = stage.code("first");
+    assert_eq!(response_code(&stage.ask("create-otp", otp_request("first"))), "000");
+    check_refused(
+        &stage.gateway,
+        "create-otp",
+        &json!({"reference": "first", "receiver": PHONE, "message": "%s"}),
+        "1201",
+        "reference",
+    );
+    assert_eq!(stage.validate("first", &wrong(&code)), "1202");
+    assert_eq!(stage.validate("first", &code), "000");
+    assert_eq!(stage.validate("first", &code), "1202");
+    let code = stage.code("second");
+    for expected in ["1202", "1202", "1204"] {
+        assert_eq!(stage.validate("second", &wrong(&code)), expected);
+    }
+    let code = stage.code("third");
+    assert_eq!(response_code(&stage.ask("cancel-otp", json!({"reference": "third"}))), "000");
+    assert_eq!(stage.validate("third", &code), "1202");
+    stage.gateway.send_sentinel(&stage.emulator, PHONE, "end");
+    assert_eq!(stage.emulator.transmissions().len(), 4, "three codes and the sentinel");
+}
+
+#[test]
 fn a_code_outlives_a_power_cut() {
     let stage = Stage::new();
     let code = stage.code("before");
@@ -109,7 +135,7 @@ fn an_unknown_reference_is_1202_like_a_wrong_code() {
 fn after_its_expiration_a_code_is_1203() {
     let stage = Stage::new();
     stage.gateway.wait_for_modems(1);
-    let expiration = unix_millis() + 1_500;
+    let expiration = unix_millis() + 2_000;
     let mut data = otp_request("short");
     data["expiration"] = json!(expiration);
     assert_eq!(response_code(&stage.ask("create-otp", data)), "000");
@@ -178,7 +204,7 @@ fn a_guesser_cannot_tell_failures_apart_where_that_is_chosen() {
         answer["data"]["reference"].take();
         answer
     };
-    let expiration = unix_millis() + 1_200;
+    let expiration = unix_millis() + 2_000;
     let mut data = otp_request("expires");
     data["expiration"] = json!(expiration);
     assert_eq!(response_code(&stage.ask("create-otp", data)), "000");
