@@ -122,6 +122,28 @@ fn two_gateways_never_share_a_line() {
     emulator.text_with("waits");
 }
 
+#[test]
+fn inbound_sms_and_a_full_sim_disturb_no_sending() {
+    let emulator = Emulator::start(2, &[]);
+    let gateway = Setup::with(&emulator).start();
+    gateway.wait_for_modems(2);
+    // The second modem's own number: each of these comes in there. A SIM holds 20.
+    for number in 1..=30 {
+        let answer =
+            gateway.ask("send-sms", json!({"receiver": "6281100000002", "message": format!("to ourselves {number}.")}));
+        assert_eq!(answer["response_code"], "000", "{answer}");
+    }
+    emulator.text_with("to ourselves 30.");
+    // Reports wait in the network behind what the full SIM cannot take: only the sending itself is looked at.
+    for number in 1..=4 {
+        send(&gateway, &format!("goes on {number}."));
+        emulator.text_with(&format!("goes on {number}."));
+    }
+    let senders: std::collections::BTreeSet<_> = emulator.senders_of("goes on").into_iter().collect();
+    assert_eq!(senders.len(), 2, "both modems go on");
+    assert_eq!((modem_state(&gateway, "m0"), modem_state(&gateway, "m1")), ("ready".to_owned(), "ready".to_owned()));
+}
+
 // --- disk and database --------------------------------------------------------------------------------------------
 
 /// A small file system of its own, for root.
@@ -211,6 +233,37 @@ fn on_a_full_disk_requests_are_refused_nothing_is_lost_and_with_room_it_goes_on(
     }
     assert_eq!(emulator.count(&format!("squeezed {}.", accepted.len())), 0, "what was refused is not sent");
     assert_eq!(gateway.terminate(), Some(0));
+}
+
+#[test]
+fn while_the_disk_is_full_no_code_goes_on_air_and_with_room_it_does() {
+    let Some(disk) = SmallDisk::mount("6m") else {
+        return skip("while_the_disk_is_full_no_code…: mounting a small tmpfs needs root");
+    };
+    let directory = TempDir::new().unwrap();
+    let line = directory.path().join("line");
+    std::os::unix::fs::symlink(disk.path(), directory.path().join("data")).unwrap();
+    let mut setup = Setup::without_modems();
+    setup.modems = vec![line.clone()];
+    let gateway = setup.start_in(directory);
+    let otp = json!({"reference": "r", "receiver": PHONE, "message": "patient %s"});
+    assert_eq!(gateway.ask("create-otp", otp)["response_code"], "000");
+    disk.fill();
+    // What SQLite has already reserved is used up first.
+    wait_for("a refusal", || {
+        let answer = gateway
+            .ask("block-msisdn", json!({"receiver": format!("0812{}", crate::harness::unix_millis() % 100_000_000)}));
+        (answer["response_code"] == "1501").then_some(())
+    });
+    let emulator = Emulator::start(1, &[]);
+    std::os::unix::fs::symlink(emulator.modems.first().unwrap(), &line).unwrap();
+    wait_for("an attempt that is not begun", || gateway.log().contains("could not be made durable").then_some(()));
+    assert_eq!(emulator.transmissions().len(), 0, "the attempt was not durable");
+    disk.make_room();
+    let code = crate::harness::code_in(&emulator.text_with("patient "), 6);
+    let answer = gateway.ask("validate-otp", json!({"reference": "r", "receiver": PHONE, "otp": code}));
+    assert_eq!(answer["response_code"], "000", "{answer}");
+    assert_eq!(emulator.count("patient"), 1);
 }
 
 #[test]
@@ -315,6 +368,32 @@ fn a_database_that_another_program_holds_is_said_to_be_locked() {
     sqlite.wait().unwrap();
     assert_eq!(ended.code, Some(1));
     assert!(complaint(&ended).contains("locked by another program"), "{}", ended.stderr);
+}
+
+#[test]
+fn while_another_program_holds_the_database_requests_are_refused_and_then_it_goes_on() {
+    let gateway = Setup::without_modems().start();
+    assert_eq!(gateway.ask("block-msisdn", json!({"receiver": PHONE}))["response_code"], "000");
+    let program = "import sqlite3,sys\nc=sqlite3.connect(sys.argv[1],isolation_level=None)\n\
+                   c.execute('BEGIN IMMEDIATE')\nprint('held',flush=True)\nsys.stdin.read()\nc.execute('ROLLBACK')";
+    let sqlite = Command::new("python3")
+        .args(["-c", program])
+        .arg(database(&gateway.dir().join("data")))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut sqlite) = sqlite else {
+        return skip("while_another_program_holds_the_database…: needs python3");
+    };
+    let mut held = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(sqlite.stdout.take().unwrap()), &mut held).unwrap();
+    assert_eq!(held, "held\n");
+    let refused = gateway.ask("unblock-msisdn", json!({"receiver": PHONE}));
+    assert_eq!(refused["response_code"], "1501", "{refused}");
+    assert!(refused["error"].as_str().unwrap().contains("locked"), "{refused}");
+    drop(sqlite.stdin.take());
+    sqlite.wait().unwrap();
+    assert_eq!(gateway.ask("unblock-msisdn", json!({"receiver": PHONE}))["response_code"], "000");
 }
 
 #[test]
