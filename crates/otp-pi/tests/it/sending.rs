@@ -438,3 +438,21 @@ fn when_the_only_modem_in_order_refuses_it_gets_another_chance_and_the_message_w
     let status = gateway.wait_for_state(&id, "delivered");
     assert_eq!(attempts(&status), [pair("m0", "CMS 29"), pair("m0", "")]);
 }
+
+#[test]
+fn what_does_not_come_down_within_the_drain_timeout_is_unknown_and_not_sent_again() {
+    let emulator = Emulator::start(1, &["--air-time", "1500ms"]);
+    let gateway = with_lines(&emulator, &[""]);
+    let file = gateway.dir().join("otp-pi.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("drain_timeout = \"100ms\"\n{text}")).unwrap();
+    let mut gateway = gateway.kill().restart();
+    gateway.wait_for_modems(1);
+    let id = send(&gateway, PHONE, "too long on air");
+    gateway.wait_for_state(&id, "sending");
+    assert_eq!(gateway.terminate(), Some(0));
+    let gateway = gateway.kill().restart();
+    assert_eq!(state_of(&gateway, &id), "unknown");
+    gateway.send_sentinel(&emulator, PHONE, "end");
+    assert_eq!(emulator.count("too long on air"), 1);
+}
