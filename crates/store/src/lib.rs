@@ -24,6 +24,7 @@ mod settings;
 mod status;
 mod status_read;
 mod store;
+mod store_admin;
 pub mod tickets;
 mod writer;
 

@@ -6,16 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::blocklist::BlockEntry;
 use domain::clock::{Clock, WallTime};
 use domain::message::MessageId;
 use domain::otp::{Guess, PepperRing, ReserveOutcome, TicketKey, Verdict};
-use domain::receiver::{Msisdn, Receiver};
-use domain::secret::SecretText;
 use sqlx::SqlitePool;
 
 use crate::acceptance::{Acceptance, Accepted};
-use crate::api_user::ApiUser;
 use crate::blocklist::SharedBlocklist;
 use crate::change::{BeginAttempt, Change, Report, Reported};
 use crate::codec::Codec;
@@ -28,7 +24,7 @@ use crate::status::{StatusKey, StatusRecord};
 use crate::tickets::{MemoryTickets, SqliteTickets, TicketStore};
 use crate::writer::Writer;
 use crate::writer::job::{AcceptJob, Job, Mailbox, RareStep, Slot};
-use crate::{accounts, db, outbox_read, retention, status_read};
+use crate::{db, outbox_read, retention, status_read};
 
 /// The store's handle.
 #[derive(Clone)]
@@ -261,115 +257,6 @@ impl Store {
         self.inner.mailbox.ask(|answer| Job::Report { report: Box::new(report), answer }).await
     }
 
-    /// Blocks a number, durably.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing has changed then.
-    pub async fn block(&self, msisdn: Msisdn) -> Result<(), StoreError> {
-        self.set_blocked(msisdn, true).await
-    }
-
-    /// Unblocks a number, durably; it stays listed.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing has changed then.
-    pub async fn unblock(&self, msisdn: Msisdn) -> Result<(), StoreError> {
-        self.set_blocked(msisdn, false).await
-    }
-
-    async fn set_blocked(&self, msisdn: Msisdn, is_active: bool) -> Result<(), StoreError> {
-        let entry = BlockEntry { msisdn, is_active, changed_at: self.inner.clock.now() };
-        let (row_key, sealed) = self.inner.codec.blocked_row(msisdn)?;
-        self.rare(RareStep::SetBlocked { row_key, sealed, entry }).await
-    }
-
-    /// Takes a number off the block list, durably.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing has changed then.
-    pub async fn delete_blocked(&self, msisdn: Msisdn) -> Result<(), StoreError> {
-        let row_key = self.inner.codec.receiver_key(msisdn.expose());
-        self.rare(RareStep::DeleteBlocked { row_key, msisdn }).await
-    }
-
-    /// Tells whether nothing may be sent to the receiver. Answers from memory.
-    #[must_use]
-    pub fn is_blocked(&self, receiver: &Receiver) -> bool {
-        self.inner.blocklist.is_blocked(receiver)
-    }
-
-    /// The block list, by number, unblocked entries included.
-    #[must_use]
-    pub fn blocked_entries(&self) -> Vec<BlockEntry> {
-        self.inner.blocklist.entries()
-    }
-
-    /// All API users, by name.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn api_users(&self) -> Result<Vec<ApiUser>, StoreError> {
-        accounts::list(&self.inner.reader).await
-    }
-
-    /// The API user of that name.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn find_api_user(&self, username: &str) -> Result<Option<ApiUser>, StoreError> {
-        accounts::find(&self.inner.reader, username).await
-    }
-
-    /// Adds or replaces an API user, durably.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing has changed then.
-    pub async fn put_api_user(&self, user: ApiUser) -> Result<(), StoreError> {
-        self.rare(RareStep::PutApiUser(user)).await
-    }
-
-    /// Deletes an API user, durably.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing has changed then.
-    pub async fn delete_api_user(&self, username: &str) -> Result<(), StoreError> {
-        self.rare(RareStep::DeleteApiUser(username.to_owned())).await
-    }
-
-    /// Stores a setting in clear.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing has changed then.
-    pub async fn put_setting(&self, key: &str, value: &str) -> Result<(), StoreError> {
-        let step = RareStep::PutSetting { key: key.to_owned(), is_sealed: false, value: value.as_bytes().to_vec() };
-        self.rare(step).await
-    }
-
-    /// Stores a secret setting, sealed.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing has changed then.
-    pub async fn put_secret_setting(&self, key: &str, value: &SecretText) -> Result<(), StoreError> {
-        let value = self.inner.codec.seal_setting(key, value)?;
-        self.rare(RareStep::PutSetting { key: key.to_owned(), is_sealed: true, value }).await
-    }
-
-    /// The value of a setting, secret or not.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn find_setting(&self, key: &str) -> Result<Option<SecretText>, StoreError> {
-        accounts::find_setting(&self.inner.reader, &self.inner.codec, key).await
-    }
-
-    /// Deletes a setting.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing has changed then.
-    pub async fn delete_setting(&self, key: &str) -> Result<(), StoreError> {
-        self.rare(RareStep::DeleteSetting(key.to_owned())).await
-    }
-
     /// Deletes what is older or more than [`crate::Retention`] allows, in small commits. To be run every few minutes.
     ///
     /// # Errors
@@ -384,7 +271,7 @@ impl Store {
         self.rare(RareStep::LimitPages(pages)).await.expect("a pragma never fails");
     }
 
-    async fn rare(&self, step: RareStep) -> Result<(), StoreError> {
+    pub(crate) async fn rare(&self, step: RareStep) -> Result<(), StoreError> {
         self.inner.mailbox.ask(|answer| Job::Rare { step: Box::new(step), answer }).await.map(|_| ())
     }
 }

@@ -4,22 +4,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::clock::WallTime;
 use domain::message::{MessageId, MessageState};
-use domain::otp::{ReserveOutcome, Ticket, TicketKey, Verdict};
-use sqlx::{Row, SqliteConnection};
+use domain::otp::{ReserveOutcome, Ticket};
+use sqlx::SqliteConnection;
 
-use super::job::{AcceptJob, Job, TicketStep};
+use super::job::{AcceptJob, Job};
 use super::message::{Place, Tracked};
 use super::reports::ReportIndex;
-use super::rows::{execute, read_array, read_message, replay_row, select, ticket_row};
+use super::rows::{execute, replay_row, row_key, ticket_row};
 use super::{rare, statements as sql};
 use crate::acceptance::{Accepted, IdConflict};
 use crate::change::{Change, Report, Reported};
 use crate::codec::{Codec, JsonRows};
 use crate::error::StoreError;
 use crate::replay::Remembered;
-use crate::tickets::record;
 
 /// How long the first answer of a request with its own id is given again.
 const REPLAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
@@ -27,35 +25,30 @@ const REPLAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// national and international form.
 const TAIL_DIGITS: usize = 7;
 
-/// The stored form of a ticket key: 128 bits find a row as surely as 256 and halve the index.
-fn row_key(key: TicketKey) -> [u8; 16] {
-    key.as_bytes().first_chunk::<16>().copied().unwrap_or_default()
-}
-
 #[derive(Debug, Default)]
-struct TicketSlot {
-    ticket: Option<Ticket>,
-    is_changed: bool,
+pub(super) struct TicketSlot {
+    pub(super) ticket: Option<Ticket>,
+    pub(super) is_changed: bool,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct ReplaySlot {
     pub(super) remembered: Remembered,
-    is_changed: bool,
+    pub(super) is_changed: bool,
 }
 
 /// Everything a group knows and wants.
 #[derive(Debug)]
 pub(super) struct Group<'a> {
     codec: &'a Codec,
-    reports: &'a ReportIndex,
-    replays: HashMap<[u8; 16], ReplaySlot>,
-    tickets: HashMap<[u8; 16], TicketSlot>,
-    messages: HashMap<MessageId, Tracked>,
+    pub(super) reports: &'a ReportIndex,
+    pub(super) replays: HashMap<[u8; 16], ReplaySlot>,
+    pub(super) tickets: HashMap<[u8; 16], TicketSlot>,
+    pub(super) messages: HashMap<MessageId, Tracked>,
     new_rows: JsonRows,
     new_ids: HashSet<MessageId>,
-    verified: JsonRows,
-    verified_at: i64,
+    pub(super) verified: JsonRows,
+    pub(super) verified_at: i64,
 }
 
 /// What memory must learn after the commit.
@@ -109,90 +102,6 @@ impl<'a> Group<'a> {
             }
         }
         Ok(effects)
-    }
-
-    async fn load_replays(&mut self, connection: &mut SqliteConnection, jobs: &[Job]) -> Result<(), StoreError> {
-        let mut keys = JsonRows::default();
-        for job in jobs {
-            if let Job::Accept(accept) = job
-                && let Some(replay) = &accept.replay
-            {
-                keys.push_blob(&replay.key);
-            }
-        }
-        for row in select(connection, sql::SELECT_REPLAYS, keys).await? {
-            let slot = ReplaySlot { remembered: Remembered::decode(row.try_get(1)?)?, is_changed: false };
-            self.replays.insert(read_array(&row, 0, "replay")?, slot);
-        }
-        Ok(())
-    }
-
-    async fn load_tickets(
-        &mut self,
-        connection: &mut SqliteConnection,
-        changes: &[Change],
-        jobs: &[Job],
-    ) -> Result<(), StoreError> {
-        let of_changes = changes.iter().filter_map(|change| match change {
-            Change::NotSent { remove_tag, .. } => *remove_tag,
-            Change::Sent { .. } | Change::Unknown { .. } | Change::Final { .. } => None,
-        });
-        let of_jobs = jobs.iter().filter_map(|job| match job {
-            Job::Accept(accept) => accept.ticket.as_ref().map(|(key, _)| *key),
-            Job::Begin { begin, .. } => begin.ticket.as_ref().map(|(key, _)| *key),
-            Job::Ticket { key, .. } => Some(*key),
-            Job::Report { .. } | Job::Rare { .. } => None,
-        });
-        let mut keys = JsonRows::default();
-        for key in of_changes.chain(of_jobs).map(row_key) {
-            if self.tickets.insert(key, TicketSlot::default()).is_none() {
-                keys.push_blob(&key);
-            }
-        }
-        for row in select(connection, sql::SELECT_TICKETS, keys).await? {
-            let bytes: &[u8] = row.try_get(1)?;
-            let ticket = record::decode(bytes).ok_or(StoreError::Unreadable { table: "ticket" })?;
-            let slot = TicketSlot { ticket: Some(ticket), is_changed: false };
-            self.tickets.insert(read_array(&row, 0, "ticket")?, slot);
-        }
-        Ok(())
-    }
-
-    async fn load_messages(
-        &mut self,
-        connection: &mut SqliteConnection,
-        changes: &[Change],
-        jobs: &[Job],
-    ) -> Result<(), StoreError> {
-        let mut wanted: HashSet<MessageId> = changes.iter().map(Change::message_id).collect();
-        for job in jobs {
-            match job {
-                Job::Begin { begin, .. } => {
-                    wanted.insert(begin.message_id);
-                }
-                Job::Report { report, .. } => {
-                    wanted.extend(self.reports.candidates(&report.modem, report.message_reference));
-                }
-                Job::Accept(accept) => {
-                    // A repeated request is answered with the state of the first.
-                    wanted.extend(accept.may_exist.then_some(accept.message_id));
-                    let replay = accept.replay.as_ref().and_then(|replay| self.replays.get(&replay.key));
-                    wanted.extend(replay.into_iter().flat_map(|slot| slot.remembered.message_ids()));
-                    let ticket = accept.ticket.as_ref().and_then(|(key, _)| self.tickets.get(&row_key(*key)));
-                    wanted.extend(ticket.and_then(|slot| slot.ticket.as_ref()).map(|ticket| ticket.message_id));
-                }
-                Job::Ticket { .. } | Job::Rare { .. } => {}
-            }
-        }
-        let mut ids = JsonRows::default();
-        for id in &wanted {
-            ids.push_blob(id.as_bytes());
-        }
-        for row in select(connection, sql::SELECT_MESSAGES, ids).await? {
-            let tracked = read_message(&row)?;
-            self.messages.insert(tracked.id, tracked);
-        }
-        Ok(())
     }
 
     fn apply_change(&mut self, change: &Change) {
@@ -277,57 +186,6 @@ impl<'a> Group<'a> {
             slot.is_changed = true;
         }
         message.begin(begin)
-    }
-
-    fn ticket_step(&mut self, key: TicketKey, step: &mut TicketStep) {
-        let slot = self.tickets.entry(row_key(key)).or_default();
-        match step {
-            TicketStep::Reserve { reservation, now, answer } => {
-                let outcome = Ticket::reserve(slot.ticket.as_ref(), reservation, *now);
-                if let ReserveOutcome::New(ticket) | ReserveOutcome::Resent(ticket) = &outcome {
-                    *slot = TicketSlot { ticket: Some(ticket.clone()), is_changed: true };
-                }
-                answer.set(outcome);
-            }
-            TicketStep::PutTag { entry, answer } => {
-                let was_put = slot.ticket.as_mut().is_some_and(|ticket| ticket.put_tag(*entry));
-                slot.is_changed |= was_put;
-                answer.set(was_put);
-            }
-            TicketStep::RemoveTag { attempt, answer } => {
-                let was_there = slot.ticket.as_mut().is_some_and(|ticket| ticket.remove_tag(*attempt));
-                slot.is_changed |= was_there;
-                answer.set(was_there);
-            }
-            TicketStep::HasTag { attempt, answer } => {
-                answer.set(slot.ticket.as_ref().is_some_and(|ticket| ticket.has_tag(*attempt)));
-            }
-            TicketStep::Validate { guess, now, answer } => {
-                let Some(ticket) = slot.ticket.as_mut() else { return answer.set(Verdict::NoCode) };
-                let verdict = ticket.validate(guess, *now);
-                slot.is_changed |= matches!(verdict, Verdict::Valid | Verdict::Wrong { .. });
-                if verdict == Verdict::Valid {
-                    Self::note_verified(&mut self.verified, &mut self.verified_at, ticket, *now);
-                }
-                answer.set(verdict);
-            }
-            TicketStep::Cancel { now, answer } => {
-                let cancelled = slot.ticket.as_mut().and_then(|ticket| ticket.cancel(*now));
-                slot.is_changed |= cancelled.is_some();
-                answer.set(cancelled);
-            }
-            TicketStep::FindMessage { answer } => answer.set(slot.ticket.as_ref().map(|ticket| ticket.message_id)),
-        }
-    }
-
-    /// The right code proves the arrival of its message, when there is only one that it can have come from.
-    fn note_verified(verified: &mut JsonRows, verified_at: &mut i64, ticket: &Ticket, now: WallTime) {
-        if let Some((first, rest)) = ticket.tags.split_first()
-            && rest.iter().all(|entry| entry.attempt.message_id == first.attempt.message_id)
-        {
-            verified.push_blob(first.attempt.message_id.as_bytes());
-            *verified_at = now.as_unix_millis();
-        }
     }
 
     fn report(&mut self, report: &Report) -> Option<Reported> {

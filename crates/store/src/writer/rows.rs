@@ -1,6 +1,6 @@
 //! Rows of a group on their way into statements and out of them.
 
-use domain::otp::Ticket;
+use domain::otp::{Ticket, TicketKey};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -10,6 +10,11 @@ use crate::codec::{JsonRow, JsonRows};
 use crate::error::StoreError;
 use crate::outbox_read::read_id;
 use crate::tickets::record;
+
+/// The stored form of a ticket key: 128 bits find a row as surely as 256 and halve the index.
+pub(super) fn row_key(key: TicketKey) -> [u8; 16] {
+    key.as_bytes().first_chunk::<16>().copied().unwrap_or_default()
+}
 
 pub(super) fn ticket_row(key: &[u8; 16], ticket: &Ticket) -> String {
     let mut row = JsonRow::with_capacity(700);

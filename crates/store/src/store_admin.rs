@@ -1,0 +1,122 @@
+//! The handle's half for people: block list, API users, settings. Seldom asked, durable when answered.
+
+use domain::blocklist::BlockEntry;
+use domain::receiver::{Msisdn, Receiver};
+use domain::secret::SecretText;
+
+use crate::accounts;
+use crate::api_user::ApiUser;
+use crate::error::StoreError;
+use crate::store::Store;
+use crate::writer::job::RareStep;
+
+impl Store {
+    /// Blocks a number, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn block(&self, msisdn: Msisdn) -> Result<(), StoreError> {
+        self.set_blocked(msisdn, true).await
+    }
+
+    /// Unblocks a number, durably; it stays listed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn unblock(&self, msisdn: Msisdn) -> Result<(), StoreError> {
+        self.set_blocked(msisdn, false).await
+    }
+
+    async fn set_blocked(&self, msisdn: Msisdn, is_active: bool) -> Result<(), StoreError> {
+        let entry = BlockEntry { msisdn, is_active, changed_at: self.inner.clock.now() };
+        let (row_key, sealed) = self.inner.codec.blocked_row(msisdn)?;
+        self.rare(RareStep::SetBlocked { row_key, sealed, entry }).await
+    }
+
+    /// Takes a number off the block list, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn delete_blocked(&self, msisdn: Msisdn) -> Result<(), StoreError> {
+        let row_key = self.inner.codec.receiver_key(msisdn.expose());
+        self.rare(RareStep::DeleteBlocked { row_key, msisdn }).await
+    }
+
+    /// Tells whether nothing may be sent to the receiver. Answers from memory.
+    #[must_use]
+    pub fn is_blocked(&self, receiver: &Receiver) -> bool {
+        self.inner.blocklist.is_blocked(receiver)
+    }
+
+    /// The block list, by number, unblocked entries included.
+    #[must_use]
+    pub fn blocked_entries(&self) -> Vec<BlockEntry> {
+        self.inner.blocklist.entries()
+    }
+
+    /// All API users, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn api_users(&self) -> Result<Vec<ApiUser>, StoreError> {
+        accounts::list(&self.inner.reader).await
+    }
+
+    /// The API user of that name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_api_user(&self, username: &str) -> Result<Option<ApiUser>, StoreError> {
+        accounts::find(&self.inner.reader, username).await
+    }
+
+    /// Adds or replaces an API user, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn put_api_user(&self, user: ApiUser) -> Result<(), StoreError> {
+        self.rare(RareStep::PutApiUser(user)).await
+    }
+
+    /// Deletes an API user, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn delete_api_user(&self, username: &str) -> Result<(), StoreError> {
+        self.rare(RareStep::DeleteApiUser(username.to_owned())).await
+    }
+
+    /// Stores a setting in clear.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn put_setting(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        let step = RareStep::PutSetting { key: key.to_owned(), is_sealed: false, value: value.as_bytes().to_vec() };
+        self.rare(step).await
+    }
+
+    /// Stores a secret setting, sealed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn put_secret_setting(&self, key: &str, value: &SecretText) -> Result<(), StoreError> {
+        let value = self.inner.codec.seal_setting(key, value)?;
+        self.rare(RareStep::PutSetting { key: key.to_owned(), is_sealed: true, value }).await
+    }
+
+    /// The value of a setting, secret or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_setting(&self, key: &str) -> Result<Option<SecretText>, StoreError> {
+        accounts::find_setting(&self.inner.reader, &self.inner.codec, key).await
+    }
+
+    /// Deletes a setting.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn delete_setting(&self, key: &str) -> Result<(), StoreError> {
+        self.rare(RareStep::DeleteSetting(key.to_owned())).await
+    }
+}

@@ -1,0 +1,106 @@
+//! What a group reads before it decides: every row that its changes and jobs touch, one select a table.
+
+use std::collections::HashSet;
+
+use domain::message::MessageId;
+use sqlx::{Row, SqliteConnection};
+
+use super::group::{Group, ReplaySlot, TicketSlot};
+use super::job::Job;
+use super::rows::{read_array, read_message, row_key, select};
+use super::statements as sql;
+use crate::change::Change;
+use crate::codec::JsonRows;
+use crate::error::StoreError;
+use crate::replay::Remembered;
+use crate::tickets::record;
+
+impl Group<'_> {
+    pub(super) async fn load_replays(
+        &mut self,
+        connection: &mut SqliteConnection,
+        jobs: &[Job],
+    ) -> Result<(), StoreError> {
+        let mut keys = JsonRows::default();
+        for job in jobs {
+            if let Job::Accept(accept) = job
+                && let Some(replay) = &accept.replay
+            {
+                keys.push_blob(&replay.key);
+            }
+        }
+        for row in select(connection, sql::SELECT_REPLAYS, keys).await? {
+            let slot = ReplaySlot { remembered: Remembered::decode(row.try_get(1)?)?, is_changed: false };
+            self.replays.insert(read_array(&row, 0, "replay")?, slot);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn load_tickets(
+        &mut self,
+        connection: &mut SqliteConnection,
+        changes: &[Change],
+        jobs: &[Job],
+    ) -> Result<(), StoreError> {
+        let of_changes = changes.iter().filter_map(|change| match change {
+            Change::NotSent { remove_tag, .. } => *remove_tag,
+            Change::Sent { .. } | Change::Unknown { .. } | Change::Final { .. } => None,
+        });
+        let of_jobs = jobs.iter().filter_map(|job| match job {
+            Job::Accept(accept) => accept.ticket.as_ref().map(|(key, _)| *key),
+            Job::Begin { begin, .. } => begin.ticket.as_ref().map(|(key, _)| *key),
+            Job::Ticket { key, .. } => Some(*key),
+            Job::Report { .. } | Job::Rare { .. } => None,
+        });
+        let mut keys = JsonRows::default();
+        for key in of_changes.chain(of_jobs).map(row_key) {
+            if self.tickets.insert(key, TicketSlot::default()).is_none() {
+                keys.push_blob(&key);
+            }
+        }
+        for row in select(connection, sql::SELECT_TICKETS, keys).await? {
+            let bytes: &[u8] = row.try_get(1)?;
+            let ticket = record::decode(bytes).ok_or(StoreError::Unreadable { table: "ticket" })?;
+            let slot = TicketSlot { ticket: Some(ticket), is_changed: false };
+            self.tickets.insert(read_array(&row, 0, "ticket")?, slot);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn load_messages(
+        &mut self,
+        connection: &mut SqliteConnection,
+        changes: &[Change],
+        jobs: &[Job],
+    ) -> Result<(), StoreError> {
+        let mut wanted: HashSet<MessageId> = changes.iter().map(Change::message_id).collect();
+        for job in jobs {
+            match job {
+                Job::Begin { begin, .. } => {
+                    wanted.insert(begin.message_id);
+                }
+                Job::Report { report, .. } => {
+                    wanted.extend(self.reports.candidates(&report.modem, report.message_reference));
+                }
+                Job::Accept(accept) => {
+                    // A repeated request is answered with the state of the first.
+                    wanted.extend(accept.may_exist.then_some(accept.message_id));
+                    let replay = accept.replay.as_ref().and_then(|replay| self.replays.get(&replay.key));
+                    wanted.extend(replay.into_iter().flat_map(|slot| slot.remembered.message_ids()));
+                    let ticket = accept.ticket.as_ref().and_then(|(key, _)| self.tickets.get(&row_key(*key)));
+                    wanted.extend(ticket.and_then(|slot| slot.ticket.as_ref()).map(|ticket| ticket.message_id));
+                }
+                Job::Ticket { .. } | Job::Rare { .. } => {}
+            }
+        }
+        let mut ids = JsonRows::default();
+        for id in &wanted {
+            ids.push_blob(id.as_bytes());
+        }
+        for row in select(connection, sql::SELECT_MESSAGES, ids).await? {
+            let tracked = read_message(&row)?;
+            self.messages.insert(tracked.id, tracked);
+        }
+        Ok(())
+    }
+}

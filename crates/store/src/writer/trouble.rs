@@ -1,0 +1,93 @@
+//! When a commit fails, and when the end comes: nothing recorded is lost without a word.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Writer;
+use super::job::Job;
+use crate::change::Change;
+use crate::db;
+use crate::error::{StoreError, WriterError};
+
+/// How long after a failed commit the recorded changes are tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How long the end waits for callers that hold a slot.
+const SLOTS_WAIT: Duration = Duration::from_secs(2);
+/// Tries of the last commit before recorded changes are given up.
+const LAST_TRIES: u32 = 5;
+
+impl Writer {
+    /// One commit each, so that a row that cannot be read or written fails its own job only.
+    pub(super) async fn commit_singly(&mut self, changes: Vec<Change>, jobs: &mut Vec<Job>) {
+        for change in changes {
+            if let Err(error) = self.commit(std::slice::from_ref(&change), &mut []).await {
+                self.keep_for_later(vec![change], &error);
+            }
+        }
+        for mut job in jobs.drain(..) {
+            let committed = self.commit(&[], std::slice::from_mut(&mut job)).await;
+            self.answer_one(job, &committed);
+        }
+    }
+
+    /// Changes outlive a full disk or a lock; one that the database refuses for its own sake is dropped.
+    pub(super) fn keep_for_later(&mut self, changes: Vec<Change>, error: &StoreError) {
+        if is_about_a_row(error) {
+            for change in &changes {
+                tracing::error!(message.id = %change.message_id(), %error, "a recorded change is lost");
+            }
+        } else if !changes.is_empty() {
+            self.changes.extend(changes);
+            self.changes_due = Some(Instant::now() + RETRY_AFTER);
+        }
+    }
+
+    /// Takes what is left, commits it, closes the database.
+    pub(super) async fn finish(mut self) -> Result<(), WriterError> {
+        self.inbox.jobs.close();
+        self.inbox.changes.close();
+        let deadline = Instant::now() + SLOTS_WAIT;
+        while let Ok(Some(job)) = tokio::time::timeout_at(deadline, self.inbox.jobs.recv()).await {
+            self.jobs.push(job);
+            self.work().await;
+        }
+        let mut tries = 0;
+        let mut outcome = Ok(());
+        loop {
+            while let Ok(change) = self.inbox.changes.try_recv() {
+                self.changes.push(change);
+            }
+            if self.changes.is_empty() {
+                break;
+            }
+            let changes = std::mem::take(&mut self.changes);
+            let Err(source) = self.commit(&changes, &mut []).await else { continue };
+            tries += 1;
+            if tries < LAST_TRIES && source.is_transient() {
+                self.changes = changes;
+                tokio::time::sleep(RETRY_AFTER).await;
+            } else {
+                outcome = Err(WriterError::ChangesLost { count: changes.len(), source });
+                break;
+            }
+        }
+        self.checkpoint().await;
+        if let Err(error) = db::close(self.connection).await {
+            tracing::warn!(%error, "the database was not closed in good order; the next start recovers it");
+        }
+        outcome
+    }
+}
+
+/// True for errors that belong to one job of the group and not to the disk.
+pub(super) fn is_about_a_row(error: &StoreError) -> bool {
+    match error {
+        StoreError::Database(_) | StoreError::Unreadable { .. } => true,
+        StoreError::DiskFull
+        | StoreError::Locked
+        | StoreError::Closed
+        | StoreError::Randomness
+        | StoreError::Damaged => false,
+    }
+}
