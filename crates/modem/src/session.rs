@@ -111,6 +111,9 @@ pub(crate) struct Session {
     quiet_from: Instant,
     awaited_pdu: Option<AwaitedPdu>,
     is_initialised: bool,
+    /// Whether the modem said OK to `AT+CMGF=0` since the conversation was last in doubt; without it a PDU could be
+    /// taken for a text and its length for a number.
+    is_in_pdu_mode: bool,
     /// Storage that `AT+CMGR` reads from, once known.
     storage: Option<String>,
     /// Under which name the PIN memory knows the SIM.
@@ -136,6 +139,7 @@ impl Session {
             quiet_from: now,
             awaited_pdu: None,
             is_initialised: false,
+            is_in_pdu_mode: false,
             storage: None,
             card,
             card_retries: 0,

@@ -83,6 +83,7 @@ impl Session {
             Step::PinState => self.pin_state_answered(&lines, outcome, now),
             Step::PinTries(way) => self.pin_tries_answered(way, &lines),
             Step::EnterPin => self.pin_answered(outcome),
+            Step::PduMode => self.pdu_mode_answered(outcome),
             Step::Routing(way) => self.routing_answered(way, outcome),
             Step::ServiceCenter => self.status.smsc = answers::service_center(&lines).or(self.status.smsc.take()),
             Step::Storage => self.storage = answers::storage(&lines),
@@ -116,7 +117,6 @@ impl Session {
             | Step::Verbose
             | Step::NumericErrors
             | Step::Charset
-            | Step::PduMode
             | Step::Service
             | Step::RegistrationUrc
             | Step::SetServiceCenter
@@ -131,7 +131,7 @@ impl Session {
             outcome,
             Outcome::Final(FinalResult::Cme(ErrorCode::Cme(14 | 515)) | FinalResult::Cms(ErrorCode::Cms(314)))
         );
-        is_setting && is_busy && !self.is_initialised && self.card_retries < CARD_BUSY_TRIES
+        is_setting && is_busy && (!self.is_initialised || *step == Step::PduMode) && self.card_retries < CARD_BUSY_TRIES
     }
 
     fn wait_for_card(&mut self, step: Step, now: Instant) {
@@ -143,11 +143,25 @@ impl Session {
     fn note_refusal(&self, step: &Step, outcome: Outcome) {
         if !outcome.is_ok() {
             let verb = step.verb();
-            if matches!(step, Step::PduMode | Step::SetServiceCenter) {
+            if matches!(step, Step::SetServiceCenter) {
                 tracing::warn!(modem.name = %self.settings.name, "the modem refuses {verb}");
             } else {
                 tracing::debug!(modem.name = %self.settings.name, "the modem refuses {verb}");
             }
+        }
+    }
+
+    /// Takes the answer to `AT+CMGF=0`, without which nothing is ever sent.
+    fn pdu_mode_answered(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Final(FinalResult::Ok) => {
+                self.is_in_pdu_mode = true;
+                if self.is_initialised {
+                    self.settle_phase();
+                }
+            }
+            Outcome::TimedOut => self.steps.push_front(Step::PduMode),
+            Outcome::Final(_) => self.stuck(Phase::Starting, "the modem refuses pdu mode"),
         }
     }
 
@@ -310,6 +324,10 @@ impl Session {
 
     /// Says whether an initialised modem can send.
     fn settle_phase(&mut self) {
+        if !self.is_in_pdu_mode {
+            self.add_step(Step::PduMode);
+            return;
+        }
         let is_registered = self.status.registration.is_registered();
         let phase = if is_registered { Phase::Ready } else { Phase::NotRegistered };
         if self.status.phase != phase {
@@ -320,7 +338,7 @@ impl Session {
 
     /// Stays here until a person helped; the SIM is looked at again at every poll.
     fn stuck(&mut self, phase: Phase, detail: &'static str) {
-        if self.status.phase != phase {
+        if self.status.detail.as_deref() != Some(detail) {
             tracing::warn!(modem.name = %self.settings.name, "the modem cannot be used: {detail}");
         }
         self.status.phase = phase;

@@ -46,6 +46,7 @@ impl Session {
             self.status.phase = Phase::Recovering;
         }
         self.status.recoveries += 1;
+        self.is_in_pdu_mode = false;
         self.settle(1, now);
     }
 
@@ -55,6 +56,7 @@ impl Session {
         self.fail_submission(why);
         self.status.phase = Phase::Starting;
         self.is_initialised = false;
+        self.is_in_pdu_mode = false;
         self.steps.clear();
         self.storage = None;
         self.pause_until = None;
