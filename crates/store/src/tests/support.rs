@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Acceptance, Accepted, BeginAttempt, Change, Content, Keys, NewMessage, OpenError, Settings, StatusRecord, Store,
-    TicketStoreKind, UnknownPolicy, WriterError,
+    TicketStoreKind, UnknownPolicy, Writer, WriterError,
 };
 
 pub(crate) const NOW: WallTime = WallTime::from_unix_millis(1_790_000_000_000);
@@ -56,11 +56,33 @@ pub(crate) async fn try_open(settings: Settings) -> Result<Running, OpenError> {
     Ok(Running { store, clock, writer: tasks, stop })
 }
 
+/// A store whose writer does nothing until [`Running::start`]: what is asked waits in the mailbox.
+pub(crate) async fn open_stalled(settings: Settings) -> (Running, Writer) {
+    let keys = Keys::load_or_create(&settings.data_dir.join("keys")).unwrap();
+    let clock = Arc::new(Manual::new(NOW));
+    let (store, writer) = Store::open(settings, keys, Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
+    (Running { store, clock, writer: JoinSet::new(), stop: CancellationToken::new() }, writer)
+}
+
+/// Asks, and goes away before there is an answer.
+pub(crate) async fn ask_and_leave(asking: impl Future) {
+    tokio::select! {
+        biased;
+        _ = asking => panic!("answered by a writer that does nothing"),
+        () = tokio::task::yield_now() => {}
+    }
+}
+
 pub(crate) async fn open(directory: &Path) -> Running {
     try_open(settings(directory)).await.unwrap()
 }
 
 impl Running {
+    /// Lets a stalled writer go on.
+    pub(crate) fn start(&mut self, writer: Writer) {
+        self.writer.spawn(writer.run(self.stop.clone()));
+    }
+
     /// Drains and closes.
     pub(crate) async fn close(mut self) {
         self.stop.cancel();

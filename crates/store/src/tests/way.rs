@@ -171,3 +171,31 @@ async fn retention_forgets_by_age_and_by_size() {
     assert!(running.store.find_message(id).await.unwrap().is_none(), "the database is larger than allowed");
     running.close().await;
 }
+
+#[tokio::test]
+async fn an_attempt_whose_end_overtakes_its_beginning_never_begins() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let (otp, text) = (running.accept_otp("reference").await, running.accept_text("hello").await);
+    running.close().await;
+    let (mut running, writer) = support::open_stalled(support::settings(directory.path())).await;
+    // The modem gave up while the beginning waited for a slow disk.
+    support::ask_and_leave(running.begin_otp(otp, 1, "reference")).await;
+    support::ask_and_leave(running.begin_text(text, 1)).await;
+    let attempt = |message_id| AttemptId { message_id, attempt: 1 };
+    let remove_tag = Some(running.key("reference"));
+    let code = Some("no prompt".to_owned());
+    running.record(Change::NotSent { attempt: attempt(otp), code, retry_at: None, remove_tag, at: NOW }).await;
+    let reason = "the gateway ended".to_owned();
+    running.record(Change::Unknown { attempt: attempt(text), resend: false, reason, at: NOW }).await;
+    running.start(writer);
+    running.settle().await;
+    for id in [otp, text] {
+        assert_eq!(running.status(id).await.state, MessageState::Queued, "nothing was sent, for certain");
+    }
+    assert_eq!(running.validate("reference", CODE).await, Verdict::NoCode, "the tag of a code that nobody got");
+    assert!(!running.begin_otp(otp, 1, "reference").await, "its number is used up");
+    assert!(running.begin_otp(otp, 2, "reference").await);
+    assert!(running.begin_text(text, 2).await);
+    running.close().await;
+}

@@ -107,6 +107,9 @@ impl Tracked {
                 self.part_sent(attempt.attempt, part, *at)
             }
             Change::NotSent { attempt, code, retry_at, at, .. } => {
+                if self.overtakes(attempt.attempt, retry_at.unwrap_or(*at)) {
+                    return true;
+                }
                 self.end_attempt(attempt.attempt, AttemptOutcome::NotSent, code.as_deref(), *at);
                 if self.state != MessageState::Sending || self.attempt != attempt.attempt {
                     return false;
@@ -116,6 +119,9 @@ impl Tracked {
                 true
             }
             Change::Unknown { attempt, resend, reason, at } => {
+                if self.overtakes(attempt.attempt, *at) {
+                    return true;
+                }
                 self.end_attempt(attempt.attempt, AttemptOutcome::Unknown, Some(reason), *at);
                 if self.attempt != attempt.attempt {
                     return false;
@@ -126,6 +132,19 @@ impl Tracked {
             }
             Change::Final { state, reason, at, .. } => self.become_state(*state, Some(reason), *at),
         }
+    }
+
+    /// True for the end of an attempt whose beginning is not durable: it waits in the mailbox, and its channel has gone
+    /// away. Nothing goes on air before its beginning is durable, so nothing was sent, whatever the end says; the number
+    /// is used up, which refuses the beginning when it comes.
+    fn overtakes(&mut self, attempt: u32, retry_at: WallTime) -> bool {
+        if self.place() == Place::Journal || attempt <= self.attempt {
+            return false;
+        }
+        self.attempt = attempt;
+        self.state = MessageState::Queued;
+        self.not_before = retry_at.as_unix_millis();
+        true
     }
 
     /// True when a delivery report for that modem, reference and time may be about this message.
