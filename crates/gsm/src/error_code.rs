@@ -121,6 +121,8 @@ const CMS: &[Row] = &[
     (513, 513, "message too long, or unable to store", GiveUp),
     (514, 514, "invalid parameter", GiveUp),
     (515, 515, "storage failure, or bad character in the address", GiveUp),
+    // SIMCom says it when the network did not confirm in time: the message may be there.
+    (521, 521, "network did not confirm, vendor error", Unknown),
     (529, 529, "sending is not allowed", Configuration),
     (549, 549, "bad pdu length", GiveUp),
     (512, u16::MAX, "vendor error", RetryHere),

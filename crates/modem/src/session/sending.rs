@@ -34,7 +34,7 @@ enum Stage {
     /// The caller refused and was answered; the prompt is awaited to be left by ESC.
     Refused,
     /// The PDU was written; `+CMGS` and the final result are awaited.
-    HandedOver { message_reference: Option<u8> },
+    HandedOver { acknowledged: Option<Sent> },
 }
 
 impl Sending {
@@ -48,7 +48,7 @@ impl Sending {
         match self.stage {
             Stage::Preparing { .. } => Some(Err(crate::handle::not_sent(why))),
             Stage::Refused => None,
-            Stage::HandedOver { .. } => Some(Err(SendError::Unknown { detail: why.to_owned() })),
+            Stage::HandedOver { acknowledged } => Some(acknowledged.ok_or_else(|| unknown(why))),
         }
     }
 }
@@ -127,7 +127,7 @@ impl Session {
             self.splitter.expect_prompt(false);
             self.actions.push_back(Action::HandedOver);
             self.actions.push_back(Action::Write(bytes));
-            sending.stage = Stage::HandedOver { message_reference: None };
+            sending.stage = Stage::HandedOver { acknowledged: None };
             sending.deadline = now + self.settings.timeouts.result;
         }
         self.state = State::Sending(sending);
@@ -139,12 +139,15 @@ impl Session {
             return;
         }
         match &mut sending.stage {
-            Stage::HandedOver { message_reference } => {
+            Stage::HandedOver { acknowledged } => {
                 if line.starts_with("+CMGS:") {
-                    *message_reference = answers::message_reference(line);
+                    // The network has the message, whatever is wrong with the rest of the line or comes after it.
+                    let sent = acknowledged.get_or_insert(Sent { message_reference: None });
+                    sent.message_reference = sent.message_reference.or(answers::message_reference(line));
+                    sending.deadline = sending.deadline.min(now + self.settings.timeouts.command);
                 } else if let Some(result) = answer_result(line) {
-                    let message_reference = *message_reference;
-                    self.sent(message_reference, result, now);
+                    let acknowledged = *acknowledged;
+                    self.sent(acknowledged, result, now);
                     return;
                 }
             }
@@ -161,24 +164,26 @@ impl Session {
     }
 
     /// Takes the final result after the PDU.
-    fn sent(&mut self, message_reference: Option<u8>, result: FinalResult, now: Instant) {
+    fn sent(&mut self, acknowledged: Option<Sent>, result: FinalResult, now: Instant) {
         self.quiet_from = now + QUIET;
-        match result.error_code() {
-            None if result == FinalResult::Ok && message_reference.is_some() => {
-                self.finish_sending(Ok(Sent { message_reference }));
+        if let Some(sent) = acknowledged {
+            self.finish_sending(Ok(sent));
+            if result != FinalResult::Ok {
+                self.recover("an error after +CMGS", now);
             }
+            return;
+        }
+        match result.error_code() {
             None if result == FinalResult::Ok => {
-                self.finish_sending(Err(SendError::Unknown { detail: "OK without +CMGS".to_owned() }));
+                self.finish_sending(Err(unknown("OK without +CMGS")));
                 self.recover("OK without +CMGS", now);
             }
-            None => {
-                let detail = "the modem answered ERROR to the pdu";
-                self.finish_sending(Err(not_sent(ErrorClass::RetryHere, None, detail)));
-            }
+            // Firmware says it for a full queue as for a time-out of the network.
+            None => self.finish_sending(Err(unknown("the modem answered ERROR to the pdu"))),
             Some(code) => {
                 self.finish_sending(match code.class() {
                     ErrorClass::AlreadySent => Ok(Sent { message_reference: None }),
-                    ErrorClass::Unknown => Err(SendError::Unknown { detail: describe(code) }),
+                    ErrorClass::Unknown => Err(unknown(&describe(code))),
                     class => Err(not_sent(class, Some(code), &describe(code))),
                 });
                 self.restart_if_lost_its_settings(code, now);
@@ -215,8 +220,8 @@ impl Session {
                 self.leave_prompt(now);
             }
             Stage::Refused => self.leave_prompt(now),
-            Stage::HandedOver { .. } => {
-                self.finish_sending(Err(SendError::Unknown { detail: "no final result in time".to_owned() }));
+            Stage::HandedOver { acknowledged } => {
+                self.finish_sending(acknowledged.ok_or_else(|| unknown("no final result in time")));
                 self.recover("no final result after a pdu", now);
             }
         }
@@ -243,6 +248,10 @@ impl Session {
         trace::written(&self.settings.name, "(esc)");
         self.actions.push_back(Action::Write(Zeroizing::new(ESC.to_vec())));
     }
+}
+
+fn unknown(detail: &str) -> SendError {
+    SendError::Unknown { detail: detail.to_owned() }
 }
 
 fn not_sent(class: ErrorClass, code: Option<ErrorCode>, detail: &str) -> SendError {

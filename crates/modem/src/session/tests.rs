@@ -215,8 +215,15 @@ fn final_results_of_a_send_are_told_apart() {
         ("\r\n+CMS ERROR: 332\r\n", "unknown"),
         ("\r\n+CMS ERROR: 500\r\n", "unknown"),
         ("\r\n+CMS ERROR: 197\r\n", "sent None"),
-        ("\r\nERROR\r\n", "not sent RetryHere None"),
+        ("\r\n+CMS ERROR: 521\r\n", "unknown"),
+        ("\r\nERROR\r\n", "unknown"),
         ("\r\nOK\r\n", "unknown"),
+        ("\r\n+CMGS: 7\r\n\r\nERROR\r\n", "sent Some(7)"),
+        ("\r\n+CMGS: 7\r\n\r\n+CMS ERROR: 38\r\n", "sent Some(7)"),
+        ("\r\n+CMGS: 7\r\n\r\n+CMGS: x\r\n\r\nOK\r\n", "sent Some(7)"),
+        ("\r\n+CMGS: x\r\n\r\n+CMGS: 8\r\n\r\nOK\r\n", "sent Some(8)"),
+        ("\r\n+CMGS:\r\n\r\nOK\r\n", "sent None"),
+        ("\r\n+CMGS: 300\r\n\r\nOK\r\n", "sent None"),
     ] {
         let mut talk = Talk::ready();
         talk.hands_over();
@@ -504,4 +511,67 @@ fn packet_registration_never_takes_circuit_registration_away() {
     let mut talk = Talk::new();
     talk.initialise(&[("AT+CREG?", "\r\n+CREG: 1,0\r\n\r\nOK\r\n"), ("AT+CEREG?", "\r\n+CEREG: 0,1\r\n\r\nOK\r\n")]);
     assert_eq!(talk.session.status().phase, Phase::Ready, "an LTE only modem");
+}
+
+const PDU_MODE: &str = "AT+CMGF=0";
+
+#[test]
+fn a_modem_that_does_not_say_ok_to_pdu_mode_is_never_ready() {
+    for refusal in ["\r\nERROR\r\n", "\r\n+CMS ERROR: 303\r\n"] {
+        let mut talk = Talk::new();
+        talk.initialise(&[(PDU_MODE, refusal)]);
+        assert_ne!(talk.session.status().phase, Phase::Ready, "{refusal:?}");
+        assert_eq!(talk.session.status().detail.as_deref(), Some("the modem refuses pdu mode"));
+        assert_eq!(talk.submits(), ["(finished not sent OtherModem None)"]);
+        // A later look finds that it takes it now.
+        talk.waits(Duration::from_secs(30));
+        talk.initialise(&[]);
+        assert_eq!(talk.session.status().phase, Phase::Ready);
+    }
+}
+
+#[test]
+fn pdu_mode_is_asked_again_when_its_answer_is_lost_or_the_card_busy() {
+    let mut talk = Talk::new();
+    talk.initialise(&[(PDU_MODE, "")]);
+    assert_ne!(talk.session.status().phase, Phase::Ready);
+    talk.waits(Duration::from_secs(1));
+    let said = talk.initialise(&[]);
+    assert!(said.contains(&PDU_MODE.to_owned()), "{said:?}");
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+
+    let mut talk = Talk::new();
+    talk.initialise(&[(PDU_MODE, "\r\n+CMS ERROR: 314\r\n")]);
+    assert_eq!(talk.waits(Duration::from_secs(1)), ["AT+CMGF=0\r"]);
+    talk.initialise(&[]);
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+}
+
+#[test]
+fn pdu_mode_is_asked_again_after_every_doubt() {
+    let mut talk = Talk::ready();
+    talk.waits(Duration::from_secs(30));
+    talk.waits(Duration::from_secs(5));
+    talk.initialise(&[(PDU_MODE, "\r\nERROR\r\n")]);
+    assert_eq!(talk.session.status().detail.as_deref(), Some("the modem refuses pdu mode"));
+}
+
+#[test]
+fn an_acknowledged_message_is_sent_whatever_comes_afterwards() {
+    // No OK: the conversation is brought back in step.
+    let mut talk = Talk::ready();
+    talk.hands_over();
+    assert_eq!(talk.hears("\r\n+CMGS: 7\r\n"), [""; 0]);
+    assert_eq!(talk.waits(Duration::from_secs(5)), ["(finished sent Some(7))", "<ESC>"]);
+    talk.initialise(&[]);
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+    // The line goes, the modem restarts.
+    talk.hands_over();
+    talk.hears("\r\n+CMGS: 8\r\n");
+    assert_eq!(talk.hears("\r\nRDY\r\n")[0], "(finished sent Some(8))");
+    let mut talk = Talk::ready();
+    talk.hands_over();
+    talk.hears("\r\n+CMGS: 9\r\n");
+    talk.session.lost();
+    assert_eq!(talk.did(), ["(finished sent Some(9))"]);
 }
