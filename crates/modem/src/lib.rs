@@ -23,7 +23,7 @@ mod trace;
 pub use actor::{Actor, ActorError};
 pub use event::{Inbound, InboundReceipt, ModemEvent, ModemEventKind};
 pub use handle::{ModemHandle, Turn};
-pub use pin::{Pin, PinError, PinMemory};
+pub use pin::{Pin, PinError, PinKeeper, PinMemory, Tried};
 pub use settings::{DataBits, Parity, Settings, SmsCenter, SmsCenterError, StopBits, Timeouts};
 pub use status::{Identity, Phase, Registration, Status};
 pub use submission::{Prepare, Refused, SendError, Sent, Submission};

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroizing;
@@ -47,16 +48,31 @@ impl fmt::Debug for Pin {
     }
 }
 
-/// Remembers for the life of the process which SIMs were given a PIN; clones share the memory.
+/// Remembers which SIMs were given a PIN; clones share the memory.
 ///
 /// Give one memory to all modems, so that a SIM moved to another modem is remembered too. A PIN that proved right may be
-/// entered again when the SIM lost power; one that was refused, or whose answer was lost, never.
+/// entered again when the SIM lost power; one that was refused, or whose answer was lost, never. By itself the memory
+/// lives as long as the process; [`PinMemory::kept`] makes it outlive that.
 #[derive(Debug, Clone, Default)]
-pub struct PinMemory(Arc<Mutex<HashMap<String, Tried>>>);
+pub struct PinMemory {
+    cards: Arc<Mutex<HashMap<String, Tried>>>,
+    keeper: Option<Arc<dyn PinKeeper>>,
+}
+
+/// Keeps the memory of PIN entries where it outlives the process.
+pub trait PinKeeper: fmt::Debug + Send + Sync {
+    /// Keeps what became of the PIN of a SIM (ICCID, or `?` and the modem's name if the SIM did not tell).
+    ///
+    /// Called before a PIN is written to the SIM, so it must be durable when it returns; it may block that long.
+    ///
+    /// # Errors
+    /// The PIN is not entered then.
+    fn keep(&self, card: &str, tried: Tried) -> io::Result<()>;
+}
 
 /// What became of the PIN given to a SIM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tried {
+pub enum Tried {
     /// Given, and the SIM has not shown yet that it was right.
     Unproven,
     /// The SIM opened.
@@ -66,27 +82,45 @@ pub(crate) enum Tried {
 }
 
 impl PinMemory {
+    /// Makes a memory of what was kept earlier, which tells `keeper` every change.
+    #[must_use]
+    pub fn kept(cards: impl IntoIterator<Item = (String, Tried)>, keeper: Arc<dyn PinKeeper>) -> Self {
+        Self { cards: Arc::new(Mutex::new(cards.into_iter().collect())), keeper: Some(keeper) }
+    }
+
     /// Answers whether a PIN may be given to this SIM.
     pub(crate) fn may_enter(&self, card: &str) -> bool {
         matches!(self.cards().get(card), None | Some(Tried::Right))
     }
 
-    /// Notes what became of the PIN of this SIM.
-    pub(crate) fn note(&self, card: &str, tried: Tried) {
-        self.cards().insert(card.to_owned(), tried);
-    }
-
-    /// Notes that this SIM is open, if a PIN had been given to it.
-    pub(crate) fn note_open(&self, card: &str) {
-        if let Some(tried) = self.cards().get_mut(card)
-            && *tried == Tried::Unproven
-        {
-            *tried = Tried::Right;
+    /// Answers whether a PIN may be given to this SIM although nobody knows how many tries are left.
+    ///
+    /// A card that did not tell who it is may be another one by now: that the last one opened proves nothing.
+    pub(crate) fn may_enter_blindly(&self, card: &str) -> bool {
+        match self.cards().get(card) {
+            None => true,
+            Some(Tried::Right) => !card.starts_with('?'),
+            Some(Tried::Unproven | Tried::Refused) => false,
         }
     }
 
+    /// Notes what became of the PIN of this SIM; durable, if there is a keeper, when it returns.
+    pub(crate) fn note(&self, card: &str, tried: Tried) -> io::Result<()> {
+        let kept = self.keeper.as_ref().map_or(Ok(()), |keeper| keeper.keep(card, tried));
+        // An entry that is not made for want of memory was not made.
+        if kept.is_ok() || tried != Tried::Unproven {
+            self.cards().insert(card.to_owned(), tried);
+        }
+        kept
+    }
+
+    /// Notes that this SIM is open, if a PIN had been given to it.
+    pub(crate) fn note_open(&self, card: &str) -> io::Result<()> {
+        if self.cards().get(card) == Some(&Tried::Unproven) { self.note(card, Tried::Right) } else { Ok(()) }
+    }
+
     fn cards(&self) -> std::sync::MutexGuard<'_, HashMap<String, Tried>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,13 +151,26 @@ mod tests {
     fn a_refused_or_unproven_pin_is_never_entered_again_and_a_proven_one_may_be() {
         let memory = PinMemory::default();
         assert!(memory.may_enter("a"));
-        memory.note("a", Tried::Unproven);
+        memory.note("a", Tried::Unproven).unwrap();
         assert!(!memory.may_enter("a"));
-        memory.note_open("a");
+        memory.note_open("a").unwrap();
         assert!(memory.clone().may_enter("a"));
-        memory.note("a", Tried::Refused);
-        memory.note_open("a");
+        memory.note("a", Tried::Refused).unwrap();
+        memory.note_open("a").unwrap();
         assert!(!memory.may_enter("a"));
         assert!(memory.may_enter("b"));
+    }
+
+    #[test]
+    fn without_known_tries_only_a_first_or_proven_entry_is_made_and_a_nameless_card_is_never_proven() {
+        let memory = PinMemory::default();
+        for (card, again) in [("89", true), ("?m", false)] {
+            assert!(memory.may_enter_blindly(card));
+            memory.note(card, Tried::Unproven).unwrap();
+            assert!(!memory.may_enter_blindly(card));
+            memory.note_open(card).unwrap();
+            assert_eq!(memory.may_enter_blindly(card), again, "{card}");
+            assert!(memory.may_enter(card));
+        }
     }
 }

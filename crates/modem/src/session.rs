@@ -118,6 +118,8 @@ pub(crate) struct Session {
     storage: Option<String>,
     /// Under which name the PIN memory knows the SIM.
     card: String,
+    /// How often the conversation was lost since the last complete round of init or poll.
+    losses: u32,
     /// How often the SIM was not ready yet in this conversation.
     card_retries: u32,
 }
@@ -142,6 +144,7 @@ impl Session {
             is_in_pdu_mode: false,
             storage: None,
             card,
+            losses: 0,
             card_retries: 0,
         };
         session.start(now);
@@ -261,8 +264,8 @@ impl Session {
             self.ask(Step::SelectStorage(storage), now);
             return;
         }
-        if step == Step::EnterPin {
-            self.note_pin_entry();
+        if step == Step::EnterPin && !self.note_pin_entry() {
+            return;
         }
         let command = step.command(&self.settings);
         trace::written(&self.settings.name, step.verb());
@@ -321,7 +324,7 @@ impl Session {
         } else if is_own {
             self.keep(&mut exchange, line);
             self.state = State::Asking(exchange);
-        } else if let Some(result) = answer_result(line) {
+        } else if let Some(result) = exchange_result(&exchange.step, line) {
             self.finish(exchange, Outcome::Final(result), now);
         } else {
             let takes_bare_lines = exchange.step.takes_bare_lines();
@@ -377,6 +380,16 @@ fn answer_result(line: &str) -> Option<FinalResult> {
     FinalResult::parse(line).filter(|result| {
         matches!(result, FinalResult::Ok | FinalResult::Error | FinalResult::Cme(_) | FinalResult::Cms(_))
     })
+}
+
+/// Reads the final result of a step; digits only where they cannot be the answer itself.
+fn exchange_result(step: &Step, line: &str) -> Option<FinalResult> {
+    answer_result(line).or_else(|| step.may_end_in_digits().then(|| numeric_result(line)).flatten())
+}
+
+/// Reads a result in digits, as a modem gives it that lost `ATV1`.
+fn numeric_result(line: &str) -> Option<FinalResult> {
+    FinalResult::parse_numeric(line).filter(|result| matches!(result, FinalResult::Ok | FinalResult::Error))
 }
 
 #[cfg(test)]

@@ -47,21 +47,6 @@ pub(super) fn pin_state(lines: &[String]) -> Option<String> {
     lines.iter().find_map(|line| fields(line).first().map(|state| state.to_ascii_uppercase()))
 }
 
-/// Reads the PIN tries left of `+CPINR: SIM PIN,3,3`, `+SPIC: 3,10,0,10` or `^CPIN: SIM PIN,3,10,3,10,3`.
-pub(super) fn pin_tries(lines: &[String]) -> Option<u8> {
-    lines.iter().find_map(|line| {
-        let fields = fields(line);
-        let at = if line.starts_with("+SPIC") {
-            0
-        } else if line.starts_with("^CPIN") {
-            3
-        } else {
-            1
-        };
-        fields.get(at)?.parse().ok()
-    })
-}
-
 /// Reads the address of `+CSCA`.
 pub(super) fn service_center(lines: &[String]) -> Option<String> {
     lines.iter().find_map(|line| fields(line).first().map(|address| printable(address))).filter(|text| !text.is_empty())
@@ -173,9 +158,6 @@ mod tests {
         assert_eq!(operator(&lines("+COPS: 0,0,\"PT, Telkomsel\",2")).as_deref(), Some("PT, Telkomsel"));
         assert_eq!(operator(&lines("+COPS: 0")), None);
         assert_eq!(pin_state(&lines("+CPIN: \"SIM PIN\"")).as_deref(), Some("SIM PIN"));
-        assert_eq!(pin_tries(&lines("+CPINR: SIM PIN,2,3")), Some(2));
-        assert_eq!(pin_tries(&lines("+SPIC: 3,10,0,10")), Some(3));
-        assert_eq!(pin_tries(&lines("^CPIN: SIM PIN,,10,1,10,3")), Some(1));
         assert_eq!(service_center(&lines("+CSCA: \"+6281100000\",145")).as_deref(), Some("+6281100000"));
         assert_eq!(text("+CGMI:", &lines("+CGMI: \"SIMCOM_Ltd\"")).as_deref(), Some("SIMCOM_Ltd"));
         assert_eq!(iccid(&lines("+CCID: \"8962100000000000001F\"")).as_deref(), Some("8962100000000000001"));

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use gsm::at::PinTries;
 use gsm::{ErrorCode, FinalResult};
 
 use super::quirks::{CARD_COMMANDS, PIN_TRIES_COMMANDS, routings};
@@ -32,6 +33,8 @@ impl Session {
         } else {
             vec![Step::EchoOff, Step::Verbose, Step::NumericErrors]
         };
+        // What was not reached after the last loss is not said twice.
+        self.steps.retain(|step| !begin.contains(step));
         for step in begin.into_iter().rev() {
             self.steps.push_front(step);
         }
@@ -198,7 +201,9 @@ impl Session {
     }
 
     fn card_is_open(&mut self) {
-        self.settings.pin_memory.note_open(&self.card);
+        if let Err(error) = self.settings.pin_memory.note_open(&self.card) {
+            tracing::warn!(modem.name = %self.settings.name, error = %error, "that the pin was right is not kept");
+        }
         self.card_retries = 0;
         if self.is_initialised {
             self.settle_phase();
@@ -235,7 +240,7 @@ impl Session {
     }
 
     fn pin_tries_answered(&mut self, way: usize, lines: &[String]) {
-        match answers::pin_tries(lines) {
+        match lines.iter().find_map(|line| PinTries::parse(line)).map(|tries| tries.pin) {
             Some(tries) => {
                 self.status.pin_tries_left = Some(tries);
                 if tries < PIN_TRIES_NEEDED {
@@ -245,20 +250,30 @@ impl Session {
                 }
             }
             None if way + 1 < PIN_TRIES_COMMANDS.len() => self.steps.push_front(Step::PinTries(way + 1)),
-            None => self.steps.push_front(Step::EnterPin),
+            None if self.settings.pin_memory.may_enter_blindly(&self.card) => self.steps.push_front(Step::EnterPin),
+            None => self.stuck(Phase::PinRefused, "the modem does not tell the tries left, nor who its card is"),
         }
     }
 
-    /// Remembers the entry before it is made: if its answer is lost, it is not made again.
-    pub(super) fn note_pin_entry(&mut self) {
-        self.settings.pin_memory.note(&self.card, Tried::Unproven);
+    /// Remembers the entry before it is made, so that it is not made again if its answer is lost; answers whether it
+    /// is remembered and may be made.
+    pub(super) fn note_pin_entry(&mut self) -> bool {
+        let noted = self.settings.pin_memory.note(&self.card, Tried::Unproven);
+        if let Err(error) = &noted {
+            tracing::error!(modem.name = %self.settings.name, error = %error, "the pin entry cannot be remembered");
+            self.stuck(Phase::PinNeeded, "the pin is not entered because that could not be remembered");
+        }
+        noted.is_ok()
     }
 
     fn pin_answered(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Final(FinalResult::Ok) | Outcome::TimedOut => self.steps.push_front(Step::PinState),
             Outcome::Final(_) => {
-                self.settings.pin_memory.note(&self.card, Tried::Refused);
+                if let Err(error) = self.settings.pin_memory.note(&self.card, Tried::Refused) {
+                    // What is kept says that it was given, which keeps it from being given again as well.
+                    tracing::warn!(modem.name = %self.settings.name, error = %error, "the refusal is not kept");
+                }
                 tracing::error!(modem.name = %self.settings.name, "the card refused its pin; it is not tried again");
                 self.stuck(Phase::PinRefused, "the card refused its pin");
             }
@@ -305,6 +320,7 @@ impl Session {
     fn registration_is_known(&mut self, registration: Registration, now: Instant) {
         self.status.registration = registration;
         self.is_initialised = true;
+        self.losses = 0;
         self.next_poll = now + self.settings.poll_interval;
         if !registration.is_registered() {
             self.next_poll = self.next_poll.min(now + UNREGISTERED_POLL);

@@ -11,9 +11,9 @@ pub(super) const CARD_COMMANDS: [(&str, &str); 5] = [
     ("AT+ZGETICCID", "+ZGETICCID:"),
 ];
 
-/// Ways to ask for the PIN tries left (3GPP TS 27.007 §8.65, SIMCom, Huawei).
-pub(super) const PIN_TRIES_COMMANDS: [(&str, &str); 3] =
-    [("AT+CPINR=\"SIM PIN\"", "+CPINR:"), ("AT+SPIC", "+SPIC:"), ("AT^CPIN?", "^CPIN:")];
+/// Ways to ask for the PIN tries left (3GPP TS 27.007 §8.65, SIMCom, Quectel, Huawei).
+pub(super) const PIN_TRIES_COMMANDS: [(&str, &str); 4] =
+    [("AT+CPINR=\"SIM PIN\"", "+CPINR:"), ("AT+SPIC", "+SPIC:"), ("AT+QPINC?", "+QPINC:"), ("AT^CPIN?", "^CPIN:")];
 
 /// `AT+CNMI` with delivery reports, best first (3GPP TS 27.005 §3.4.1).
 const ROUTING_WITH_REPORTS: [(&str, &str); 5] = [

@@ -1,17 +1,25 @@
-//! The way back in step: ESC, silence, `AT`, and a question whose answer cannot be mistaken.
+//! The way back in step: ESC, silence, CR, results in words, and a question whose answer cannot be mistaken.
 //!
-//! After a time-out or an ESC a late answer may still be on its way, and a plain OK does not say whose it is. So `AT` is
-//! followed by `AT+CSQ`: only an OK that comes after a `+CSQ:` line is believed, everything before it is dropped.
-//! A prompt that comes late is left by another ESC. After some silent rounds the line is opened again.
+//! After a time-out or an ESC a late answer may still be on its way, and a plain OK does not say whose it is. So the
+//! first command is followed by `AT+CMEE?`, which is asked nowhere else and answered by no modem unasked: only an OK that
+//! comes after a `+CMEE:` line is believed, everything before it is dropped. A modem that takes ESC for a character of a
+//! command has that command ended by the CR. A prompt that comes late is left by another ESC. After some silent rounds,
+//! or when the conversation is lost again and again, the line is opened again.
 
 use std::time::Instant;
 
-use super::{Session, State, answer_result};
+use gsm::{FinalResult, at};
+
+use super::{Session, State, answer_result, numeric_result};
 use crate::status::Phase;
 use crate::trace;
 
 /// Rounds of ESC and AT before the line is opened again.
 const ROUNDS: u32 = 5;
+/// How often the conversation may be lost, with no round of init or poll done in between.
+const LOSSES: u32 = 10;
+/// Question whose answer marks the end of everything late, and the name of the answer.
+const MARKER: (&str, &str) = ("AT+CMEE?", "+CMEE");
 /// How often the modem may refuse the marker before it is believed to have none.
 const REFUSED_MARKERS: u32 = 2;
 
@@ -27,9 +35,11 @@ pub(super) struct Recovery {
 enum Stage {
     /// ESC was written; whatever comes is dropped.
     Settling,
-    /// `AT` was written.
+    /// CR was written; whatever comes is dropped.
+    Clearing,
+    /// `ATQ0V1E0` was written.
     Attention,
-    /// `AT+CSQ` was written.
+    /// The marker was written.
     Marker { is_seen: bool, refused: u32 },
 }
 
@@ -42,6 +52,21 @@ impl Session {
     /// Brings the conversation back in step; steps that wait go on afterwards.
     pub(super) fn recover(&mut self, why: &'static str, now: Instant) {
         tracing::debug!(modem.name = %self.settings.name, "getting back in step: {why}");
+        self.losses += 1;
+        if self.losses > LOSSES {
+            self.give_up("the modem cannot be kept in step");
+        } else {
+            self.leave_step(now);
+        }
+    }
+
+    /// Leaves the prompt without sending; whether and how the modem answers that is not the same everywhere.
+    pub(super) fn leave_prompt(&mut self, now: Instant) {
+        tracing::debug!(modem.name = %self.settings.name, "leaving a prompt");
+        self.leave_step(now);
+    }
+
+    fn leave_step(&mut self, now: Instant) {
         if matches!(self.status.phase, Phase::Ready | Phase::NotRegistered) {
             self.status.phase = Phase::Recovering;
         }
@@ -80,12 +105,20 @@ impl Session {
     }
 
     pub(super) fn recovery_timed_out(&mut self, recovery: &Recovery, now: Instant) {
-        if matches!(recovery.stage, Stage::Settling) {
-            trace::written(&self.settings.name, "AT");
-            self.write_command("AT");
-            self.go_on(recovery.round, Stage::Attention, now);
-        } else {
-            self.next_round(recovery.round, now);
+        match recovery.stage {
+            Stage::Settling => {
+                self.write_command("");
+                let deadline = now + self.settings.timeouts.settle;
+                self.state = State::Recovering(Recovery { round: recovery.round, stage: Stage::Clearing, deadline });
+            }
+            Stage::Clearing => {
+                // Alone, if the modem does not take them together.
+                let command = if recovery.round.is_multiple_of(2) { "ATQ0" } else { "ATQ0V1E0" };
+                trace::written(&self.settings.name, command);
+                self.write_command(command);
+                self.go_on(recovery.round, Stage::Attention, now);
+            }
+            Stage::Attention | Stage::Marker { .. } => self.next_round(recovery.round, now),
         }
     }
 
@@ -95,8 +128,9 @@ impl Session {
 
     pub(super) fn recovery_line(&mut self, recovery: Recovery, line: &str, now: Instant) {
         // A modem that lost ATV1 answers in digits.
-        let is_ok = line == "0" || answer_result(line).is_some_and(|result| result == gsm::FinalResult::Ok);
-        let is_error = line == "4" || (!is_ok && answer_result(line).is_some());
+        let result = answer_result(line).or_else(|| numeric_result(line));
+        let is_ok = result == Some(FinalResult::Ok);
+        let is_error = !is_ok && result.is_some();
         let Recovery { round, stage, deadline } = recovery;
         let stay = |stage| State::Recovering(Recovery { round, stage, deadline });
         match stage {
@@ -104,7 +138,7 @@ impl Session {
             Stage::Marker { is_seen: true, .. } if is_ok => self.in_step(),
             Stage::Marker { is_seen: false, refused } if is_error && refused + 1 >= REFUSED_MARKERS => self.in_step(),
             Stage::Marker { is_seen: false, refused } if is_error => self.write_marker(round, refused + 1, now),
-            Stage::Marker { refused, .. } if line.starts_with("+CSQ:") => {
+            Stage::Marker { refused, .. } if at::answer(line, MARKER.1).is_some() => {
                 self.state = stay(Stage::Marker { is_seen: true, refused });
             }
             other => {
@@ -117,8 +151,8 @@ impl Session {
     }
 
     fn write_marker(&mut self, round: u32, refused: u32, now: Instant) {
-        trace::written(&self.settings.name, "AT+CSQ");
-        self.write_command("AT+CSQ");
+        trace::written(&self.settings.name, MARKER.0);
+        self.write_command(MARKER.0);
         self.go_on(round, Stage::Marker { is_seen: false, refused }, now);
     }
 

@@ -168,6 +168,7 @@ impl Session {
         self.quiet_from = now + QUIET;
         if let Some(sent) = acknowledged {
             self.finish_sending(Ok(sent));
+            self.losses = 0;
             if result != FinalResult::Ok {
                 self.recover("an error after +CMGS", now);
             }
@@ -213,7 +214,7 @@ impl Session {
         match sending.stage {
             Stage::Preparing { is_prompted: false, .. } => {
                 self.finish_sending(Err(not_sent(ErrorClass::RetryHere, None, "no prompt")));
-                self.leave_prompt(now);
+                self.recover("no prompt", now);
             }
             Stage::Preparing { is_prompted: true, .. } => {
                 self.finish_sending(Err(not_sent(ErrorClass::RetryHere, None, "the pdu was not ready in time")));
@@ -229,11 +230,6 @@ impl Session {
 
     fn finish_sending(&mut self, result: Result<Sent, SendError>) {
         self.actions.push_back(Action::Finished(result));
-    }
-
-    /// Leaves the prompt without sending; whether and how the modem answers that is not the same everywhere.
-    fn leave_prompt(&mut self, now: Instant) {
-        self.recover("a prompt was left", now);
     }
 
     /// Initialises again when a code tells that the modem forgot what it was told, or lost its SIM.

@@ -130,6 +130,11 @@ impl Step {
         }
     }
 
+    /// Answers whether the result may come in digits: until the modem has taken `ATV1`.
+    pub(super) fn may_end_in_digits(&self) -> bool {
+        matches!(self, Self::EchoOff | Self::Verbose | Self::NumericErrors)
+    }
+
     /// Answers whether lines without prefix belong to the answer.
     pub(super) fn takes_bare_lines(&self) -> bool {
         matches!(

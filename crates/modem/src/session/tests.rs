@@ -1,12 +1,13 @@
 //! Conversations as transcripts: what is said, what is answered, what comes of it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gsm::{ErrorClass, ErrorCode, Pdu};
 
 use super::{Action, Session};
 use crate::event::Place;
-use crate::pin::{Pin, PinMemory};
+use crate::pin::{Pin, PinKeeper, PinMemory, Tried};
 use crate::settings::{Settings, SmsCenter};
 use crate::status::Phase;
 use crate::submission::{Refused, SendError, Sent};
@@ -75,6 +76,12 @@ impl Talk {
         self.did()
     }
 
+    /// Waits after an ESC until the first command comes.
+    fn settles(&mut self) -> Vec<String> {
+        assert_eq!(self.waits(Duration::from_millis(50)), ["\r"]);
+        self.waits(Duration::from_millis(50))
+    }
+
     fn submits(&mut self) -> Vec<String> {
         self.session.submit(PDU_LENGTH, self.now);
         self.did()
@@ -99,7 +106,7 @@ impl Talk {
         for _ in 0..200 {
             let settle = Duration::from_millis(50);
             said = match said.last().map(|last| last.trim_end().to_owned()) {
-                Some(last) if last == "<ESC>" => self.waits(settle),
+                Some(last) if last == "<ESC>" || last.is_empty() => self.waits(settle),
                 Some(last) if last.starts_with("AT") => {
                     let answer = special.iter().find(|(command, _)| *command == last).map(|(_, answer)| *answer);
                     let answer = answer.unwrap_or_else(|| usual(&last)).to_owned();
@@ -109,7 +116,7 @@ impl Talk {
             };
             all.extend(said.clone());
         }
-        all.into_iter().map(|said| said.trim_end().to_owned()).collect()
+        all.into_iter().map(|said| said.trim_end().to_owned()).filter(|said| !said.is_empty()).collect()
     }
 }
 
@@ -131,6 +138,7 @@ fn short(result: &Result<Sent, SendError>) -> String {
 fn usual(command: &str) -> &'static str {
     match command {
         "AT+CPIN?" => "\r\n+CPIN: READY\r\n\r\nOK\r\n",
+        "AT+CMEE?" => "\r\n+CMEE: 1\r\n\r\nOK\r\n",
         "AT+CSQ" => "\r\n+CSQ: 21,0\r\n\r\nOK\r\n",
         "AT+CREG?" => "\r\n+CREG: 1,1\r\n\r\nOK\r\n",
         "AT+COPS?" => "\r\n+COPS: 0,0,\"TELKOMSEL\"\r\n\r\nOK\r\n",
@@ -142,7 +150,7 @@ fn usual(command: &str) -> &'static str {
         "AT+CGMR" => "\r\nRevision:1418B05SIM800L24\r\n\r\nOK\r\n",
         "AT+CSCA?" => "\r\n+CSCA: \"+6281100000\",145\r\n\r\nOK\r\n",
         "AT+CPMS?" => "\r\n+CPMS: \"SM\",0,20,\"SM\",0,20,\"SM\",0,20\r\n\r\nOK\r\n",
-        "AT+CEREG?" | "AT+CPINR=\"SIM PIN\"" | "AT+SPIC" | "AT^CPIN?" => "\r\nERROR\r\n",
+        "AT+CEREG?" | "AT+CPINR=\"SIM PIN\"" | "AT+SPIC" | "AT+QPINC?" | "AT^CPIN?" => "\r\nERROR\r\n",
         _ => "\r\nOK\r\n",
     }
 }
@@ -155,8 +163,8 @@ fn initialisation_says_everything_in_order_and_reads_the_identity() {
         said,
         [
             "<ESC>",
-            "AT",
-            "AT+CSQ",
+            "ATQ0V1E0",
+            "AT+CMEE?",
             "ATE0",
             "ATV1",
             "AT+CMEE=1",
@@ -298,7 +306,7 @@ fn a_missing_prompt_is_not_sent_and_a_late_one_is_left_by_esc() {
     talk.submits();
     talk.prepares(pdu());
     assert_eq!(talk.waits(Duration::from_secs(10)), ["(finished not sent RetryHere None)", "<ESC>"]);
-    assert_eq!(talk.waits(Duration::from_millis(50)), ["AT\r"]);
+    assert_eq!(talk.settles(), ["ATQ0V1E0\r"]);
     assert_eq!(talk.hears("\r\n> "), ["<ESC>"], "our AT must not become the text of a message");
     talk.initialise(&[]);
     assert_eq!(talk.session.status().phase, Phase::Ready);
@@ -321,12 +329,12 @@ fn a_late_final_result_is_never_taken_for_the_next_answer() {
     assert_eq!(talk.waits(Duration::from_secs(120)), ["(finished unknown)", "<ESC>"]);
     assert_eq!(talk.session.status().phase, Phase::Recovering);
     talk.session.submit(PDU_LENGTH, talk.now);
-    assert_eq!(talk.waits(Duration::from_millis(50)), ["AT\r"]);
+    assert_eq!(talk.settles(), ["ATQ0V1E0\r"]);
     // The late answer looks like the answer to AT …
-    assert_eq!(talk.hears("\r\n+CMGS: 9\r\n\r\nOK\r\n"), ["AT+CSQ\r"]);
-    // … so the OK of AT comes now, and must not be believed.
-    assert_eq!(talk.hears("\r\nOK\r\n"), [""; 0]);
-    assert_eq!(talk.hears("\r\n+CSQ: 20,0\r\n\r\nOK\r\n"), ["ATE0\r"]);
+    assert_eq!(talk.hears("\r\n+CMGS: 9\r\n\r\nOK\r\n"), ["AT+CMEE?\r"]);
+    // … so the OK of AT comes now, and must not be believed, and neither what a modem may say unasked.
+    assert_eq!(talk.hears("\r\nOK\r\n\r\n+CSQ: 20,0\r\n\r\nOK\r\n"), [""; 0]);
+    assert_eq!(talk.hears("\r\n+CMEE: 1\r\n\r\nOK\r\n"), ["ATE0\r"]);
     let said = talk.initialise(&[]);
     assert_eq!(said.last().map(String::as_str), Some("(prepare)"), "the waiting message follows: {said:?}");
 }
@@ -356,10 +364,10 @@ fn a_reset_inside_a_send_is_unknown_and_initialises_again() {
 fn a_silent_modem_is_reopened_after_some_rounds() {
     let mut talk = Talk::new();
     let mut did = talk.did();
-    for _ in 0..20 {
+    for _ in 0..30 {
         did.extend(talk.waits(Duration::from_secs(1)));
     }
-    assert_eq!(did.iter().filter(|did| *did == "AT\r").count(), 5);
+    assert_eq!(did.iter().filter(|did| did.starts_with("ATQ0")).count(), 5);
     assert_eq!(did.last().map(String::as_str), Some("(reopen)"));
     assert_eq!(talk.session.status().phase, Phase::Silent);
 }
@@ -470,9 +478,9 @@ fn a_pin_whose_answer_was_lost_is_not_entered_again() {
     let mut talk = Talk::with(locked(&memory));
     let mut said = talk.initialise(&[ASKS_PIN, (ENTERS, "")]);
     said.extend(talk.waits(Duration::from_secs(20)));
-    talk.waits(Duration::from_millis(50));
+    talk.settles();
     talk.hears("\r\nOK\r\n");
-    talk.hears("\r\n+CSQ: 20,0\r\n\r\nOK\r\n");
+    talk.hears("\r\n+CMEE: 1\r\n\r\nOK\r\n");
     said.extend(talk.hears("\r\nOK\r\n"));
     said.extend(talk.initialise(&[ASKS_PIN]));
     said.extend(talk.waits(Duration::from_secs(60)));
@@ -574,4 +582,74 @@ fn an_acknowledged_message_is_sent_whatever_comes_afterwards() {
     talk.hears("\r\n+CMGS: 9\r\n");
     talk.session.lost();
     assert_eq!(talk.did(), ["(finished sent Some(9))"]);
+}
+
+/// Keeps what it is told, or refuses to.
+#[derive(Debug, Default)]
+struct Keeper {
+    kept: std::sync::Mutex<Vec<(String, Tried)>>,
+    is_full: bool,
+}
+
+impl PinKeeper for Keeper {
+    fn keep(&self, card: &str, tried: Tried) -> std::io::Result<()> {
+        self.kept.lock().unwrap().push((card.to_owned(), tried));
+        if self.is_full { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_pin_is_kept_before_it_is_written_and_not_written_if_it_cannot_be_kept() {
+    let card = "8962100000000000001".to_owned();
+    for is_full in [false, true] {
+        let keeper = Arc::new(Keeper { is_full, ..Keeper::default() });
+        let memory = PinMemory::kept([], keeper.clone());
+        let said = Talk::with(locked(&memory)).initialise(&[ASKS_PIN, (ENTERS, "")]);
+        assert_eq!(said.last().map(String::as_str) == Some(ENTERS), !is_full, "{said:?}");
+        assert_eq!(keeper.kept.lock().unwrap()[0], (card.clone(), Tried::Unproven));
+    }
+    // Another life of the process.
+    let memory = PinMemory::kept([(card, Tried::Unproven)], Arc::new(Keeper::default()));
+    let said = Talk::with(locked(&memory)).initialise(&[ASKS_PIN]);
+    assert!(!said.contains(&ENTERS.to_owned()), "{said:?}");
+}
+
+#[test]
+fn tries_left_are_read_by_their_name() {
+    for (command, answer, tries) in [
+        ("AT+CPINR=\"SIM PIN\"", "+CPINR: SIM PUK,10,10\r\n+CPINR: SIM PIN,1,3", 1),
+        ("AT+QPINC?", "+QPINC: \"P2\",3,10\r\n+QPINC: \"SC\",2,10", 2),
+    ] {
+        let mut talk = Talk::with(locked(&PinMemory::default()));
+        let said = talk.initialise(&[ASKS_PIN, (command, &format!("\r\n{answer}\r\n\r\nOK\r\n"))]);
+        assert!(!said.contains(&ENTERS.to_owned()), "{said:?}");
+        assert_eq!(talk.session.status().pin_tries_left, Some(tries));
+    }
+}
+
+#[test]
+fn a_modem_that_answers_in_digits_is_told_words_again() {
+    let mut talk = Talk::new();
+    talk.did();
+    talk.settles();
+    assert_eq!(talk.hears("0\r"), ["AT+CMEE?\r"]);
+    assert_eq!(talk.hears("+CMEE: 1\r\n0\r"), ["ATE0\r"]);
+    assert_eq!(talk.hears("0\r"), ["ATV1\r"]);
+    assert_eq!(talk.hears("0\r"), ["AT+CMEE=1\r"]);
+    assert_eq!(talk.hears("0\r"), ["AT+CCID\r"]);
+    talk.initialise(&[]);
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+}
+
+#[test]
+fn a_modem_that_is_lost_again_and_again_is_reopened_and_nothing_piles_up() {
+    let mut talk = Talk::new();
+    talk.initialise(&[("ATE0", "")]);
+    let mut did = Vec::new();
+    for _ in 0..20 {
+        did.extend(talk.waits(Duration::from_secs(1)));
+        did.extend(talk.initialise(&[("ATE0", "")]));
+        assert!(talk.session.steps.len() < 10, "{:?}", talk.session.steps);
+    }
+    assert_eq!(did.last().map(String::as_str), Some("(reopen)"));
 }
