@@ -20,7 +20,7 @@ use domain::receiver::Receiver;
 use domain::secret::SecretText;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use store::{Acceptance, Accepted, BeginAttempt, Change, Content, Keys, NewMessage, Settings, Store};
+use store::{Acceptance, Accepted, BeginAttempt, BeginOutcome, Change, Content, Keys, NewMessage, Settings, Store};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -143,7 +143,7 @@ async fn send(store: Store, number: u64) {
         at: NOW,
         ticket: Some((key, entry)),
     };
-    assert!(store.begin_attempt(begin).await.unwrap());
+    assert_eq!(store.begin_attempt(begin).await.unwrap(), BeginOutcome::Begun);
     let message_reference = u8::try_from(number % 256).ok();
     store.record(Change::Sent { attempt, part: 1, parts: 1, message_reference, at: NOW }).await.unwrap();
 }

@@ -21,6 +21,44 @@ pub struct BeginAttempt {
     pub ticket: Option<(TicketKey, TagEntry)>,
 }
 
+/// Whether an attempt may go on air. After every answer but [`Self::Begun`] nothing may be sent; what the answer means for the
+/// message ([`Self::settlement`]) is in the same commit already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BeginOutcome {
+    /// It is durable: send.
+    Begun,
+    /// The ticket was cancelled.
+    Cancelled,
+    /// The receiver is on the block list at this moment, whatever it was when the message was accepted.
+    Blocked,
+    /// A code of this very message was entered: it arrived after all.
+    Consumed,
+    /// The reference belongs to other messages by now, or another message's code was entered.
+    Superseded,
+    /// The ticket is gone: no code could ever be right. Tickets in memory are, after a restart.
+    TicketLost,
+    /// The message is settled already, or the attempt's number was used. Nothing has changed.
+    Stale,
+}
+
+impl BeginOutcome {
+    /// The state and the reason with which the message was settled; None for one that is begun or was settled before.
+    #[must_use]
+    pub fn settlement(self) -> Option<(MessageState, &'static str)> {
+        match self {
+            Self::Begun | Self::Stale => None,
+            Self::Cancelled => Some((MessageState::Cancelled, "its code was cancelled")),
+            Self::Blocked => Some((MessageState::Blocked, "its receiver was blocked while it waited")),
+            Self::Consumed => Some((MessageState::Delivered, CODE_ENTERED)),
+            Self::Superseded => Some((MessageState::Cancelled, "another message took its place")),
+            Self::TicketLost => Some((MessageState::Failed, "the code's ticket was lost")),
+        }
+    }
+}
+
+/// The reason of a message whose code proves that it arrived.
+pub(crate) const CODE_ENTERED: &str = "the code was entered";
+
 /// A change that rides the next commit, within a second.
 #[derive(Debug, Clone)]
 pub enum Change {
@@ -50,7 +88,7 @@ pub enum Change {
         /// When.
         at: WallTime,
     },
-    /// Nobody can know whether the attempt sent something. Tags stay.
+    /// Nobody can know whether the attempt sent something. Tags stay. A code that was entered settles it as delivered.
     Unknown {
         /// The attempt.
         attempt: AttemptId,

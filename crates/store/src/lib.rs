@@ -30,7 +30,7 @@ mod writer;
 
 pub use acceptance::{Acceptance, Accepted, Content, IdConflict, NewMessage, Replay};
 pub use api_user::ApiUser;
-pub use change::{BeginAttempt, Change, Report, ReportState, Reported};
+pub use change::{BeginAttempt, BeginOutcome, Change, Report, ReportState, Reported};
 pub use error::{OpenError, StoreError, WriterError};
 pub use keys::{Keys, KeysError, LookupKey};
 pub use outbox::{OutboxMessage, QueueEntry};

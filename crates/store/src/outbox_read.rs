@@ -65,6 +65,17 @@ pub(crate) async fn load(pool: &SqlitePool, codec: &Codec, id: MessageId) -> Res
     }))
 }
 
+/// The ticket of an OTP that is not settled.
+pub(crate) async fn find_ticket_key(pool: &SqlitePool, id: MessageId) -> Result<Option<TicketKey>, StoreError> {
+    let row = sqlx::query("SELECT ticket_key FROM outbox WHERE message_id = ?1")
+        .bind(id.as_bytes().as_slice())
+        .fetch_optional(pool)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let key: Option<&[u8]> = row.try_get(0)?;
+    key.map(|key| key.try_into().map(TicketKey::from_bytes).map_err(|_| UNREADABLE)).transpose()
+}
+
 /// All queued messages in the order of their acceptance.
 pub(crate) async fn pending(pool: &SqlitePool, codec: &Codec) -> Result<Vec<QueueEntry>, StoreError> {
     let mut entries = Vec::new();

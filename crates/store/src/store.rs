@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::clock::{Clock, WallTime};
-use domain::message::MessageId;
+use domain::message::{MessageId, MessageState};
 use domain::otp::{Guess, PepperRing, ReserveOutcome, TicketKey, Verdict};
 use sqlx::SqlitePool;
 
 use crate::acceptance::{Acceptance, Accepted};
 use crate::blocklist::SharedBlocklist;
-use crate::change::{BeginAttempt, Change, Report, Reported};
+use crate::change::{BeginAttempt, BeginOutcome, CODE_ENTERED, Change, Report, Reported};
 use crate::codec::Codec;
 use crate::db::DataDir;
 use crate::error::{OpenError, StoreError};
@@ -162,20 +162,22 @@ impl Store {
         .await
     }
 
-    /// Records durably that a channel is about to send. False: it must not, because the message is over or its ticket
-    /// was used or cancelled.
+    /// Records durably that a channel is about to send, or settles the message that must not be sent.
     ///
     /// # Errors
     /// [`StoreError`]; the channel must not send then.
-    pub async fn begin_attempt(&self, mut begin: BeginAttempt) -> Result<bool, StoreError> {
-        let shared = self.inner.shared_tickets.as_ref();
+    pub async fn begin_attempt(&self, mut begin: BeginAttempt) -> Result<BeginOutcome, StoreError> {
+        let (shared, at) = (self.inner.shared_tickets.as_ref(), begin.at);
         let tag = if shared.is_some() { begin.ticket.take() } else { None };
         let begun = self.inner.mailbox.ask(|answer| Job::Begin { begin: Box::new(begin), answer }).await?;
         // `sending` commits before the tag is put, so recovery can ask the ticket store about every tag.
-        match (shared, tag) {
-            (Some(shared), Some((key, entry))) if begun => shared.put_tag(key, entry).await,
-            _ => Ok(begun),
+        let (Some(shared), Some((key, entry)), BeginOutcome::Begun) = (shared, tag, begun) else { return Ok(begun) };
+        let outcome = BeginOutcome::from(shared.put_tag(key, entry).await?);
+        if let Some((state, reason)) = outcome.settlement() {
+            let message_id = entry.attempt.message_id;
+            self.inner.mailbox.record(Change::Final { message_id, state, reason: reason.to_owned(), at }).await?;
         }
+        Ok(outcome)
     }
 
     /// Records a change. It joins the next commit, within a second; waits only when very many changes are waiting.
@@ -187,6 +189,20 @@ impl Store {
             && let Change::NotSent { attempt, remove_tag: Some(key), .. } = &change
         {
             shared.remove_tag(*key, *attempt).await?;
+        }
+        if let Some(shared) = &self.inner.shared_tickets
+            && let Change::Unknown { attempt, resend: _, reason, at } = &change
+            && let Some(key) = outbox_read::find_ticket_key(&self.inner.reader, attempt.message_id).await?
+            && shared.was_entered(key, attempt.message_id).await?
+        {
+            let (message_id, at, state) = (attempt.message_id, *at, MessageState::Delivered);
+            let unknown = Change::Unknown { attempt: *attempt, resend: false, reason: reason.clone(), at };
+            self.inner.mailbox.record(unknown).await?;
+            return self
+                .inner
+                .mailbox
+                .record(Change::Final { message_id, state, reason: CODE_ENTERED.to_owned(), at })
+                .await;
         }
         self.inner.mailbox.record(change).await
     }

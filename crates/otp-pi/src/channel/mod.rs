@@ -6,6 +6,7 @@
 
 pub mod modem;
 
+use domain::message::MessageState;
 use domain::otp::TicketKey;
 use domain::retry::FailureClass;
 
@@ -44,6 +45,8 @@ pub enum Outcome {
     },
     /// The store could not make the attempt durable; nothing went on air, nothing was recorded.
     StoreFailed,
-    /// The message was cancelled in the meantime; nothing went on air.
-    Cancelled,
+    /// Nothing went on air, and the store has settled the message so: cancelled, blocked, arrived after all.
+    Settled(MessageState),
+    /// The store had settled the message before, or the attempt; nothing went on air, nothing is to be done.
+    Stale,
 }

@@ -16,7 +16,7 @@ use domain::template::Template;
 use getrandom::SysRng;
 use gsm::{Address, ErrorClass, Pdu, Reference, Submit, Validity};
 use rand_core::UnwrapErr;
-use store::{BeginAttempt, Change, Content, OutboxMessage, Store};
+use store::{BeginAttempt, BeginOutcome, Change, Content, OutboxMessage, Store};
 use tracing::warn;
 
 use super::Outcome;
@@ -140,7 +140,10 @@ async fn prepare(
                 tag: binding.tag(pepper, code.expose()),
                 expires_at: policy.code_expires_at(now),
             };
-            let Some(ticket_key) = message.ticket_key else { return Err(refuse(Outcome::Cancelled)) };
+            let Some(ticket_key) = message.ticket_key else {
+                let code = "no ticket".to_owned();
+                return Err(refuse(Outcome::NotSent { class: FailureClass::GiveUp, code, ticket: None }));
+            };
             (template.render(&code), Some((ticket_key, entry)), entry.expires_at)
         }
         Content::Text { text, .. } => (text.clone(), None, message.deadline),
@@ -150,8 +153,11 @@ async fn prepare(
         .into_iter();
     let begin = BeginAttempt { message_id: id.message_id, attempt: id.attempt, modem, at: now, ticket };
     match context.store.begin_attempt(begin).await {
-        Ok(true) => {}
-        Ok(false) => return Err(refuse(Outcome::Cancelled)),
+        Ok(BeginOutcome::Begun) => {}
+        Ok(outcome) => {
+            let settled = outcome.settlement().map(|(state, _)| Outcome::Settled(state));
+            return Err(refuse(settled.unwrap_or(Outcome::Stale)));
+        }
         Err(error) => {
             warn!(message.id = %id.message_id, error = %error, "the attempt could not be made durable: nothing was sent");
             return Err(refuse(Outcome::StoreFailed));

@@ -31,7 +31,8 @@ impl Dispatcher {
         match outcome {
             // Settled by somebody else meanwhile.
             None => {}
-            Some(Outcome::Cancelled) => self.cancelled(entry.id).await,
+            Some(Outcome::Settled(state)) => self.announce(&entry, channel, state),
+            Some(Outcome::Stale) => debug!(message.id = %entry.id, "settled by somebody else: not sent"),
             Some(Outcome::Sent) => self.announce(&entry, channel, MessageState::Sent),
             Some(Outcome::StoreFailed) => {
                 entry.attempts = entry.attempts.saturating_sub(1);

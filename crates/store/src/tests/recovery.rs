@@ -6,7 +6,7 @@ use domain::message::{MessageId, MessageState};
 use domain::otp::Verdict;
 
 use super::support::{self, CODE, Running, sent};
-use crate::Settings;
+use crate::{BeginOutcome, Settings};
 
 /// Opens what a power cut at this instant would leave.
 async fn after_power_cut(running: &Running, into: &Path, settings: fn(&Path) -> Settings) -> Running {
@@ -124,6 +124,9 @@ async fn tickets_in_memory_are_gone_and_their_messages_are_refused_at_the_channe
     running.close().await;
     let restarted = support::try_open(support::with_memory_tickets(directory.path())).await.unwrap();
     assert_eq!(queued(&restarted).await, [id]);
-    assert!(!restarted.begin_otp(id, 2, "reference").await, "a code without a ticket can never be right");
+    let outcome = restarted.try_begin_otp(id, 2, "reference").await;
+    assert_eq!(outcome, BeginOutcome::TicketLost, "a code without a ticket can never be right");
+    let record = restarted.reaches(id, MessageState::Failed).await;
+    assert_eq!(record.reason.as_deref(), Some("the code's ticket was lost"));
     restarted.close().await;
 }

@@ -18,8 +18,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Acceptance, Accepted, BeginAttempt, Change, Content, Keys, NewMessage, OpenError, Settings, StatusRecord, Store,
-    TicketStoreKind, UnknownPolicy, Writer, WriterError,
+    Acceptance, Accepted, BeginAttempt, BeginOutcome, Change, Content, Keys, NewMessage, OpenError, Settings,
+    StatusRecord, Store, TicketStoreKind, UnknownPolicy, Writer, WriterError,
 };
 
 pub(crate) const NOW: WallTime = WallTime::from_unix_millis(1_790_000_000_000);
@@ -152,8 +152,12 @@ impl Running {
         }
     }
 
-    /// Begins an attempt with the tag of [`CODE`].
+    /// Begins an attempt with the tag of [`CODE`]; true when it may go on air.
     pub(crate) async fn begin_otp(&self, id: MessageId, attempt: u32, reference: &str) -> bool {
+        self.try_begin_otp(id, attempt, reference).await == BeginOutcome::Begun
+    }
+
+    pub(crate) async fn try_begin_otp(&self, id: MessageId, attempt: u32, reference: &str) -> BeginOutcome {
         let ticket = Some((self.key(reference), self.tag(id, attempt, reference)));
         let begin = BeginAttempt { message_id: id, attempt, modem: "telkomsel-1".to_owned(), at: NOW, ticket };
         self.store.begin_attempt(begin).await.unwrap()
@@ -168,7 +172,7 @@ impl Running {
 
     pub(crate) async fn begin_text(&self, id: MessageId, attempt: u32) -> bool {
         let begin = BeginAttempt { message_id: id, attempt, modem: "telkomsel-1".to_owned(), at: NOW, ticket: None };
-        self.store.begin_attempt(begin).await.unwrap()
+        self.store.begin_attempt(begin).await.unwrap() == BeginOutcome::Begun
     }
 
     pub(crate) fn guess(&self, reference: &str, code: &str) -> Guess {

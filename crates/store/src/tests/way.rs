@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use domain::message::{MessageId, MessageState};
 use domain::otp::{AttemptId, Verdict};
+use domain::receiver::Msisdn;
 
 use super::support::{self, CODE, NOW, Running, sent, text_message};
-use crate::{Accepted, AttemptOutcome, Change, Report, ReportState, Reported, Retention};
+use crate::{Accepted, AttemptOutcome, BeginOutcome, Change, Report, ReportState, Reported, Retention};
 
 fn report(reference: u8, tail: &str, state: ReportState) -> Report {
     Report {
@@ -68,12 +69,10 @@ async fn a_cancelled_ticket_or_a_finished_message_is_not_sent() {
     let running = support::open(directory.path()).await;
     let id = running.accept_otp("reference").await;
     assert_eq!(running.store.cancel(running.key("reference"), NOW).await.unwrap(), Some(id));
-    assert!(!running.begin_otp(id, 1, "reference").await);
-    assert_eq!(running.status(id).await.state, MessageState::Queued, "a refused attempt changes nothing");
-    let reason = "cancelled".to_owned();
-    running.record(Change::Final { message_id: id, state: MessageState::Cancelled, reason, at: NOW }).await;
-    assert!(!running.begin_text(id, 1).await);
-    assert_eq!(running.status(id).await.reason.as_deref(), Some("cancelled"));
+    assert_eq!(running.try_begin_otp(id, 1, "reference").await, BeginOutcome::Cancelled);
+    let record = running.status(id).await;
+    assert_eq!((record.state, record.reason.as_deref()), (MessageState::Cancelled, Some("its code was cancelled")));
+    assert_eq!(running.try_begin_otp(id, 2, "reference").await, BeginOutcome::Stale, "settled");
     running.close().await;
 }
 
@@ -198,4 +197,47 @@ async fn an_attempt_whose_end_overtakes_its_beginning_never_begins() {
     assert!(running.begin_otp(otp, 2, "reference").await);
     assert!(running.begin_text(text, 2).await);
     running.close().await;
+}
+
+#[tokio::test]
+async fn what_was_accepted_before_its_receiver_was_blocked_is_not_sent() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let id = running.accept_otp("reference").await;
+    running.store.block(Msisdn::from_canonical(support::RECEIVER).unwrap()).await.unwrap();
+    assert_eq!(running.try_begin_otp(id, 1, "reference").await, BeginOutcome::Blocked);
+    let record = running.status(id).await;
+    assert_eq!((record.state, record.attempts.len()), (MessageState::Blocked, 0));
+    assert!(running.store.load(id).await.unwrap().is_none(), "its content is gone");
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_code_that_was_entered_settles_all_doubt_about_its_message() {
+    let directory = tempfile::tempdir().unwrap();
+    for settings in [support::settings(directory.path()), support::with_memory_tickets(directory.path())] {
+        let running = support::try_open(settings).await.unwrap();
+        let unknown = |message_id| Change::Unknown {
+            attempt: AttemptId { message_id, attempt: 1 },
+            resend: true,
+            reason: "no answer".to_owned(),
+            at: NOW,
+        };
+        let early = running.accept_otp("early").await;
+        assert!(running.begin_otp(early, 1, "early").await);
+        assert_eq!(running.validate("early", CODE).await, Verdict::Valid);
+        running.record(unknown(early)).await;
+        running.settle().await;
+        assert_eq!(running.status(early).await.state, MessageState::Delivered);
+        let late = running.accept_otp("late").await;
+        assert!(running.begin_otp(late, 1, "late").await);
+        running.record(unknown(late)).await;
+        running.settle().await;
+        assert_eq!(running.validate("late", CODE).await, Verdict::Valid);
+        assert_eq!(running.try_begin_otp(late, 2, "late").await, BeginOutcome::Consumed);
+        running.settle().await;
+        let record = running.status(late).await;
+        assert_eq!((record.state, record.reason.as_deref()), (MessageState::Delivered, Some("the code was entered")));
+        running.close().await;
+    }
 }

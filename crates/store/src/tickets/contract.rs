@@ -8,7 +8,7 @@ use domain::otp::{AttemptId, Fingerprint, Guess, Reservation, ReserveOutcome, Ta
 use domain::secret::SecretText;
 use tokio::task::JoinSet;
 
-use super::{MemoryTickets, SqliteTickets, TicketStore};
+use super::{MemoryTickets, SqliteTickets, TagOutcome, TicketStore};
 use crate::tests::support::{self, CODE, NOW, POLICY, Running, binding, fresh_id};
 
 /// One store under test; the running database behind SQLite stays alive with it.
@@ -46,7 +46,7 @@ impl Subject {
         let reservation = Self::reservation(b"content", false);
         assert!(matches!(self.reserve(&reservation).await, ReserveOutcome::New(_)));
         let entry = self.running.tag(reservation.message_id, 1, "reference");
-        assert!(self.tickets.put_tag(self.key(), entry).await.unwrap());
+        assert_eq!(self.tickets.put_tag(self.key(), entry).await.unwrap(), TagOutcome::Put);
         entry
     }
 
@@ -148,7 +148,7 @@ async fn before_a_code_exists_no_attempt_is_counted() {
             assert_eq!(subject.validate(CODE, NOW).await, Verdict::NoCode);
         }
         let entry = subject.running.tag(reservation.message_id, 1, "reference");
-        assert!(subject.tickets.put_tag(subject.key(), entry).await.unwrap());
+        assert_eq!(subject.tickets.put_tag(subject.key(), entry).await.unwrap(), TagOutcome::Put);
         assert_eq!(subject.validate("000000", NOW).await, Verdict::Wrong { attempts_left: 4 });
         assert_eq!(subject.validate(CODE, NOW).await, Verdict::Valid);
     })
@@ -178,7 +178,7 @@ async fn a_cancelled_ticket_takes_no_tag_and_no_guess() {
         let key = subject.key();
         assert_eq!(subject.tickets.cancel(key, NOW).await.unwrap(), Some(entry.attempt.message_id));
         assert_eq!(subject.tickets.cancel(key, NOW).await.unwrap(), None);
-        assert!(!subject.tickets.put_tag(key, entry).await.unwrap());
+        assert_eq!(subject.tickets.put_tag(key, entry).await.unwrap(), TagOutcome::Cancelled);
         assert_eq!(subject.validate(CODE, NOW).await, Verdict::NoCode);
     })
     .await;
@@ -190,6 +190,24 @@ async fn an_expired_code_is_told_from_an_unknown_one() {
         subject.sent().await;
         let late = NOW.saturating_add(Duration::from_secs(180));
         assert_eq!(subject.validate(CODE, late).await, Verdict::Expired);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tag_that_cannot_be_put_says_why() {
+    every(async |subject| {
+        let key = subject.key();
+        let mut lost = subject.running.tag(fresh_id(), 1, "reference");
+        assert_eq!(subject.tickets.put_tag(key, lost).await.unwrap(), TagOutcome::Lost);
+        let entry = subject.sent().await;
+        assert_eq!(subject.tickets.put_tag(key, lost).await.unwrap(), TagOutcome::Superseded);
+        assert!(!subject.tickets.was_entered(key, entry.attempt.message_id).await.unwrap());
+        assert_eq!(subject.validate(CODE, NOW).await, Verdict::Valid);
+        assert!(subject.tickets.was_entered(key, entry.attempt.message_id).await.unwrap());
+        assert_eq!(subject.tickets.put_tag(key, entry).await.unwrap(), TagOutcome::Consumed);
+        lost.attempt.attempt = 2;
+        assert_eq!(subject.tickets.put_tag(key, lost).await.unwrap(), TagOutcome::Superseded, "not its code");
     })
     .await;
 }

@@ -7,7 +7,7 @@ use domain::clock::WallTime;
 use domain::message::MessageId;
 use domain::otp::{AttemptId, Guess, Reservation, ReserveOutcome, TagEntry, Ticket, TicketKey, Verdict};
 
-use super::{TicketFuture, TicketStore};
+use super::{TagOutcome, TicketFuture, TicketStore, put_tag, was_entered};
 
 /// Reservations between two sweeps of expired tickets.
 const SWEEP_EVERY: u32 = 4096;
@@ -56,8 +56,8 @@ impl TicketStore for MemoryTickets {
         ready(outcome)
     }
 
-    fn put_tag(&self, key: TicketKey, entry: TagEntry) -> TicketFuture<'_, bool> {
-        ready(self.with(key, false, |ticket| ticket.put_tag(entry)))
+    fn put_tag(&self, key: TicketKey, entry: TagEntry) -> TicketFuture<'_, TagOutcome> {
+        ready(put_tag(self.lock().by_key.get_mut(&key), entry))
     }
 
     fn remove_tag(&self, key: TicketKey, attempt: AttemptId) -> TicketFuture<'_, bool> {
@@ -74,6 +74,10 @@ impl TicketStore for MemoryTickets {
 
     fn cancel(&self, key: TicketKey, now: WallTime) -> TicketFuture<'_, Option<MessageId>> {
         ready(self.with(key, None, |ticket| ticket.cancel(now)))
+    }
+
+    fn was_entered(&self, key: TicketKey, message_id: MessageId) -> TicketFuture<'_, bool> {
+        ready(self.with(key, false, |ticket| was_entered(ticket, message_id)))
     }
 
     fn find_message(&self, key: TicketKey) -> TicketFuture<'_, Option<MessageId>> {

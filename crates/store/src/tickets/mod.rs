@@ -8,8 +8,9 @@ use std::pin::Pin;
 
 use domain::clock::WallTime;
 use domain::message::MessageId;
-use domain::otp::{AttemptId, Guess, Reservation, ReserveOutcome, TagEntry, TicketKey, Verdict};
+use domain::otp::{AttemptId, Guess, Reservation, ReserveOutcome, TagEntry, Ticket, TicketKey, TicketState, Verdict};
 
+use crate::change::BeginOutcome;
 use crate::error::StoreError;
 
 mod memory;
@@ -18,6 +19,54 @@ mod sqlite;
 
 pub use memory::MemoryTickets;
 pub use sqlite::SqliteTickets;
+
+/// Whether a code may be sent, as its ticket sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagOutcome {
+    /// The tag is there.
+    Put,
+    /// The ticket was cancelled.
+    Cancelled,
+    /// A code of this message was entered.
+    Consumed,
+    /// The reference belongs to other messages, or another message's code was entered.
+    Superseded,
+    /// There is no ticket.
+    Lost,
+}
+
+impl From<TagOutcome> for BeginOutcome {
+    fn from(outcome: TagOutcome) -> Self {
+        match outcome {
+            TagOutcome::Put => Self::Begun,
+            TagOutcome::Cancelled => Self::Cancelled,
+            TagOutcome::Consumed => Self::Consumed,
+            TagOutcome::Superseded => Self::Superseded,
+            TagOutcome::Lost => Self::TicketLost,
+        }
+    }
+}
+
+/// Puts a tag, or says why not; the decision behind every [`TicketStore::put_tag`].
+pub(crate) fn put_tag(ticket: Option<&mut Ticket>, entry: TagEntry) -> TagOutcome {
+    let Some(ticket) = ticket else { return TagOutcome::Lost };
+    let id = entry.attempt.message_id;
+    let is_ours = ticket.message_id == id || ticket.previous_message_id == Some(id);
+    if ticket.put_tag(entry) {
+        TagOutcome::Put
+    } else if was_entered(ticket, id) {
+        TagOutcome::Consumed
+    } else if is_ours && ticket.state == TicketState::Cancelled {
+        TagOutcome::Cancelled
+    } else {
+        TagOutcome::Superseded
+    }
+}
+
+/// True when a right code was entered that may have come from this message.
+pub(crate) fn was_entered(ticket: &Ticket, id: MessageId) -> bool {
+    ticket.state == TicketState::Consumed && ticket.tags.iter().any(|entry| entry.attempt.message_id == id)
+}
 
 /// What a ticket store answers, when it is ready.
 pub type TicketFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -30,8 +79,8 @@ pub trait TicketStore: Send + Sync {
     /// Takes a reference for a request.
     fn reserve(&self, key: TicketKey, reservation: Reservation, now: WallTime) -> TicketFuture<'_, ReserveOutcome>;
 
-    /// Adds the tag of a code about to be sent; false when the ticket is gone, used or cancelled.
-    fn put_tag(&self, key: TicketKey, entry: TagEntry) -> TicketFuture<'_, bool>;
+    /// Adds the tag of a code about to be sent, or says why it must not be sent.
+    fn put_tag(&self, key: TicketKey, entry: TagEntry) -> TicketFuture<'_, TagOutcome>;
 
     /// Removes the tag of an attempt that certainly sent nothing; false when it was not there.
     fn remove_tag(&self, key: TicketKey, attempt: AttemptId) -> TicketFuture<'_, bool>;
@@ -44,6 +93,9 @@ pub trait TicketStore: Send + Sync {
 
     /// Gives a ticket up; answers its newest message when the ticket was live.
     fn cancel(&self, key: TicketKey, now: WallTime) -> TicketFuture<'_, Option<MessageId>>;
+
+    /// Tells whether a right code was entered that may have come from this message.
+    fn was_entered(&self, key: TicketKey, message_id: MessageId) -> TicketFuture<'_, bool>;
 
     /// The newest message of a ticket.
     fn find_message(&self, key: TicketKey) -> TicketFuture<'_, Option<MessageId>>;

@@ -4,7 +4,7 @@ use domain::clock::WallTime;
 use domain::message::MessageId;
 use domain::otp::{AttemptId, Guess, Reservation, ReserveOutcome, TagEntry, TicketKey, Verdict};
 
-use super::{TicketFuture, TicketStore};
+use super::{TagOutcome, TicketFuture, TicketStore};
 use crate::writer::job::{Mailbox, TicketStep};
 
 /// Tickets in SQLite.
@@ -24,7 +24,7 @@ impl TicketStore for SqliteTickets {
         Box::pin(self.mailbox.ask(move |answer| TicketStep::Reserve { reservation, now, answer }.at(key)))
     }
 
-    fn put_tag(&self, key: TicketKey, entry: TagEntry) -> TicketFuture<'_, bool> {
+    fn put_tag(&self, key: TicketKey, entry: TagEntry) -> TicketFuture<'_, TagOutcome> {
         Box::pin(self.mailbox.ask(move |answer| TicketStep::PutTag { entry, answer }.at(key)))
     }
 
@@ -42,6 +42,10 @@ impl TicketStore for SqliteTickets {
 
     fn cancel(&self, key: TicketKey, now: WallTime) -> TicketFuture<'_, Option<MessageId>> {
         Box::pin(self.mailbox.ask(move |answer| TicketStep::Cancel { now, answer }.at(key)))
+    }
+
+    fn was_entered(&self, key: TicketKey, message_id: MessageId) -> TicketFuture<'_, bool> {
+        Box::pin(self.mailbox.ask(move |answer| TicketStep::WasEntered { message_id, answer }.at(key)))
     }
 
     fn find_message(&self, key: TicketKey) -> TicketFuture<'_, Option<MessageId>> {

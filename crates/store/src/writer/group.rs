@@ -14,10 +14,12 @@ use super::reports::ReportIndex;
 use super::rows::{execute, replay_row, row_key, ticket_row};
 use super::{rare, statements as sql};
 use crate::acceptance::{Accepted, IdConflict};
-use crate::change::{Change, Report, Reported};
+use crate::blocklist::SharedBlocklist;
+use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::codec::{Codec, JsonRows};
 use crate::error::StoreError;
 use crate::replay::Remembered;
+use crate::tickets::{TagOutcome, put_tag, was_entered};
 
 /// How long the first answer of a request with its own id is given again.
 const REPLAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
@@ -42,6 +44,7 @@ pub(super) struct ReplaySlot {
 pub(super) struct Group<'a> {
     codec: &'a Codec,
     pub(super) reports: &'a ReportIndex,
+    blocklist: &'a SharedBlocklist,
     pub(super) replays: HashMap<[u8; 16], ReplaySlot>,
     pub(super) tickets: HashMap<[u8; 16], TicketSlot>,
     pub(super) messages: HashMap<MessageId, Tracked>,
@@ -59,10 +62,11 @@ pub(super) struct Effects {
 }
 
 impl<'a> Group<'a> {
-    pub(super) fn new(codec: &'a Codec, reports: &'a ReportIndex) -> Self {
+    pub(super) fn new(codec: &'a Codec, reports: &'a ReportIndex, blocklist: &'a SharedBlocklist) -> Self {
         Self {
             codec,
             reports,
+            blocklist,
             replays: HashMap::new(),
             tickets: HashMap::new(),
             messages: HashMap::new(),
@@ -83,13 +87,14 @@ impl<'a> Group<'a> {
         self.load_replays(connection, jobs).await?;
         self.load_tickets(connection, changes, jobs).await?;
         self.load_messages(connection, changes, jobs).await?;
+        self.load_tickets_of_messages(connection, changes).await?;
         for change in changes {
             self.apply_change(change);
         }
         for job in &mut *jobs {
             match job {
                 Job::Accept(accept) => self.accept(accept),
-                Job::Begin { begin, answer } => answer.set(self.begin(begin)),
+                Job::Begin { begin, answer } => answer.set(self.begin(begin)?),
                 Job::Ticket { key, step } => self.ticket_step(*key, step),
                 Job::Report { report, answer } => answer.set(self.report(report)),
                 Job::Rare { .. } => {}
@@ -112,14 +117,22 @@ impl<'a> Group<'a> {
             slot.is_changed |= ticket.remove_tag(*attempt);
         }
         let id = change.message_id();
-        match self.messages.get_mut(&id) {
-            Some(message) => {
-                let before = message.state;
-                if !message.apply(change) {
-                    tracing::debug!(message.id = %id, state = %before, "a late change leaves the message's state alone");
-                }
-            }
-            None => tracing::warn!(message.id = %id, "a change for a message that is not stored is dropped"),
+        let Some(message) = self.messages.get_mut(&id) else {
+            tracing::warn!(message.id = %id, "a change for a message that is not stored is dropped");
+            return;
+        };
+        let ticket = message.ticket_key.and_then(|key| self.tickets.get(&key)).and_then(|slot| slot.ticket.as_ref());
+        if let Change::Unknown { attempt, reason, at, .. } = change
+            && ticket.is_some_and(|ticket| was_entered(ticket, id))
+        {
+            // Not in doubt any more, so never sent again.
+            message.apply(&Change::Unknown { attempt: *attempt, resend: false, reason: reason.clone(), at: *at });
+            message.entered(*at);
+            return;
+        }
+        let before = message.state;
+        if !message.apply(change) {
+            tracing::debug!(message.id = %id, state = %before, "a late change leaves the message's state alone");
         }
     }
 
@@ -171,21 +184,27 @@ impl<'a> Group<'a> {
         Accepted::Repeat { message_id, state }
     }
 
-    fn begin(&mut self, begin: &crate::change::BeginAttempt) -> bool {
-        let Some(message) = self.messages.get_mut(&begin.message_id) else { return false };
-        if let Some((key, entry)) = &begin.ticket {
-            // The message first, on a copy: a refused attempt must not leave its tag behind.
-            if !message.clone().begin(begin) {
-                return false;
-            }
-            let slot = self.tickets.entry(row_key(*key)).or_default();
-            let Some(ticket) = slot.ticket.as_mut() else { return false };
-            if !ticket.put_tag(*entry) {
-                return false;
-            }
-            slot.is_changed = true;
+    fn begin(&mut self, begin: &BeginAttempt) -> Result<BeginOutcome, StoreError> {
+        let Some(message) = self.messages.get_mut(&begin.message_id) else { return Ok(BeginOutcome::Stale) };
+        if !message.may_begin(begin.attempt) {
+            return Ok(BeginOutcome::Stale);
         }
-        message.begin(begin)
+        let (receiver, _) = self.codec.open_summary(begin.message_id, &message.summary)?;
+        let outcome = if self.blocklist.is_blocked(&receiver) {
+            BeginOutcome::Blocked
+        } else if let Some((key, entry)) = &begin.ticket {
+            let slot = self.tickets.entry(row_key(*key)).or_default();
+            let outcome = put_tag(slot.ticket.as_mut(), *entry);
+            slot.is_changed |= outcome == TagOutcome::Put;
+            outcome.into()
+        } else {
+            BeginOutcome::Begun
+        };
+        match outcome.settlement() {
+            None => message.begin(begin),
+            Some((state, reason)) => message.refuse(state, reason, begin.at),
+        }
+        Ok(outcome)
     }
 
     fn report(&mut self, report: &Report) -> Option<Reported> {

@@ -12,8 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::acceptance::{Accepted, Replay};
 use crate::api_user::ApiUser;
-use crate::change::{BeginAttempt, Change, Report, Reported};
+use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::error::StoreError;
+use crate::tickets::TagOutcome;
 
 /// Where an answer goes, and the value that waits for the commit.
 #[derive(Debug)]
@@ -62,10 +63,11 @@ pub(crate) struct AcceptJob {
 #[expect(clippy::large_enum_variant, reason = "always boxed on its way")]
 pub(crate) enum TicketStep {
     Reserve { reservation: Reservation, now: WallTime, answer: Answer<ReserveOutcome> },
-    PutTag { entry: TagEntry, answer: Answer<bool> },
+    PutTag { entry: TagEntry, answer: Answer<TagOutcome> },
     RemoveTag { attempt: AttemptId, answer: Answer<bool> },
     HasTag { attempt: AttemptId, answer: Answer<bool> },
     Validate { guess: Guess, now: WallTime, answer: Answer<Verdict> },
+    WasEntered { message_id: MessageId, answer: Answer<bool> },
     Cancel { now: WallTime, answer: Answer<Option<MessageId>> },
     FindMessage { answer: Answer<Option<MessageId>> },
 }
@@ -126,7 +128,7 @@ pub(crate) struct Touched {
 #[derive(Debug)]
 pub(crate) enum Job {
     Accept(Box<AcceptJob>),
-    Begin { begin: Box<BeginAttempt>, answer: Answer<bool> },
+    Begin { begin: Box<BeginAttempt>, answer: Answer<BeginOutcome> },
     Ticket { key: TicketKey, step: Box<TicketStep> },
     Report { report: Box<Report>, answer: Answer<Option<Reported>> },
     Rare { step: Box<RareStep>, answer: Answer<Touched> },
@@ -142,8 +144,9 @@ impl Job {
             Self::Rare { answer, .. } => answer.deliver(committed),
             Self::Ticket { step, .. } => match *step {
                 TicketStep::Reserve { answer, .. } => answer.deliver(committed),
-                TicketStep::PutTag { answer, .. }
-                | TicketStep::RemoveTag { answer, .. }
+                TicketStep::PutTag { answer, .. } => answer.deliver(committed),
+                TicketStep::RemoveTag { answer, .. }
+                | TicketStep::WasEntered { answer, .. }
                 | TicketStep::HasTag { answer, .. } => answer.deliver(committed),
                 TicketStep::Validate { answer, .. } => answer.deliver(committed),
                 TicketStep::Cancel { answer, .. } | TicketStep::FindMessage { answer } => answer.deliver(committed),

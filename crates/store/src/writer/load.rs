@@ -52,19 +52,8 @@ impl Group<'_> {
             Job::Ticket { key, .. } => Some(*key),
             Job::Report { .. } | Job::Rare { .. } => None,
         });
-        let mut keys = JsonRows::default();
-        for key in of_changes.chain(of_jobs).map(row_key) {
-            if self.tickets.insert(key, TicketSlot::default()).is_none() {
-                keys.push_blob(&key);
-            }
-        }
-        for row in select(connection, sql::SELECT_TICKETS, keys).await? {
-            let bytes: &[u8] = row.try_get(1)?;
-            let ticket = record::decode(bytes).ok_or(StoreError::Unreadable { table: "ticket" })?;
-            let slot = TicketSlot { ticket: Some(ticket), is_changed: false };
-            self.tickets.insert(read_array(&row, 0, "ticket")?, slot);
-        }
-        Ok(())
+        let wanted = of_changes.chain(of_jobs).map(row_key).collect();
+        self.select_tickets(connection, wanted).await
     }
 
     pub(super) async fn load_messages(
@@ -100,6 +89,40 @@ impl Group<'_> {
         for row in select(connection, sql::SELECT_MESSAGES, ids).await? {
             let tracked = read_message(&row)?;
             self.messages.insert(tracked.id, tracked);
+        }
+        Ok(())
+    }
+
+    /// The tickets of messages whose end asks for them. Seldom any, so seldom a statement.
+    pub(super) async fn load_tickets_of_messages(
+        &mut self,
+        connection: &mut SqliteConnection,
+        changes: &[Change],
+    ) -> Result<(), StoreError> {
+        let asks = |change: &&Change| matches!(change, Change::Unknown { .. });
+        let ids = changes.iter().filter(asks).map(Change::message_id);
+        let wanted: HashSet<[u8; 16]> = ids
+            .filter_map(|id| self.messages.get(&id)?.ticket_key)
+            .filter(|key| !self.tickets.contains_key(key))
+            .collect();
+        self.select_tickets(connection, wanted).await
+    }
+
+    async fn select_tickets(
+        &mut self,
+        connection: &mut SqliteConnection,
+        wanted: HashSet<[u8; 16]>,
+    ) -> Result<(), StoreError> {
+        let mut keys = JsonRows::default();
+        for key in wanted {
+            self.tickets.insert(key, TicketSlot::default());
+            keys.push_blob(&key);
+        }
+        for row in select(connection, sql::SELECT_TICKETS, keys).await? {
+            let bytes: &[u8] = row.try_get(1)?;
+            let ticket = record::decode(bytes).ok_or(StoreError::Unreadable { table: "ticket" })?;
+            let slot = TicketSlot { ticket: Some(ticket), is_changed: false };
+            self.tickets.insert(read_array(&row, 0, "ticket")?, slot);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::clock::WallTime;
 use domain::message::{MessageId, MessageState};
 
-use crate::change::{BeginAttempt, Change, ReportState};
+use crate::change::{BeginAttempt, CODE_ENTERED, Change, ReportState};
 use crate::codec::JsonRow;
 use crate::error::StoreError;
 use crate::status::{Attempt, AttemptOutcome, Part};
@@ -36,6 +36,8 @@ pub(super) struct Tracked {
     settled_at: i64,
     attempts: Vec<Attempt>,
     pub(super) summary: Vec<u8>,
+    /// Of an OTP in the outbox: its ticket's row.
+    pub(super) ticket_key: Option<[u8; 16]>,
     pub(super) is_changed: bool,
 }
 
@@ -51,6 +53,7 @@ pub(super) struct LoadedRow<'a> {
     pub(super) reason: Option<String>,
     pub(super) attempts: &'a str,
     pub(super) summary: Vec<u8>,
+    pub(super) ticket_key: Option<[u8; 16]>,
 }
 
 impl Tracked {
@@ -67,6 +70,7 @@ impl Tracked {
             settled_at: if row.is_in_outbox { 0 } else { row.time },
             attempts: serde_json::from_str(row.attempts).map_err(|_| unreadable)?,
             summary: row.summary,
+            ticket_key: row.ticket_key,
             is_changed: false,
         })
     }
@@ -76,11 +80,13 @@ impl Tracked {
         if self.loaded_from == Place::Journal || self.state.is_done() { Place::Journal } else { Place::Outbox }
     }
 
-    /// A channel wants to send; false when it must not.
-    pub(super) fn begin(&mut self, begin: &BeginAttempt) -> bool {
-        if self.place() == Place::Journal || begin.attempt <= self.attempt {
-            return false;
-        }
+    /// True when an attempt of that number may begin.
+    pub(super) fn may_begin(&self, attempt: u32) -> bool {
+        self.place() == Place::Outbox && attempt > self.attempt
+    }
+
+    /// Puts a message that may begin on air.
+    pub(super) fn begin(&mut self, begin: &BeginAttempt) {
         self.state = MessageState::Sending;
         self.attempt = begin.attempt;
         self.attempts.push(Attempt {
@@ -95,7 +101,19 @@ impl Tracked {
         let surplus = self.attempts.len().saturating_sub(ATTEMPTS_KEPT);
         self.attempts.drain(..surplus);
         self.is_changed = true;
-        true
+    }
+
+    /// Settles a message that may begin and must not: it is on no channel, so every end is allowed.
+    pub(super) fn refuse(&mut self, state: MessageState, reason: &str, at: WallTime) {
+        self.state = state;
+        self.reason = Some(reason.to_owned());
+        self.settled_at = at.as_unix_millis();
+        self.is_changed = true;
+    }
+
+    /// A code proves the arrival of a message whose outcome is in doubt.
+    pub(super) fn entered(&mut self, at: WallTime) {
+        self.become_state(MessageState::Delivered, Some(CODE_ENTERED), at);
     }
 
     /// Applies a change. False: the state does not allow it; what the attempt tells is kept all the same.

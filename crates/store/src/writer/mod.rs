@@ -244,7 +244,7 @@ impl Writer {
     async fn commit(&mut self, changes: &[Change], jobs: &mut [Job]) -> Result<(), StoreError> {
         self.has_wal = true;
         sqlx::query(statements::BEGIN).execute(&mut self.connection).await?;
-        let group = Group::new(&self.codec, &self.reports);
+        let group = Group::new(&self.codec, &self.reports, &self.blocklist);
         let ran = group.run(&mut self.connection, changes, jobs).await;
         let ended = match ran {
             Ok(effects) => {

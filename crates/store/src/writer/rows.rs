@@ -42,6 +42,7 @@ pub(super) fn read_message(row: &SqliteRow) -> Result<Tracked, StoreError> {
         reason: row.try_get(5)?,
         attempts: row.try_get(6)?,
         summary: row.try_get(7)?,
+        ticket_key: row.try_get::<Option<&[u8]>, _>(8)?.and_then(|key| key.try_into().ok()),
     })
 }
 

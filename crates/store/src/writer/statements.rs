@@ -12,9 +12,9 @@ pub(super) const SELECT_REPLAYS: &str = "SELECT replay_key, requests FROM replay
 pub(super) const SELECT_TICKETS: &str =
     "SELECT ticket_key, record FROM ticket WHERE ticket_key IN (SELECT unhex(value) FROM json_each(?1))";
 
-pub(super) const SELECT_MESSAGES: &str = "SELECT message_id, 1, state, attempt, not_before, NULL, attempts, summary \
-     FROM outbox WHERE message_id IN (SELECT unhex(value) FROM json_each(?1)) \
-     UNION ALL SELECT message_id, 0, state, 0, settled_at, reason, attempts, summary \
+pub(super) const SELECT_MESSAGES: &str = "SELECT message_id, 1, state, attempt, not_before, NULL, attempts, summary, \
+     substr(ticket_key, 1, 16) FROM outbox WHERE message_id IN (SELECT unhex(value) FROM json_each(?1)) \
+     UNION ALL SELECT message_id, 0, state, 0, settled_at, reason, attempts, summary, NULL \
      FROM journal WHERE message_id IN (SELECT unhex(value) FROM json_each(?1))";
 
 /// Rows as made by `Codec::outbox_row`.

@@ -7,6 +7,7 @@ use super::group::{Group, TicketSlot};
 use super::job::TicketStep;
 use super::rows::row_key;
 use crate::codec::JsonRows;
+use crate::tickets::{TagOutcome, put_tag, was_entered};
 
 impl Group<'_> {
     pub(super) fn ticket_step(&mut self, key: TicketKey, step: &mut TicketStep) {
@@ -20,9 +21,9 @@ impl Group<'_> {
                 answer.set(outcome);
             }
             TicketStep::PutTag { entry, answer } => {
-                let was_put = slot.ticket.as_mut().is_some_and(|ticket| ticket.put_tag(*entry));
-                slot.is_changed |= was_put;
-                answer.set(was_put);
+                let outcome = put_tag(slot.ticket.as_mut(), *entry);
+                slot.is_changed |= outcome == TagOutcome::Put;
+                answer.set(outcome);
             }
             TicketStep::RemoveTag { attempt, answer } => {
                 let was_there = slot.ticket.as_mut().is_some_and(|ticket| ticket.remove_tag(*attempt));
@@ -31,6 +32,9 @@ impl Group<'_> {
             }
             TicketStep::HasTag { attempt, answer } => {
                 answer.set(slot.ticket.as_ref().is_some_and(|ticket| ticket.has_tag(*attempt)));
+            }
+            TicketStep::WasEntered { message_id, answer } => {
+                answer.set(slot.ticket.as_ref().is_some_and(|ticket| was_entered(ticket, *message_id)));
             }
             TicketStep::Validate { guess, now, answer } => {
                 let Some(ticket) = slot.ticket.as_mut() else { return answer.set(Verdict::NoCode) };
