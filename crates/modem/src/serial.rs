@@ -53,7 +53,7 @@ pub(crate) enum SerialError {
     Gone,
 }
 
-/// An open line, locked for us (`TIOCEXCL` and `flock`) until dropped.
+/// An open line, locked for us (`flock`, and `TIOCEXCL` unless it is a pseudo terminal) until dropped.
 #[derive(Debug)]
 pub(crate) struct SerialLine {
     fd: AsyncFd<OwnedFd>,
@@ -85,6 +85,13 @@ impl SerialLine {
     }
 }
 
+impl Drop for SerialLine {
+    fn drop(&mut self) {
+        // The mark outlives our descriptor while anybody else holds the line open. A line that is gone has none.
+        let _ = rustix::termios::ioctl_tiocnxcl(self.fd.get_ref());
+    }
+}
+
 /// Opens, locks and sets up the line of these settings; may block for as long as the device's driver wants.
 pub(crate) fn open(settings: &Settings) -> Result<OwnedFd, SerialError> {
     let path = settings.path.as_path();
@@ -104,16 +111,27 @@ pub(crate) fn open(settings: &Settings) -> Result<OwnedFd, SerialError> {
 }
 
 /// Takes the line for us alone: `flock` against those who ask, `TIOCEXCL` against those who do not.
+///
+/// Not on a pseudo terminal: its other side keeps the mark alive when we are killed, and nobody but root could open it
+/// again.
 fn lock(fd: &OwnedFd, path: &Path) -> Result<(), SerialError> {
     match rustix::fs::flock(fd, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => return Err(SerialError::Locked { path: path.to_owned() }),
         Err(error) => return Err(SerialError::Unusable { path: path.to_owned(), source: error.into() }),
     }
+    if is_pseudo_terminal(fd) {
+        return Ok(());
+    }
     match rustix::termios::ioctl_tiocexcl(fd) {
         Ok(()) | Err(Errno::INVAL | Errno::NOTTY) => Ok(()),
         Err(error) => Err(SerialError::Unusable { path: path.to_owned(), source: error.into() }),
     }
+}
+
+/// Answers whether this is the slave of a Unix98 pseudo terminal: majors 136 to 143 (Linux `devices.txt`).
+fn is_pseudo_terminal(fd: &OwnedFd) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|stat| (136..=143).contains(&rustix::fs::major(stat.st_rdev)))
 }
 
 /// Sets raw mode, speed and character format; what the line cannot do is left out, raw mode excepted.
@@ -154,4 +172,21 @@ fn with_format(mut termios: Termios, settings: &Settings) -> Termios {
         termios.control_modes |= ControlModes::CSTOPB;
     }
     termios
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pseudo_terminals_are_told_from_other_devices() {
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
+        rustix::pty::grantpt(&master).unwrap();
+        rustix::pty::unlockpt(&master).unwrap();
+        let name = rustix::pty::ptsname(&master, Vec::new()).unwrap();
+        let slave = rustix::fs::open(name.as_c_str(), flags, Mode::empty()).unwrap();
+        assert!(is_pseudo_terminal(&slave));
+        assert!(!is_pseudo_terminal(&rustix::fs::open("/dev/null", flags, Mode::empty()).unwrap()));
+    }
 }
