@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::clock::{Clock, WallTime};
-use domain::message::{MessageId, MessageState};
+use domain::message::MessageId;
 use domain::otp::{Guess, PepperRing, ReserveOutcome, TicketKey, Verdict};
 use sqlx::SqlitePool;
 
 use crate::acceptance::{Acceptance, Accepted};
 use crate::blocklist::SharedBlocklist;
-use crate::change::{BeginAttempt, BeginOutcome, CODE_ENTERED, Change, Report, Reported};
+use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::codec::Codec;
 use crate::db::DataDir;
 use crate::error::{OpenError, StoreError};
@@ -24,7 +24,7 @@ use crate::status::{StatusKey, StatusRecord};
 use crate::tickets::{MemoryTickets, SqliteTickets, TicketStore};
 use crate::writer::Writer;
 use crate::writer::job::{AcceptJob, Job, Mailbox, RareStep, Slot};
-use crate::{db, outbox_read, retention, status_read};
+use crate::{db, outbox_read, retention, status_read, tickets};
 
 /// The store's handle.
 #[derive(Clone)]
@@ -172,7 +172,16 @@ impl Store {
         let begun = self.inner.mailbox.ask(|answer| Job::Begin { begin: Box::new(begin), answer }).await?;
         // `sending` commits before the tag is put, so recovery can ask the ticket store about every tag.
         let (Some(shared), Some((key, entry)), BeginOutcome::Begun) = (shared, tag, begun) else { return Ok(begun) };
-        let outcome = BeginOutcome::from(shared.put_tag(key, entry).await?);
+        let outcome = match shared.put_tag(key, entry).await {
+            Ok(outcome) => BeginOutcome::from(outcome),
+            Err(error) => {
+                // The number is used up, and the tag may be there although the answer was lost.
+                let code = Some("no answer from the ticket store".to_owned());
+                let (attempt, remove_tag) = (entry.attempt, Some(key));
+                self.record(Change::NotSent { attempt, code, retry_at: None, remove_tag, at }).await?;
+                return Err(error);
+            }
+        };
         if let Some((state, reason)) = outcome.settlement() {
             let message_id = entry.attempt.message_id;
             self.inner.mailbox.record(Change::Final { message_id, state, reason: reason.to_owned(), at }).await?;
@@ -185,26 +194,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Closed`] when the writer has ended.
     pub async fn record(&self, change: Change) -> Result<(), StoreError> {
-        if let Some(shared) = &self.inner.shared_tickets
-            && let Change::NotSent { attempt, remove_tag: Some(key), .. } = &change
-        {
-            shared.remove_tag(*key, *attempt).await?;
+        let Some(shared) = &self.inner.shared_tickets else { return self.inner.mailbox.record(change).await };
+        let (first, second) = tickets::shared::follow(shared.as_ref(), &self.inner.reader, change).await;
+        self.inner.mailbox.record(first).await?;
+        match second {
+            Some(second) => self.inner.mailbox.record(second).await,
+            None => Ok(()),
         }
-        if let Some(shared) = &self.inner.shared_tickets
-            && let Change::Unknown { attempt, resend: _, reason, at } = &change
-            && let Some(key) = outbox_read::find_ticket_key(&self.inner.reader, attempt.message_id).await?
-            && shared.was_entered(key, attempt.message_id).await?
-        {
-            let (message_id, at, state) = (attempt.message_id, *at, MessageState::Delivered);
-            let unknown = Change::Unknown { attempt: *attempt, resend: false, reason: reason.clone(), at };
-            self.inner.mailbox.record(unknown).await?;
-            return self
-                .inner
-                .mailbox
-                .record(Change::Final { message_id, state, reason: CODE_ENTERED.to_owned(), at })
-                .await;
-        }
-        self.inner.mailbox.record(change).await
     }
 
     /// Judges a user's guess. The counted attempt, or the success, is durable when this returns.
@@ -279,6 +275,13 @@ impl Store {
     /// [`StoreError`]; what was deleted before stays deleted.
     pub async fn run_retention(&self, now: WallTime) -> Result<(), StoreError> {
         retention::run(&self.inner.mailbox, &self.inner.reader, &self.inner.settings.retention, now).await
+    }
+
+    /// Puts another store of tickets behind a handle that has no copies, for a test.
+    #[cfg(test)]
+    pub(crate) fn use_tickets(&mut self, tickets: Arc<dyn TicketStore>) {
+        let inner = Arc::get_mut(&mut self.inner).expect("the only handle");
+        (inner.tickets, inner.shared_tickets) = (Arc::clone(&tickets), Some(tickets));
     }
 
     /// Makes the disk full (or not) for a test.

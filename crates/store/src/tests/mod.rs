@@ -3,6 +3,7 @@
 mod acceptance;
 mod privacy;
 mod recovery;
+mod shared;
 pub(crate) mod support;
 mod trouble;
 mod way;

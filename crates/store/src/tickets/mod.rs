@@ -15,6 +15,7 @@ use crate::error::StoreError;
 
 mod memory;
 pub(crate) mod record;
+pub(crate) mod shared;
 mod sqlite;
 
 pub use memory::MemoryTickets;
