@@ -80,6 +80,17 @@ struct Exchange {
     deadline: Instant,
 }
 
+/// What is known about the echo of a modem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Echo {
+    /// Nothing yet.
+    Unknown,
+    /// The modem said OK to `ATE0`: an echo means that it restarted since.
+    Off,
+    /// It said OK and echoes all the same.
+    Incurable,
+}
+
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Outcome {
@@ -111,6 +122,8 @@ pub(crate) struct Session {
     quiet_from: Instant,
     awaited_pdu: Option<AwaitedPdu>,
     is_initialised: bool,
+    /// What is known about the echo.
+    echo: Echo,
     /// Whether the modem said OK to `AT+CMGF=0` since the conversation was last in doubt; without it a PDU could be
     /// taken for a text and its length for a number.
     is_in_pdu_mode: bool,
@@ -141,6 +154,7 @@ impl Session {
             quiet_from: now,
             awaited_pdu: None,
             is_initialised: false,
+            echo: Echo::Unknown,
             is_in_pdu_mode: false,
             storage: None,
             card,
@@ -319,8 +333,11 @@ impl Session {
     fn exchange_line(&mut self, mut exchange: Exchange, line: &str, now: Instant) {
         let is_own = exchange.step.prefix().is_some_and(|prefix| line.starts_with(prefix));
         if line == exchange.command.as_str() {
-            // The echo.
+            let is_first = exchange.step == Step::EchoOff;
             self.state = State::Asking(exchange);
+            if !is_first && self.notes_echo() {
+                self.restart("the modem echoes again", now);
+            }
         } else if is_own {
             self.keep(&mut exchange, line);
             self.state = State::Asking(exchange);
@@ -334,6 +351,14 @@ impl Session {
             self.state = State::Asking(exchange);
             self.urc(line, now);
         }
+    }
+
+    /// Takes an echo; answers whether it tells that the modem restarted.
+    fn notes_echo(&mut self) -> bool {
+        if self.echo == Echo::Off && !self.is_initialised {
+            self.echo = Echo::Incurable;
+        }
+        self.echo == Echo::Off
     }
 
     fn keep(&self, exchange: &mut Exchange, line: &str) {

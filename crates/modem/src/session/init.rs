@@ -10,7 +10,7 @@ use gsm::{ErrorCode, FinalResult};
 
 use super::quirks::{CARD_COMMANDS, PIN_TRIES_COMMANDS, routings};
 use super::step::Step;
-use super::{Exchange, Outcome, Session, answers};
+use super::{Echo, Exchange, Outcome, Session, answers};
 use crate::pin::Tried;
 use crate::status::{Phase, Registration};
 
@@ -27,7 +27,7 @@ impl Session {
     /// Adds what is to be said once the conversation is in step: everything at the start, the essentials later.
     pub(super) fn add_steps_in_step(&mut self) {
         let begin = if self.is_initialised {
-            vec![Step::EchoOff, Step::Verbose, Step::NumericErrors, Step::PduMode, Step::PinState]
+            vec![Step::EchoOff, Step::Verbose, Step::NumericErrors, Step::PinState, Step::PduMode]
         } else if self.steps.is_empty() {
             vec![Step::EchoOff, Step::Verbose, Step::NumericErrors, Step::Card(0), Step::PinState]
         } else {
@@ -42,7 +42,7 @@ impl Session {
 
     /// Adds what is said to an open SIM.
     fn add_initialisation(&mut self) {
-        self.steps.clear();
+        let found: Vec<Step> = self.steps.drain(..).filter(Step::is_about_a_message).collect();
         self.steps.extend([Step::Charset, Step::PduMode, Step::Service, Step::Routing(0), Step::RegistrationUrc]);
         if self.settings.sms_center.is_some() {
             self.steps.push_back(Step::SetServiceCenter);
@@ -60,6 +60,7 @@ impl Session {
             self.steps.push_back(Step::Card(0));
         }
         self.steps.extend([Step::Signal, Step::Operator, Step::Registration]);
+        self.steps.extend(found);
     }
 
     /// Adds the regular look at the modem.
@@ -116,8 +117,12 @@ impl Session {
                     self.inbound(hex, answers::stored_length(&lines), Some(place));
                 }
             }
-            Step::EchoOff
-            | Step::Verbose
+            Step::EchoOff => {
+                if outcome.is_ok() && self.echo == Echo::Unknown {
+                    self.echo = Echo::Off;
+                }
+            }
+            Step::Verbose
             | Step::NumericErrors
             | Step::Charset
             | Step::Service
@@ -208,13 +213,17 @@ impl Session {
         if self.is_initialised {
             self.settle_phase();
         } else {
-            self.status.phase = Phase::Starting;
+            // A message that waits for the way back in step waits for this as well.
+            if self.status.phase != Phase::Recovering {
+                self.status.phase = Phase::Starting;
+            }
             self.status.detail = None;
             self.add_initialisation();
         }
     }
 
     fn card_is_busy(&mut self, now: Instant) {
+        self.note_reset();
         self.card_retries += 1;
         if self.card_retries < CARD_BUSY_TRIES {
             self.pause_until = Some(now + CARD_BUSY_PAUSE);
@@ -232,6 +241,7 @@ impl Session {
         if self.settings.sim_pin.is_none() {
             self.stuck(Phase::PinNeeded, "the card asks for its pin and none is configured");
         } else if self.settings.pin_memory.may_enter(&self.card) {
+            self.note_reset();
             self.steps.clear();
             self.steps.push_back(Step::PinTries(0));
         } else {
@@ -349,6 +359,18 @@ impl Session {
         if self.status.phase != phase {
             self.status.phase = phase;
             self.status.detail = (!is_registered).then(|| "not registered in a network".to_owned());
+        }
+    }
+
+    /// Notes that the modem must have lost its settings, whether it said so or not: everything is said again.
+    pub(super) fn note_reset(&mut self) {
+        if self.is_initialised {
+            tracing::info!(modem.name = %self.settings.name, "the modem may have lost its settings");
+        }
+        self.is_initialised = false;
+        self.is_in_pdu_mode = false;
+        if self.status.phase != Phase::Recovering {
+            self.status.phase = Phase::Starting;
         }
     }
 

@@ -135,7 +135,12 @@ impl Session {
 
     pub(super) fn sending_line(&mut self, mut sending: Sending, line: &str, now: Instant) {
         if line == sending.command {
+            // In whatever mode it woke up, nothing is handed over to it.
+            let is_handed_over = matches!(sending.stage, Stage::HandedOver { .. });
             self.state = State::Sending(sending);
+            if !is_handed_over && self.notes_echo() {
+                self.restart("the modem echoes again", now);
+            }
             return;
         }
         match &mut sending.stage {
@@ -224,6 +229,7 @@ impl Session {
             Stage::HandedOver { acknowledged } => {
                 self.finish_sending(acknowledged.ok_or_else(|| unknown("no final result in time")));
                 self.recover("no final result after a pdu", now);
+                self.note_reset();
             }
         }
     }

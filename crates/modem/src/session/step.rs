@@ -130,6 +130,11 @@ impl Step {
         }
     }
 
+    /// Answers whether this is about a message that was found, which is to be read or deleted whatever happens.
+    pub(super) fn is_about_a_message(&self) -> bool {
+        matches!(self, Self::ReadReport(_) | Self::ReadInbound(_) | Self::Delete(_))
+    }
+
     /// Answers whether the result may come in digits: until the modem has taken `ATV1`.
     pub(super) fn may_end_in_digits(&self) -> bool {
         matches!(self, Self::EchoOff | Self::Verbose | Self::NumericErrors)

@@ -253,7 +253,7 @@ fn the_pdu_waits_for_prompt_and_prepare_whichever_comes_last() {
     talk.hands_over();
     talk.hears("\r\n+CMGS: 1\r\n\r\nOK\r\n");
     assert_eq!(talk.submits(), ["AT+CMGS=24\r", "(prepare)"]);
-    assert_eq!(talk.hears("AT+CMGS=24\r\r\n> "), [""; 0], "no pdu yet");
+    assert_eq!(talk.hears("\r\n> "), [""; 0], "no pdu yet");
     assert_eq!(talk.prepares(pdu()), ["(handed over)".to_owned(), format!("{PDU}<^Z>")]);
 }
 
@@ -652,4 +652,52 @@ fn a_modem_that_is_lost_again_and_again_is_reopened_and_nothing_piles_up() {
         assert!(talk.session.steps.len() < 10, "{:?}", talk.session.steps);
     }
     assert_eq!(did.last().map(String::as_str), Some("(reopen)"));
+}
+
+#[test]
+fn a_modem_that_restarted_without_a_word_is_initialised_again() {
+    let has_everything = |said: &[String]| {
+        let place = |wanted: &str| said.iter().position(|said| said == wanted);
+        assert!(place(PDU_MODE).is_some() && place("AT+CNMI=2,1,2,1,0").is_some(), "{said:?}");
+    };
+    // Its echo is back: before a message …
+    let mut talk = Talk::ready();
+    assert_eq!(talk.submits(), ["AT+CMGS=24\r", "(prepare)"]);
+    talk.prepares(pdu());
+    let did = talk.hears("AT+CMGS=24\r\r\n> ");
+    // A modem in text mode would take the PDU for a text; the prompt is left.
+    assert_eq!(did, ["(finished not sent OtherModem None)", "<ESC>", "<ESC>"]);
+    has_everything(&talk.initialise(&[]));
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+    // … or at a look at it.
+    talk.waits(Duration::from_secs(30));
+    assert_eq!(talk.hears("AT+CSQ\r\r\n+CSQ: 9,0\r\n\r\nOK\r\n")[0], "<ESC>");
+    has_everything(&talk.initialise(&[]));
+    // No result.
+    talk.hands_over();
+    talk.waits(Duration::from_secs(120));
+    has_everything(&talk.initialise(&[]));
+    // Its card is busy, or asks for its pin.
+    for state in ["NOT READY", "SIM PIN"] {
+        let mut talk = Talk::with(locked(&PinMemory::default()));
+        talk.initialise(&[]);
+        talk.waits(Duration::from_secs(30));
+        talk.waits(Duration::from_secs(5));
+        talk.initialise(&[("AT+CPIN?", &format!("\r\n+CPIN: {state}\r\n\r\nOK\r\n")), (ENTERS, "")]);
+        assert_eq!(talk.session.status().phase, Phase::Recovering, "{state}");
+        let mut said = talk.waits(Duration::from_secs(1));
+        said.extend(talk.hears("\r\nOK\r\n"));
+        said.extend(talk.initialise(&[]));
+        has_everything(&said);
+        assert_eq!(talk.session.status().phase, Phase::Ready, "{state}");
+    }
+}
+
+#[test]
+fn a_modem_that_never_stops_to_echo_works() {
+    let mut talk = Talk::new();
+    talk.initialise(&[("AT+CMEE=1", "AT+CMEE=1\r\r\nOK\r\n")]);
+    assert_eq!(talk.submits(), ["AT+CMGS=24\r", "(prepare)"]);
+    talk.prepares(pdu());
+    assert_eq!(talk.hears("AT+CMGS=24\r\r\n> ")[0], "(handed over)");
 }
