@@ -70,7 +70,8 @@ pub enum IdConflict {
     Reject,
 }
 
-/// The replay key of a request that carries its own id.
+/// The replay key of a request that carries its own id. The same key and fingerprint within 24 h get the first answer again,
+/// however many other requests came under the key since, up to 4096.
 #[derive(Debug, Clone)]
 pub struct Replay {
     /// The keyed hash of caller and id; see [`crate::Store::replay_key`].

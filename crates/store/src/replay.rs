@@ -1,15 +1,17 @@
 //! What is remembered of a caller's own id: the requests that came under it, newest last.
 //!
 //! Clients use the current second as id, so one id may stand for several messages; a retry of any of them must find its own
-//! first answer. Bounded: of more than [`MOST`] requests under one id the oldest are forgotten. Pure; used by the writer and
-//! by the status lookup.
+//! first answer for 24 h. All of them share one row, so that an acceptance touches one random page of one index, and the id
+//! alone finds the newest (status, `id_conflict = "reject"`). Each takes 40 bytes, and the row is written anew with each: ids
+//! are meant to differ. Bounded all the same: of more than [`MOST`] requests in 24 h under one id the oldest are forgotten.
+//! Pure; used by the writer and by the status lookup.
 
 use domain::message::MessageId;
 
 use crate::error::StoreError;
 
 /// How many requests under one id are remembered.
-const MOST: usize = 16;
+const MOST: usize = 4096;
 const UNREADABLE: StoreError = StoreError::Unreadable { table: "replay" };
 
 /// One request: a keyed hash of its content (cut to 16 bytes), its message, when it is forgotten.
@@ -38,16 +40,12 @@ impl Remembered {
         self.live(now).next().is_some()
     }
 
-    /// Remembers one more request.
-    pub(crate) fn push(&mut self, fingerprint: &[u8; 32], message_id: MessageId, expires_at: i64) {
+    /// Remembers one more request, and forgets those whose day is over.
+    pub(crate) fn push(&mut self, fingerprint: &[u8; 32], message_id: MessageId, expires_at: i64, now: i64) {
+        self.entries.retain(|entry| now < entry.expires_at);
         self.entries.push(Entry { fingerprint: cut(fingerprint), message_id, expires_at });
         let surplus = self.entries.len().saturating_sub(MOST);
         self.entries.drain(..surplus);
-    }
-
-    /// All messages under this id.
-    pub(crate) fn message_ids(&self) -> impl Iterator<Item = MessageId> {
-        self.entries.iter().map(|entry| entry.message_id)
     }
 
     /// The newest message under this id.
@@ -106,8 +104,8 @@ mod tests {
     #[test]
     fn every_request_under_an_id_is_found_until_it_expires() {
         let mut remembered = Remembered::default();
-        remembered.push(&[1; 32], id(1), 10);
-        remembered.push(&[2; 32], id(2), 20);
+        remembered.push(&[1; 32], id(1), 10, 0);
+        remembered.push(&[2; 32], id(2), 20, 0);
         let read = Remembered::decode(&remembered.encode()).unwrap();
         assert_eq!(read, remembered);
         assert_eq!(
@@ -119,13 +117,25 @@ mod tests {
     }
 
     #[test]
-    fn only_the_newest_are_kept() {
+    fn nothing_is_forgotten_before_its_time() {
         let mut remembered = Remembered::default();
-        for number in 0..40 {
-            remembered.push(&[number; 32], id(number), 10);
+        for number in 0..=255 {
+            remembered.push(&[number; 32], id(number), 10, 0);
         }
-        assert_eq!(remembered.message_ids().count(), MOST);
-        assert_eq!(remembered.newest(), Some(id(39)));
+        assert!((0..=255).all(|number| remembered.find(&[number; 32], 9) == Some(id(number))));
+        remembered.push(&[1; 32], id(1), 30, 10);
+        assert_eq!(remembered.entries.len(), 1, "what expired makes room");
+    }
+
+    #[test]
+    fn a_row_has_an_end() {
+        let mut remembered = Remembered::default();
+        for number in 0..5_000_u16 {
+            let mut fingerprint = [0; 32];
+            fingerprint[..2].copy_from_slice(&number.to_be_bytes());
+            remembered.push(&fingerprint, id(7), 10, 0);
+        }
+        assert_eq!(remembered.entries.len(), MOST);
     }
 
     #[test]

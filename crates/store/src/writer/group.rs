@@ -173,7 +173,7 @@ impl<'a> Group<'a> {
         if let Some(replay) = &accept.replay {
             let expires_at = now.saturating_add(REPLAY_MILLIS);
             let slot = self.replays.entry(replay.key).or_default();
-            slot.remembered.push(&replay.fingerprint, message_id, expires_at);
+            slot.remembered.push(&replay.fingerprint, message_id, expires_at, now);
             slot.is_changed = true;
         }
         Accepted::New { message_id }

@@ -74,8 +74,10 @@ impl Group<'_> {
                 Job::Accept(accept) => {
                     // A repeated request is answered with the state of the first.
                     wanted.extend(accept.may_exist.then_some(accept.message_id));
-                    let replay = accept.replay.as_ref().and_then(|replay| self.replays.get(&replay.key));
-                    wanted.extend(replay.into_iter().flat_map(|slot| slot.remembered.message_ids()));
+                    wanted.extend(accept.replay.as_ref().and_then(|replay| {
+                        let slot = self.replays.get(&replay.key)?;
+                        slot.remembered.find(&replay.fingerprint, accept.now.as_unix_millis())
+                    }));
                     let ticket = accept.ticket.as_ref().and_then(|(key, _)| self.tickets.get(&row_key(*key)));
                     wanted.extend(ticket.and_then(|slot| slot.ticket.as_ref()).map(|ticket| ticket.message_id));
                 }
