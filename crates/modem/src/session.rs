@@ -122,6 +122,8 @@ pub(crate) struct Session {
     quiet_from: Instant,
     awaited_pdu: Option<AwaitedPdu>,
     is_initialised: bool,
+    /// Whether the state of the card was read right before the way back in step, so that it is not read again then.
+    is_pin_state_fresh: bool,
     /// What is known about the echo.
     echo: Echo,
     /// Whether the modem said OK to `AT+CMGF=0` since the conversation was last in doubt; without it a PDU could be
@@ -154,6 +156,7 @@ impl Session {
             quiet_from: now,
             awaited_pdu: None,
             is_initialised: false,
+            is_pin_state_fresh: false,
             echo: Echo::Unknown,
             is_in_pdu_mode: false,
             storage: None,
@@ -340,6 +343,10 @@ impl Session {
             }
         } else if is_own {
             self.keep(&mut exchange, line);
+            if exchange.step == Step::PinState {
+                // Wavecom modems say nothing more after it.
+                exchange.deadline = exchange.deadline.min(now + self.settings.timeouts.attention);
+            }
             self.state = State::Asking(exchange);
         } else if let Some(result) = exchange_result(&exchange.step, line) {
             self.finish(exchange, Outcome::Final(result), now);
@@ -370,6 +377,11 @@ impl Session {
     }
 
     fn timed_out(&mut self, exchange: Exchange, now: Instant) {
+        if exchange.step == Step::PinState && !exchange.lines.is_empty() {
+            self.finish(exchange, Outcome::Final(FinalResult::Ok), now);
+            self.resume_after_pin_state(now);
+            return;
+        }
         let verb = exchange.step.verb();
         tracing::debug!(modem.name = %self.settings.name, "no answer to {verb}");
         self.finish(exchange, Outcome::TimedOut, now);

@@ -18,6 +18,8 @@ use crate::status::{Phase, Registration};
 const CARD_BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// How often a busy SIM is asked before it counts as missing.
 const CARD_BUSY_TRIES: u32 = 30;
+/// How often what is not allowed (yet) is tried again.
+const NOT_ALLOWED_TRIES: u32 = 15;
 /// A PIN is not entered when fewer tries are left, so that a person still has some.
 const PIN_TRIES_NEEDED: u8 = 3;
 /// Pause between looks at a modem that is not registered.
@@ -33,6 +35,11 @@ impl Session {
         } else {
             vec![Step::EchoOff, Step::Verbose, Step::NumericErrors]
         };
+        let is_pin_state_fresh = std::mem::take(&mut self.is_pin_state_fresh);
+        let begin: Vec<Step> = begin
+            .into_iter()
+            .filter(|step| !(is_pin_state_fresh && matches!(step, Step::PinState | Step::Card(_))))
+            .collect();
         // What was not reached after the last loss is not said twice.
         self.steps.retain(|step| !begin.contains(step));
         for step in begin.into_iter().rev() {
@@ -135,11 +142,17 @@ impl Session {
     /// Answers whether a setting was refused only because the SIM is still being read, as for seconds after a boot.
     fn must_wait_for_card(&self, step: &Step, outcome: Outcome) -> bool {
         let is_setting = !matches!(step, Step::Card(_) | Step::PinState | Step::PinTries(_) | Step::EnterPin);
-        let is_busy = matches!(
-            outcome,
-            Outcome::Final(FinalResult::Cme(ErrorCode::Cme(14 | 515)) | FinalResult::Cms(ErrorCode::Cms(314)))
-        );
-        is_setting && is_busy && (!self.is_initialised || *step == Step::PduMode) && self.card_retries < CARD_BUSY_TRIES
+        let tries = match outcome {
+            Outcome::Final(FinalResult::Cme(ErrorCode::Cme(14 | 515)) | FinalResult::Cms(ErrorCode::Cms(314))) => {
+                CARD_BUSY_TRIES
+            }
+            // Said while booting as well as for ever.
+            Outcome::Final(FinalResult::Cme(ErrorCode::Cme(3)) | FinalResult::Cms(ErrorCode::Cms(302))) => {
+                NOT_ALLOWED_TRIES
+            }
+            _ => 0,
+        };
+        is_setting && (!self.is_initialised || *step == Step::PduMode) && self.card_retries < tries
     }
 
     fn wait_for_card(&mut self, step: Step, now: Instant) {

@@ -75,6 +75,12 @@ impl Session {
         self.settle(1, now);
     }
 
+    /// Gets in step after an answer without its OK, which may still come; what the answer said stays valid.
+    pub(super) fn resume_after_pin_state(&mut self, now: Instant) {
+        self.is_pin_state_fresh = true;
+        self.settle(1, now);
+    }
+
     /// Begins the whole initialisation again, as after a reset of the modem.
     pub(super) fn restart(&mut self, why: &'static str, now: Instant) {
         tracing::info!(modem.name = %self.settings.name, "initialising again: {why}");

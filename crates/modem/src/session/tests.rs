@@ -701,3 +701,62 @@ fn a_modem_that_never_stops_to_echo_works() {
     talk.prepares(pdu());
     assert_eq!(talk.hears("AT+CMGS=24\r\r\n> ")[0], "(handed over)");
 }
+
+#[test]
+fn a_modem_that_says_no_ok_after_the_state_of_its_card_works() {
+    let mut talk = Talk::new();
+    let ready = ("AT+CPIN?", "\r\n+CPIN: READY\r\n");
+    talk.initialise(&[ready]);
+    assert_eq!(talk.waits(Duration::from_secs(1)), ["<ESC>"], "an OK may still come: get in step first");
+    let said = talk.initialise(&[ready]);
+    assert!(!said.contains(&"AT+CPIN?".to_owned()), "{said:?}");
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+    assert_eq!(talk.session.status().recoveries, 0);
+    // The same when its pin is asked for and there is none.
+    let mut talk = Talk::new();
+    let asks = ("AT+CPIN?", "\r\n+CPIN: SIM PIN\r\n");
+    talk.initialise(&[asks]);
+    talk.waits(Duration::from_secs(1));
+    talk.initialise(&[asks]);
+    talk.waits(Duration::from_secs(1));
+    let said = talk.initialise(&[asks]);
+    assert!(said.len() < 10, "{said:?}");
+    assert_eq!(talk.session.status().phase, Phase::PinNeeded);
+}
+
+#[test]
+fn a_setting_that_is_not_allowed_yet_is_said_again_for_a_while() {
+    for (refusal, step) in
+        [("+CMS ERROR: 302", PDU_MODE), ("+CME ERROR: 3", PDU_MODE), ("+CMS ERROR: 302", "AT+CSMS=0")]
+    {
+        let refusal = format!("\r\n{refusal}\r\n");
+        let mut talk = Talk::new();
+        talk.initialise(&[(step, &refusal)]);
+        assert_eq!(talk.waits(Duration::from_secs(1)), [format!("{step}\r")]);
+        talk.initialise(&[]);
+        assert_eq!(talk.session.status().phase, Phase::Ready);
+        // For ever is too long.
+        let mut talk = Talk::new();
+        for _ in 0..20 {
+            talk.initialise(&[(step, &refusal)]);
+            talk.waits(Duration::from_secs(1));
+        }
+        talk.initialise(&[(step, &refusal)]);
+        let phase = if step == PDU_MODE { Phase::Starting } else { Phase::Ready };
+        assert_eq!(talk.session.status().phase, phase, "{step}");
+    }
+}
+
+#[test]
+fn routing_is_tried_again_when_the_modem_says_that_sms_are_ready() {
+    let mut talk = Talk::new();
+    let ways = ["2,1,2,1,0", "2,1,2,2,0", "1,1,0,1,0", "1,1,0,2,0", "2,1,2,0,0"].map(|way| format!("AT+CNMI={way}"));
+    let mut special: Vec<(&str, &str)> = ways.iter().map(|way| (way.as_str(), "\r\nERROR\r\n")).collect();
+    special.push(("AT+CSCA?", "\r\nSMS Ready\r\n\r\nOK\r\n"));
+    special.push(("AT+CREG?", ""));
+    talk.initialise(&special);
+    assert_eq!(talk.session.status().message_routing, None);
+    talk.hears("\r\n+CREG: 1,1\r\n\r\nOK\r\n");
+    talk.initialise(&[]);
+    assert_eq!(talk.session.status().message_routing, Some("2,1,2,1,0"));
+}

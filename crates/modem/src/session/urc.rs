@@ -58,7 +58,7 @@ impl Session {
             "+CDSI" => self.stored(line, Step::ReadReport),
             "+CREG" | "+CEREG" => self.registration_changed(prefix, line, now),
             "RDY" | "APP RDY" | "^SYSSTART" => self.restarted(now),
-            "Call Ready" | "SMS Ready" | "SMS DONE" => self.boot_finished(now),
+            "Call Ready" | "SMS Ready" | "SMS DONE" => self.boot_finished(line, now),
             "+CPIN" if line.contains("NOT") => self.card_removed(now),
             "UNDER-VOLTAGE WARNNING"
             | "UNDER-VOLTAGE POWER DOWN"
@@ -123,9 +123,15 @@ impl Session {
     }
 
     /// The last words of a boot: nothing new while initialising, the sign of a restart otherwise.
-    fn boot_finished(&mut self, now: Instant) {
+    fn boot_finished(&mut self, line: &str, now: Instant) {
         if self.status.phase == Phase::Starting {
             self.pause_until = None;
+            let is_under_way = self.steps.contains(&Step::RegistrationUrc) || self.steps.contains(&Step::Registration);
+            let is_waiting = self.steps.iter().any(|step| matches!(step, Step::Routing(_)));
+            if line != "Call Ready" && is_under_way && !is_waiting && self.status.message_routing.is_none() {
+                // What was refused so far may be taken now.
+                self.add_step(Step::Routing(0));
+            }
         } else if matches!(self.state, State::Idle | State::Asking(_)) && self.is_initialised {
             self.restart("the modem says that it has booted", now);
         }
