@@ -44,14 +44,16 @@ impl Tasks {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<anyhow::Error> + Send + 'static,
     {
-        let (failed, failure) = (self.failed.clone(), Arc::clone(&self.failure));
+        let mut watch = Watch {
+            name,
+            stop: self.stop.clone(),
+            failed: self.failed.clone(),
+            failure: Arc::clone(&self.failure),
+            outcome: None,
+        };
         let watched = async move {
-            if let Err(error) = task.await {
-                let error = error.into().context(format!("task {name} failed"));
-                error!(task.name = name, error = format!("{error:#}"), "a task failed: stopping");
-                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                failed.cancel();
-            }
+            let outcome = task.await.map_err(Into::into);
+            watch.see(outcome);
         };
         drop(self.tracker.spawn(watched.instrument(info_span!("task", task.name = name))));
     }
@@ -68,5 +70,71 @@ impl Tasks {
         }
         anyhow::ensure!(in_time, "tasks were still running {} s after they were asked to end", limit.as_secs());
         Ok(())
+    }
+}
+
+/// Sees a task end, however it ends: even by a panic it is dropped.
+struct Watch {
+    name: &'static str,
+    stop: CancellationToken,
+    failed: CancellationToken,
+    failure: Arc<Mutex<Option<anyhow::Error>>>,
+    outcome: Option<anyhow::Result<()>>,
+}
+
+impl Watch {
+    fn see(&mut self, outcome: anyhow::Result<()>) {
+        self.outcome = Some(outcome);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let error = match self.outcome.take() {
+            Some(Ok(())) if self.stop.is_cancelled() => return,
+            Some(Ok(())) => anyhow::anyhow!("task {} ended by itself", self.name),
+            Some(Err(error)) => error.context(format!("task {} failed", self.name)),
+            None => anyhow::anyhow!("task {} panicked", self.name),
+        };
+        error!(task.name = self.name, error = format!("{error:#}"), "a task failed: stopping");
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.failed.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn failure_of<F>(task: F) -> Option<String>
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let failed = CancellationToken::new();
+        let tasks = Tasks::new(failed.clone());
+        tasks.spawn("it", task);
+        failed.cancelled().await;
+        tasks.finish(Duration::from_secs(9)).await.err().map(|error| format!("{error:#}"))
+    }
+
+    #[tokio::test]
+    async fn a_task_that_fails_panics_or_ends_too_soon_stops_the_program() {
+        assert_eq!(failure_of(async { anyhow::bail!("no disk") }).await.unwrap(), "task it failed: no disk");
+        assert_eq!(failure_of(async { panic!("no reason") }).await.unwrap(), "task it panicked");
+        assert_eq!(failure_of(async { Ok(()) }).await.unwrap(), "task it ended by itself");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_when_it_is_asked_to_is_no_failure() {
+        let failed = CancellationToken::new();
+        let tasks = Tasks::new(failed.clone());
+        let stop = tasks.stop_token();
+        tasks.spawn("it", async move {
+            stop.cancelled().await;
+            anyhow::Ok(())
+        });
+        tasks.stop();
+        tasks.finish(Duration::from_secs(9)).await.unwrap();
+        assert!(!failed.is_cancelled());
     }
 }

@@ -10,6 +10,14 @@ use crate::http::auth::{FindUser, KnownUser, LookupError};
 
 /// Stores what the configuration says of API users. A password that is unchanged keeps its hash.
 pub(super) async fn update(store: &Store, sources: Vec<ApiUserSource>) -> anyhow::Result<()> {
+    for mut user in store.api_users().await? {
+        // The file is where API users come from: one that was taken out of it must not get in any more.
+        if user.is_active && !sources.iter().any(|source| source.username == user.username) {
+            warn!(api_user.name = user.username, "is not in the configuration any more: switched off");
+            user.is_active = false;
+            store.put_api_user(user).await?;
+        }
+    }
     for source in sources {
         let known = store.find_api_user(&source.username).await?;
         let password_hash = hash(known.as_ref(), &source).await?;

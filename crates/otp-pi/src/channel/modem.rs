@@ -75,6 +75,9 @@ pub async fn send(
     }
     let later = std::mem::take(&mut *later.lock().unwrap_or_else(PoisonError::into_inner));
     for (pdu, number) in later.into_iter().zip(2..) {
+        if context.clock.now() >= deadline {
+            return Outcome::Incomplete { code: "its deadline passed between two parts".to_owned() };
+        }
         match send_later_part(&mut turn, &pdu, &context, deadline).await {
             Ok(message_reference) => record_part(&context, id, number, parts, message_reference).await,
             Err(SendError::Unknown { detail }) => return Outcome::Unknown { detail },

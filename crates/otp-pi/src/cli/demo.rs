@@ -84,8 +84,8 @@ async fn serve(arguments: &DemoArguments, directory: &Path) -> anyhow::Result<()
     }
     until_stopped(&app).await?;
     let stopped = app.stop().await;
-    modems.iter().for_each(Modem::stop);
     devices.stop();
+    modems.iter().for_each(Modem::stop);
     let ended = devices.finish(Duration::from_secs(5)).await;
     stopped.and(ended)
 }

@@ -85,7 +85,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 /// # Errors
 /// [`ConfigError`], with every problem that was found.
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
-    let file: File = toml::from_str(text).map_err(|error| ConfigError::Malformed(error.to_string()))?;
+    let file: File = toml::from_str(text).map_err(|error| ConfigError::Malformed(point_at(text, &error)))?;
     let lines = file::lines_of_keys(text);
     Config::resolve(&file).map_err(|problems| {
         let with_line = |problem: Problem| {
@@ -95,6 +95,21 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         };
         ConfigError::Invalid(problems.into_iter().map(with_line).collect())
     })
+}
+
+/// Shows where a document is malformed: line, column, the line up to its `=`, and a caret. Never the value, which may be a
+/// password with a quote missing.
+fn point_at(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |span| span.start);
+    let before = text.get(..at).unwrap_or(text);
+    let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |newline| newline + 1));
+    let column = before.get(start..).map_or(0, |head| head.chars().count());
+    let shown = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let shown = shown.split_once('=').map_or_else(|| shown.to_owned(), |(key, _)| format!("{key}= …"));
+    let column = column.min(shown.chars().count());
+    let pad = " ".repeat(line.to_string().len());
+    let (caret, message) = (" ".repeat(column), error.message().trim_end());
+    format!("line {line}, column {}: {message}\n{pad} |\n{line} | {shown}\n{pad} | {caret}^", column + 1)
 }
 
 /// The first line of a file that holds a secret.

@@ -125,6 +125,7 @@ impl Config {
             },
             dispatch: dispatch::Settings {
                 unknown_policy: choices.unknown_policy,
+                drop_expired: file.sms.drop_expired,
                 max_queue: file.sms.max_queue,
                 drain_timeout: file.drain_timeout.0,
             },

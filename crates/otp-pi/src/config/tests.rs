@@ -66,6 +66,17 @@ fn an_unknown_key_is_refused_with_its_line_and_a_caret() {
 }
 
 #[test]
+fn a_malformed_line_is_shown_without_its_value() {
+    for line in
+        ["password = \"hunter2", "pasword = \"hunter2\"", "password = hunter2", "password = { a = \"hunter2\" }"]
+    {
+        let said = complaint(&format!("[[api_user]]\n{line}\n"));
+        assert!(said.contains("line 2") && said.contains('^'), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
 fn each_problem_names_line_key_fault_and_fix() {
     check(&GOOD.replace("\"62\"", "\"\""), &["line 3: sms.country_code: it is missing", "fix: "]);
     check(

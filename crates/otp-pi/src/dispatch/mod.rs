@@ -5,6 +5,7 @@
 //! send twice what may be on air, and never let one bad number hold up the rest. Fed by the gateway through
 //! [`DispatcherHandle`], where room is reserved before anything is stored.
 
+mod health;
 mod queue;
 mod reports;
 mod retry;
@@ -34,6 +35,8 @@ pub use worker::Dispatcher;
 pub struct Settings {
     /// What happens to a message whose outcome is unknowable.
     pub unknown_policy: UnknownPolicy,
+    /// Drop in the queue what is past its deadline. Codes always are.
+    pub drop_expired: bool,
     /// Most messages that may wait.
     pub max_queue: usize,
     /// How long a part that is on air may take after the dispatcher was asked to end.

@@ -121,6 +121,24 @@ impl Queue {
         Some(entry)
     }
 
+    /// True if the message waits or rests here.
+    pub(crate) fn contains(&self, id: MessageId) -> bool {
+        self.waiting.contains_key(&id) || self.resting.contains_key(&id)
+    }
+
+    /// Moves every deadline with the wall clock, which has stepped by so many milliseconds.
+    pub(crate) fn shift_deadlines(&mut self, step: i64) {
+        let moved = |time: WallTime| WallTime::from_unix_millis(time.as_unix_millis().saturating_add(step));
+        for (entry, _) in self.waiting.values_mut().chain(self.resting.values_mut()) {
+            entry.deadline = moved(entry.deadline);
+        }
+        let all = |set: &BTreeSet<(WallTime, MessageId)>| set.iter().map(|(time, id)| (moved(*time), *id)).collect();
+        self.deadlines = all(&self.deadlines);
+        for group in self.groups.values_mut() {
+            group.codes = all(&group.codes);
+        }
+    }
+
     /// The groups in which something waits, best first.
     pub(crate) fn heads(&mut self) -> Vec<(Priority, GroupKey)> {
         let waiting = &self.waiting;

@@ -65,9 +65,10 @@ pub async fn run(
                 }
                 continue;
             }
-            event = incoming.recv(), if resting.len() < RESTING => match event {
+            event = incoming.recv(), if resting.len() < RESTING && !incoming.is_closed() => match event {
                 Some(event) => event,
-                None => break,
+                // No modem is left that could report; what rests is settled all the same.
+                None => continue,
             },
         };
         match event.kind {

@@ -32,7 +32,10 @@ pub(crate) fn decide(
 ) -> Next {
     let (now, deadline) = times;
     match retry::next(class, attempt, now, deadline, rng) {
-        Retry::At(at) => Next::After(at.saturating_since(now)),
+        Retry::At(at) => {
+            excluded.clear();
+            Next::After(at.saturating_since(now))
+        }
         Retry::OtherModem | Retry::ConfigurationFault => {
             if !excluded.contains(&modem) {
                 excluded.push(modem);
@@ -92,6 +95,11 @@ mod tests {
         let rng = &mut ChaCha8Rng::seed_from_u64(7);
         let next = decide(FailureClass::OtherModem, 1, times, 0, &mut Vec::new(), |_| false, rng);
         assert_eq!(next, Next::GiveUp);
+    }
+
+    #[test]
+    fn after_a_rest_any_modem_may_try_again() {
+        assert_eq!(check(FailureClass::RetryHere, &[1], &[0, 1]).1, Vec::<usize>::new());
     }
 
     #[test]

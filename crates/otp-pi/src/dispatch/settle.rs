@@ -23,9 +23,15 @@ use crate::event::MessageEvent;
 /// How long a message rests when the store could not make its attempt durable.
 const REST_WHEN_STORE_FAILED: Duration = Duration::from_secs(1);
 
+/// How long a message rests before it is sent again although it may have arrived.
+const REST_BEFORE_RESEND: Duration = Duration::from_secs(5);
+
+/// With `unknown_policy = "resend"`: a message of so many attempts is not sent again when the outcome is in doubt once more.
+const MOST_ATTEMPTS_IN_DOUBT: u32 = 3;
+
 impl Dispatcher {
     pub(super) async fn settle(&mut self, done: Done) {
-        let Done { mut entry, channel, outcome } = done;
+        let Done { entry, channel, outcome } = done;
         self.on_air.remove(&entry.id);
         let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
         match outcome {
@@ -33,9 +39,12 @@ impl Dispatcher {
             None => {}
             Some(Outcome::Settled(state)) => self.announce(&entry, channel, state),
             Some(Outcome::Stale) => debug!(message.id = %entry.id, "settled by somebody else: not sent"),
-            Some(Outcome::Sent) => self.announce(&entry, channel, MessageState::Sent),
+            Some(Outcome::Sent) => {
+                self.health.sent(channel);
+                self.announce(&entry, channel, MessageState::Sent);
+            }
             Some(Outcome::StoreFailed) => {
-                entry.attempts = entry.attempts.saturating_sub(1);
+                self.health.store_failed(Instant::now());
                 self.rest(entry, REST_WHEN_STORE_FAILED);
             }
             Some(Outcome::Unknown { detail }) => self.unknown(entry, channel, attempt, detail).await,
@@ -57,12 +66,14 @@ impl Dispatcher {
         self.events.publish(MessageEvent { id, state, channel: None, at });
     }
 
-    async fn unknown(&mut self, entry: Entry, channel: usize, attempt: AttemptId, detail: String) {
-        let resend = self.settings.unknown_policy == UnknownPolicy::Resend;
+    async fn unknown(&mut self, mut entry: Entry, channel: usize, attempt: AttemptId, detail: String) {
+        let resend = self.settings.unknown_policy == UnknownPolicy::Resend && entry.attempts < MOST_ATTEMPTS_IN_DOUBT;
         warn!(message.id = %entry.id, channel.id = self.name_of(channel), "the outcome cannot be known: {detail}");
         self.record(Change::Unknown { attempt, resend, reason: detail, at: self.context.clock.now() }).await;
         if resend {
-            self.requeue(entry);
+            // Another modem may know better how its messages end.
+            entry.excluded = vec![channel];
+            self.rest(entry, REST_BEFORE_RESEND);
         } else {
             self.announce(&entry, channel, MessageState::Unknown);
         }
@@ -81,7 +92,7 @@ impl Dispatcher {
         let has_other = |excluded: &[usize]| self.has_way(&msisdn, excluded);
         let next = retry::decide(class, entry.attempts, times, channel, &mut entry.excluded, has_other, rng);
         info!(message.id = %entry.id, channel.id = self.name_of(channel), error.code = code, "not sent: {next:?}");
-        if class == FailureClass::Configuration {
+        if class == FailureClass::Configuration && self.health.modem_failed(channel, Instant::now()) {
             error!(channel.id = self.name_of(channel), error.code = code, "the modem or its SIM needs attention");
         }
         let retry_at = match next {

@@ -14,15 +14,17 @@ use ::modem::{Phase, Status, Turn};
 use domain::clock::WallTime;
 use domain::message::{Class, MessageId, MessageState};
 use domain::receiver::Msisdn;
-use domain::route::{ModemView, Rotation, Route, RouteTable};
+use domain::retry::FailureClass;
+use domain::route::{ModemView, Reason, Rotation, Route, RouteTable};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use store::{Change, QueueEntry};
+use store::{Change, QueueEntry, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use super::health::Health;
 use super::queue::{Entry, GroupKey, Queue};
 use super::{Order, Settings};
 use crate::channel::modem::Context;
@@ -31,6 +33,15 @@ use crate::event::{Events, MessageEvent};
 
 /// The longest the task sleeps although a deadline is farther: the wall clock may jump.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// The longest pause between two attempts (`domain::retry`).
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
+/// How long a message is kept trying whose owner does not want it dropped at its deadline.
+const KEPT_WITHOUT_DEADLINE: Duration = Duration::from_secs(24 * 3600);
+
+/// A wall clock that moves so much more or less than the monotonic one was set by somebody.
+const STEP: i64 = 60_000;
 
 /// How many orders are taken at once before modems are filled again.
 const ORDERS_AT_ONCE: usize = 256;
@@ -59,6 +70,9 @@ pub struct Dispatcher {
     pub(super) prefixes: Vec<String>,
     pub(super) sending: FuturesUnordered<Sending>,
     pub(super) on_air: HashMap<MessageId, u32>,
+    pub(super) health: Health,
+    /// The two clocks at one moment, to notice when the wall clock steps.
+    clocks: (Instant, WallTime),
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -82,6 +96,8 @@ impl Dispatcher {
             table.modems.iter().filter(of_enabled).flat_map(|modem| modem.prefixes.clone()).collect();
         prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.len()));
         prefixes.dedup();
+        let health = Health::new(channels.len());
+        let clocks = (Instant::now(), context.clock.now());
         Self {
             settings,
             context,
@@ -95,6 +111,8 @@ impl Dispatcher {
             prefixes,
             sending: FuturesUnordered::new(),
             on_air: HashMap::new(),
+            health,
+            clocks,
         }
     }
 
@@ -121,6 +139,7 @@ impl Dispatcher {
             .map(|(place, channel)| watch_status(place, channel.modem.status()))
             .collect();
         loop {
+            self.follow_clock();
             self.drop_expired().await;
             self.queue.wake(Instant::now());
             self.fill();
@@ -130,15 +149,27 @@ impl Dispatcher {
                 () = stop.cancelled() => break,
                 Some(done) = self.sending.next(), if !self.sending.is_empty() => self.settle(done).await,
                 Some((place, status)) = watches.next() => watches.push(watch_status(place, status)),
-                order = self.orders.recv() => match order {
-                    Some(order) => self.take_orders(order).await,
-                    None => break,
-                },
+                // When every entrance has gone, what waits still goes out until the stop.
+                Some(order) = self.orders.recv() => self.take_orders(order).await,
                 () = tokio::time::sleep_until(next) => {}
             }
         }
         self.drain().await;
         Ok(())
+    }
+
+    /// Deadlines of waiting messages follow a wall clock that was set: a Raspberry Pi wakes up years in the past, and what
+    /// it accepted before it was told the time must not expire at that moment.
+    fn follow_clock(&mut self) {
+        let (then, wall) = self.clocks;
+        let (now, expected) = (Instant::now(), wall.saturating_add(then.elapsed()));
+        let actual = self.context.clock.now();
+        let step = actual.as_unix_millis().saturating_sub(expected.as_unix_millis());
+        if step.saturating_abs() > STEP {
+            warn!(clock.step_seconds = step / 1000, "the wall clock was set: waiting messages keep their time");
+            self.queue.shift_deadlines(step);
+        }
+        self.clocks = (now, actual);
     }
 
     async fn take_orders(&mut self, first: Order) {
@@ -159,13 +190,26 @@ impl Dispatcher {
             error!(message.id = %entry.id, "an e-mail stands in the queue of the modems");
             return;
         };
-        let rest = entry.not_before.saturating_since(self.context.clock.now());
+        if self.queue.contains(entry.id) || self.on_air.contains_key(&entry.id) {
+            // A client's retry handed it over once more.
+            return;
+        }
+        let now = self.context.clock.now();
+        // The clock may have been set back since: no message rests longer than the longest pause between attempts.
+        let rest = match entry.attempt {
+            0 => Duration::ZERO,
+            _ => entry.not_before.saturating_since(now).min(LONGEST_REST),
+        };
+        let deadline = match entry.is_otp || self.settings.drop_expired {
+            true => entry.deadline,
+            false => entry.deadline.max(now.saturating_add(KEPT_WITHOUT_DEADLINE)),
+        };
         let entry = Entry {
             id: entry.id,
             class: if entry.is_otp { Class::Otp } else { entry.class },
             api_user: entry.api_user,
             msisdn,
-            deadline: entry.deadline,
+            deadline,
             attempts: entry.attempt,
             excluded: Vec::new(),
             place,
@@ -198,6 +242,9 @@ impl Dispatcher {
         if heads.is_empty() {
             return false;
         }
+        if self.health.is_paused(Instant::now()) {
+            return false;
+        }
         let views = self.views();
         if views.iter().all(|view| view.is_busy || !view.is_healthy) {
             return false;
@@ -206,7 +253,13 @@ impl Dispatcher {
             let Some(head) = self.queue.head_of(&priority) else { continue };
             let views = without(&views, &key.1);
             let decision = Route::choose(&self.table, &views, &head.msisdn, &mut self.rotation);
-            let Some(place) = decision.modem else { continue };
+            let Some(place) = decision.modem else {
+                if decision.reason == Reason::NoneHealthy && !key.1.is_empty() {
+                    self.forgive(&key);
+                    return true;
+                }
+                continue;
+            };
             let Some(turn) = self.channels.get(place).and_then(|channel| channel.modem.try_turn()) else { continue };
             let Some(entry) = self.queue.pop(&key) else { continue };
             debug!(message.id = %entry.id, route.reason = decision.reason.as_str(), route.modem = place, "routed");
@@ -216,13 +269,27 @@ impl Dispatcher {
         false
     }
 
+    /// The modems that are left for this group are out of order: those that refused it may try again.
+    fn forgive(&mut self, key: &GroupKey) {
+        if let Some(mut entry) = self.queue.pop(key) {
+            entry.excluded.clear();
+            let key = self.group_of(&entry);
+            self.queue.push(entry, key);
+        }
+    }
+
     fn views(&self) -> Vec<ModemView> {
-        let view = |channel: &ChannelHandle| {
+        let now = Instant::now();
+        let view = |(place, channel): (usize, &ChannelHandle)| {
             let status = channel.modem.status();
             let status = status.borrow();
-            ModemView { is_healthy: status.phase == Phase::Ready, is_busy: status.busy, has_quota: true }
+            ModemView {
+                is_healthy: status.phase == Phase::Ready && !self.health.is_aside(place, now),
+                is_busy: status.busy,
+                has_quota: true,
+            }
         };
-        self.channels.iter().map(view).collect()
+        self.channels.iter().enumerate().map(view).collect()
     }
 
     /// Tells whether a modem outside `excluded` could take the number, now or as soon as it is free.
@@ -243,6 +310,11 @@ impl Dispatcher {
                     Some(crate::channel::modem::send(context, turn, name, message, entry.attempts).await)
                 }
                 Ok(None) => None,
+                Err(error @ StoreError::Unreadable { .. }) => {
+                    error!(message.id = %entry.id, error = %error, "a stored message cannot be read");
+                    let code = "its stored content cannot be read".to_owned();
+                    Some(Outcome::NotSent { class: FailureClass::GiveUp, code, ticket: None })
+                }
                 Err(error) => {
                     warn!(message.id = %entry.id, error = %error, "a message could not be read from the store");
                     Some(Outcome::StoreFailed)
@@ -277,7 +349,10 @@ impl Dispatcher {
         let (now, wall) = (Instant::now(), self.context.clock.now());
         let of_deadline = |deadline: WallTime| now + deadline.saturating_since(wall);
         let deadline = self.queue.next_deadline().map(of_deadline);
-        [deadline, self.queue.next_wake()].into_iter().flatten().fold(now + LONGEST_SLEEP, Instant::min)
+        [deadline, self.queue.next_wake(), self.health.next_time(now)]
+            .into_iter()
+            .flatten()
+            .fold(now + LONGEST_SLEEP, Instant::min)
     }
 }
 

@@ -8,7 +8,7 @@ use domain::otp::{Binding, Code, CodePolicy, Fingerprint, Guess, Reservation, Ti
 use domain::outcome::{Outcome, Reply, ReplyData};
 use domain::template::Template;
 use gsm::segment;
-use store::{Acceptance, Accepted, Content, NewMessage};
+use store::{Acceptance, Accepted, Content, NewMessage, QueueEntry};
 
 use super::{Inner, RNG, Refusal, queue_entry};
 
@@ -83,6 +83,10 @@ impl Inner {
             Accepted::New { .. } => {
                 place.submit(entry);
                 self.announce(id, MessageState::Queued, now);
+            }
+            // Handed over again, in case the first request was cut off between the two: the dispatcher knows it by its id.
+            Accepted::Repeat { message_id, state: MessageState::Queued } => {
+                place.submit(QueueEntry { id: message_id, ..entry });
             }
             Accepted::Repeat { .. } => {}
             Accepted::Conflict => {

@@ -9,7 +9,8 @@ use domain::outcome::{Outcome, Reply, ReplyData, StatusAttempt, StatusData};
 use domain::receiver::Receiver;
 use gsm::segment;
 use store::{
-    Acceptance, Accepted, Attempt, AttemptOutcome, Content, IdConflict, NewMessage, Replay, StatusKey, StatusRecord,
+    Acceptance, Accepted, Attempt, AttemptOutcome, Content, IdConflict, NewMessage, QueueEntry, Replay, StatusKey,
+    StatusRecord,
 };
 
 use super::{Inner, RNG, Refusal, queue_entry};
@@ -61,7 +62,13 @@ impl Inner {
                     self.announce(id, MessageState::Queued, now);
                     (id, MessageState::Queued)
                 }
-                Accepted::Repeat { message_id, state } => (message_id, state),
+                Accepted::Repeat { message_id, state } => {
+                    if state == MessageState::Queued {
+                        // In case the first request was cut off between the two: the dispatcher knows it by its id.
+                        place.submit(QueueEntry { id: message_id, ..entry });
+                    }
+                    (message_id, state)
+                }
                 Accepted::Conflict => {
                     return Err(Refusal::field("id: it is in use with other content"));
                 }

@@ -26,6 +26,9 @@ use super::api::ApiState;
 use super::error::Fault;
 use guard::{Guarded, Limits, Progress};
 
+/// What one connection may hold in memory: a thousand of them must fit into a small machine.
+const BUFFER_BYTES: usize = 64 * 1024;
+
 /// The longest head of a request, in bytes, and the most header fields.
 const HEAD_BYTES: usize = 16 * 1024;
 const HEADER_FIELDS: usize = 64;
@@ -107,6 +110,7 @@ async fn converse(
         .header_read_timeout(idle_timeout)
         .max_header_size(HEAD_BYTES)
         .max_headers(HEADER_FIELDS)
+        .max_buf_size(BUFFER_BYTES)
         // A client may close its sending side behind its request and still wants the answer.
         .half_close(true)
         .serve_connection(io, service);

@@ -204,10 +204,6 @@ impl Gateway {
         fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Kills the process at once, as a power cut would.
     pub(crate) fn kill(mut self) -> Stopped {
         self.child.kill().unwrap();

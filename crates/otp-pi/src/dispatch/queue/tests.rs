@@ -108,6 +108,17 @@ fn a_resting_message_waits_for_its_time() {
 }
 
 #[test]
+fn deadlines_move_with_a_wall_clock_that_steps() {
+    let mut queue = Queue::default();
+    queue.push(entry(1, Class::Otp, "a", 10), (GROUP, Vec::new()));
+    queue.push(entry(2, Class::Bulk, "a", 20), (GROUP, Vec::new()));
+    queue.shift_deadlines(1_000);
+    assert!(queue.take_expired(WallTime::from_unix_millis(1_009)).is_empty());
+    assert_eq!(queue.take_expired(WallTime::from_unix_millis(1_010)).len(), 1);
+    assert_eq!(drain(&mut queue), [2]);
+}
+
+#[test]
 fn groups_are_offered_best_first() {
     let mut queue = Queue::default();
     queue.push(entry(1, Class::Bulk, "a", 1), (0, Vec::new()));

@@ -41,8 +41,12 @@ impl TestGateway {
             delivery_reports: false,
             next_reference: AtomicU8::new(0),
         };
-        let settings =
-            dispatch::Settings { unknown_policy: UnknownPolicy::Hold, max_queue: 10, drain_timeout: Duration::ZERO };
+        let settings = dispatch::Settings {
+            unknown_policy: UnknownPolicy::Hold,
+            drop_expired: true,
+            max_queue: 10,
+            drain_timeout: Duration::ZERO,
+        };
         let table = RouteTable { modems: Vec::new(), when_unhealthy: WhenUnhealthy::FailOver };
         let events = Events::default();
         let (handle, dispatcher) = dispatch::build(settings, Arc::new(context), Vec::new(), table, events.clone());
