@@ -1,10 +1,11 @@
 //! Full disks, locks, damage, foreign keys, newer schemas: each gives its own error and changes nothing.
 
-use domain::otp::Verdict;
+use domain::message::{MessageId, MessageState};
+use domain::otp::{AttemptId, Verdict};
 use sqlx::{ConnectOptions, Connection};
 
 use super::support::{self, CODE};
-use crate::{OpenError, StoreError};
+use crate::{Change, OpenError, StoreError};
 
 async fn raw(directory: &std::path::Path) -> sqlx::SqliteConnection {
     sqlx::sqlite::SqliteConnectOptions::new().filename(directory.join("otp-pi.db")).connect().await.unwrap()
@@ -81,7 +82,7 @@ async fn a_full_disk_fails_the_group_changes_nothing_and_is_survived() {
     running.store.limit_pages(None).await;
     running.accept_text(&long).await;
     assert_eq!(running.store.pending().await.unwrap().len(), 1);
-    running.reaches(id, domain::message::MessageState::Sent).await;
+    running.reaches(id, MessageState::Sent).await;
     assert_eq!(running.validate("reference", CODE).await, Verdict::Valid);
     running.close().await;
 }
@@ -102,5 +103,74 @@ async fn one_unreadable_row_fails_its_own_job_and_no_other() {
     let (damaged, healthy) = tokio::join!(damaged, healthy);
     assert!(matches!(damaged, Err(StoreError::Unreadable { table: "ticket" })), "{damaged:?}");
     assert_eq!(healthy, Verdict::Valid);
+    running.close().await;
+}
+
+/// Makes the row of a message unreadable.
+async fn damage(directory: &std::path::Path, id: MessageId) {
+    let mut other = raw(directory).await;
+    let damaged = sqlx::query("UPDATE outbox SET attempts = '{' WHERE message_id = ?1").bind(id.as_bytes().to_vec());
+    damaged.execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_unreadable_row_keeps_no_gateway_from_starting() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let (damaged, healthy) = (running.accept_text("damaged").await, running.accept_text("healthy").await);
+    assert!(running.begin_text(damaged, 1).await);
+    assert!(running.begin_text(healthy, 1).await);
+    damage(directory.path(), damaged).await;
+    running.close().await;
+    let running = support::open(directory.path()).await;
+    assert_eq!(running.status(healthy).await.state, MessageState::Unknown);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn one_unreadable_row_loses_no_other_change_at_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let (damaged, healthy) = (running.accept_text("damaged").await, running.accept_text("healthy").await);
+    assert!(running.begin_text(damaged, 1).await);
+    assert!(running.begin_text(healthy, 1).await);
+    running.close().await;
+    damage(directory.path(), damaged).await;
+    let (mut running, writer) = support::open_stalled(support::settings(directory.path())).await;
+    assert!(matches!(running.status(healthy).await.state, MessageState::Unknown));
+    let settled = |message_id| Change::Final {
+        message_id,
+        state: MessageState::Delivered,
+        reason: "by hand".to_owned(),
+        at: support::NOW,
+    };
+    running.record(settled(damaged)).await;
+    running.record(settled(healthy)).await;
+    running.start(writer);
+    running.close().await;
+    let running = support::open(directory.path()).await;
+    assert_eq!(running.status(healthy).await.state, MessageState::Delivered);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn an_unreadable_ticket_holds_no_message_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let (refused, doubtful) = (running.accept_otp("refused").await, running.accept_otp("doubtful").await);
+    assert!(running.begin_otp(refused, 1, "refused").await);
+    assert!(running.begin_otp(doubtful, 1, "doubtful").await);
+    let mut other = raw(directory.path()).await;
+    sqlx::query("UPDATE ticket SET record = x'ff'").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    let attempt = AttemptId { message_id: refused, attempt: 1 };
+    let remove_tag = Some(running.key("refused"));
+    running.record(Change::NotSent { attempt, code: None, retry_at: None, remove_tag, at: support::NOW }).await;
+    running.settle().await;
+    assert_eq!(running.status(refused).await.state, MessageState::Queued);
+    running.close().await;
+    let running = support::open(directory.path()).await;
+    assert_eq!(running.status(doubtful).await.state, MessageState::Unknown);
     running.close().await;
 }

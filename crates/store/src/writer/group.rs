@@ -85,9 +85,9 @@ impl<'a> Group<'a> {
         jobs: &mut [Job],
     ) -> Result<Effects, StoreError> {
         self.load_replays(connection, jobs).await?;
-        self.load_tickets(connection, changes, jobs).await?;
+        self.load_tickets(connection, jobs).await?;
         self.load_messages(connection, changes, jobs).await?;
-        self.load_tickets_of_messages(connection, changes).await?;
+        self.load_tickets_of_changes(connection, changes).await?;
         for change in changes {
             self.apply_change(change);
         }

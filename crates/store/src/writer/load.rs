@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use domain::message::MessageId;
+use domain::otp::Ticket;
 use sqlx::{Row, SqliteConnection};
 
 use super::group::{Group, ReplaySlot, TicketSlot};
@@ -39,21 +40,19 @@ impl Group<'_> {
     pub(super) async fn load_tickets(
         &mut self,
         connection: &mut SqliteConnection,
-        changes: &[Change],
         jobs: &[Job],
     ) -> Result<(), StoreError> {
-        let of_changes = changes.iter().filter_map(|change| match change {
-            Change::NotSent { remove_tag, .. } => *remove_tag,
-            Change::Sent { .. } | Change::Unknown { .. } | Change::Final { .. } => None,
-        });
         let of_jobs = jobs.iter().filter_map(|job| match job {
             Job::Accept(accept) => accept.ticket.as_ref().map(|(key, _)| *key),
             Job::Begin { begin, .. } => begin.ticket.as_ref().map(|(key, _)| *key),
             Job::Ticket { key, .. } => Some(*key),
             Job::Report { .. } | Job::Rare { .. } => None,
         });
-        let wanted = of_changes.chain(of_jobs).map(row_key).collect();
-        self.select_tickets(connection, wanted).await
+        let wanted = of_jobs.map(row_key).collect();
+        for (key, ticket) in self.select_tickets(connection, wanted).await? {
+            self.fill_ticket(key, ticket.ok_or(StoreError::Unreadable { table: "ticket" })?);
+        }
+        Ok(())
     }
 
     pub(super) async fn load_messages(
@@ -95,37 +94,44 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// The tickets of messages whose end asks for them. Seldom any, so seldom a statement.
-    pub(super) async fn load_tickets_of_messages(
+    /// The tickets that changes ask for, beside those of the jobs. Seldom any, so seldom a statement. One that cannot be read
+    /// holds no message up: the change goes on without it.
+    pub(super) async fn load_tickets_of_changes(
         &mut self,
         connection: &mut SqliteConnection,
         changes: &[Change],
     ) -> Result<(), StoreError> {
-        let asks = |change: &&Change| matches!(change, Change::Unknown { .. });
-        let ids = changes.iter().filter(asks).map(Change::message_id);
-        let wanted: HashSet<[u8; 16]> = ids
-            .filter_map(|id| self.messages.get(&id)?.ticket_key)
-            .filter(|key| !self.tickets.contains_key(key))
-            .collect();
-        self.select_tickets(connection, wanted).await
+        let asked = changes.iter().filter_map(|change| match change {
+            Change::NotSent { remove_tag, .. } => remove_tag.map(row_key),
+            Change::Unknown { attempt, .. } => self.messages.get(&attempt.message_id)?.ticket_key,
+            Change::Sent { .. } | Change::Final { .. } => None,
+        });
+        let wanted: HashSet<[u8; 16]> = asked.filter(|key| !self.tickets.contains_key(key)).collect();
+        for (key, ticket) in self.select_tickets(connection, wanted).await? {
+            match ticket {
+                Some(ticket) => self.fill_ticket(key, ticket),
+                None => tracing::error!("a stored ticket cannot be read; the change of its message goes on without it"),
+            }
+        }
+        Ok(())
     }
 
+    fn fill_ticket(&mut self, key: [u8; 16], ticket: Ticket) {
+        self.tickets.insert(key, TicketSlot { ticket: Some(ticket), is_changed: false });
+    }
+
+    /// Makes a slot for each key; answers what is stored, None for what cannot be read.
     async fn select_tickets(
         &mut self,
         connection: &mut SqliteConnection,
         wanted: HashSet<[u8; 16]>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<([u8; 16], Option<Ticket>)>, StoreError> {
         let mut keys = JsonRows::default();
         for key in wanted {
             self.tickets.insert(key, TicketSlot::default());
             keys.push_blob(&key);
         }
-        for row in select(connection, sql::SELECT_TICKETS, keys).await? {
-            let bytes: &[u8] = row.try_get(1)?;
-            let ticket = record::decode(bytes).ok_or(StoreError::Unreadable { table: "ticket" })?;
-            let slot = TicketSlot { ticket: Some(ticket), is_changed: false };
-            self.tickets.insert(read_array(&row, 0, "ticket")?, slot);
-        }
-        Ok(())
+        let rows = select(connection, sql::SELECT_TICKETS, keys).await?;
+        rows.iter().map(|row| Ok((read_array(row, 0, "ticket")?, record::decode(row.try_get(1)?)))).collect()
     }
 }

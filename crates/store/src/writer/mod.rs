@@ -116,14 +116,14 @@ impl Writer {
         Arc::clone(&self.commits)
     }
 
-    /// Applies the rules of recovery, before anything else is written.
+    /// Applies the rules of recovery, before anything else is written. A row that cannot be read stays as it is, and is logged.
     pub(crate) async fn recover(&mut self, settings: &Settings, now: WallTime) -> Result<(), StoreError> {
         let changes = recovery::changes(&mut self.connection, settings, now).await?;
         if changes.is_empty() {
             return Ok(());
         }
         tracing::info!(messages = changes.len(), "messages that were on air when the last run ended are settled");
-        self.commit(&changes, &mut []).await
+        self.commit_all(changes).await.map_err(|(error, _)| error)
     }
 
     /// Writes until `stop`, or until nobody holds a [`crate::Store`] any more; then drains the mailbox, commits, and

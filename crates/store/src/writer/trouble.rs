@@ -20,23 +20,52 @@ const LAST_TRIES: u32 = 5;
 impl Writer {
     /// One commit each, so that a row that cannot be read or written fails its own job only.
     pub(super) async fn commit_singly(&mut self, changes: Vec<Change>, jobs: &mut Vec<Job>) {
-        for change in changes {
-            if let Err(error) = self.commit(std::slice::from_ref(&change), &mut []).await {
-                self.keep_for_later(vec![change], &error);
+        if let Err((error, rest)) = self.commit_changes_singly(changes).await {
+            self.keep_for_later(rest, &error);
+            return self.answer(jobs, &Err(error));
+        }
+        let mut trouble = Ok(());
+        for mut job in jobs.drain(..) {
+            if trouble.is_ok() {
+                let committed = self.commit(&[], std::slice::from_mut(&mut job)).await;
+                self.answer_one(job, &committed);
+                trouble = committed.or_else(|error| if is_about_a_row(&error) { Ok(()) } else { Err(error) });
+            } else {
+                self.answer_one(job, &trouble);
             }
         }
-        for mut job in jobs.drain(..) {
-            let committed = self.commit(&[], std::slice::from_mut(&mut job)).await;
-            self.answer_one(job, &committed);
+    }
+
+    /// One commit for all, or one each when some row cannot be read.
+    pub(super) async fn commit_all(&mut self, changes: Vec<Change>) -> Result<(), (StoreError, Vec<Change>)> {
+        match self.commit(&changes, &mut []).await {
+            Ok(()) => Ok(()),
+            Err(error) if is_about_a_row(&error) => self.commit_changes_singly(changes).await,
+            Err(error) => Err((error, changes)),
         }
+    }
+
+    /// One commit each, in order. A change that its row refuses is lost and logged; at the first trouble of the disk the rest
+    /// comes back, so that no change of a message overtakes another.
+    pub(super) async fn commit_changes_singly(
+        &mut self,
+        changes: Vec<Change>,
+    ) -> Result<(), (StoreError, Vec<Change>)> {
+        let mut changes = changes.into_iter();
+        while let Some(change) = changes.next() {
+            match self.commit(std::slice::from_ref(&change), &mut []).await {
+                Ok(()) => {}
+                Err(error) if is_about_a_row(&error) => log_lost(&change, &error),
+                Err(error) => return Err((error, std::iter::once(change).chain(changes).collect())),
+            }
+        }
+        Ok(())
     }
 
     /// Changes outlive a full disk or a lock; one that the database refuses for its own sake is dropped.
     pub(super) fn keep_for_later(&mut self, changes: Vec<Change>, error: &StoreError) {
         if is_about_a_row(error) {
-            for change in &changes {
-                tracing::error!(message.id = %change.message_id(), %error, "a recorded change is lost");
-            }
+            changes.iter().for_each(|change| log_lost(change, error));
         } else if !changes.is_empty() {
             self.changes.extend(changes);
             self.changes_due = Some(Instant::now() + RETRY_AFTER);
@@ -62,13 +91,13 @@ impl Writer {
                 break;
             }
             let changes = std::mem::take(&mut self.changes);
-            let Err(source) = self.commit(&changes, &mut []).await else { continue };
+            let Err((source, rest)) = self.commit_all(changes).await else { continue };
             tries += 1;
             if tries < LAST_TRIES && source.is_transient() {
-                self.changes = changes;
+                self.changes = rest;
                 tokio::time::sleep(RETRY_AFTER).await;
             } else {
-                outcome = Err(WriterError::ChangesLost { count: changes.len(), source });
+                outcome = Err(WriterError::ChangesLost { count: rest.len(), source });
                 break;
             }
         }
@@ -78,6 +107,10 @@ impl Writer {
         }
         outcome
     }
+}
+
+fn log_lost(change: &Change, error: &StoreError) {
+    tracing::error!(message.id = %change.message_id(), %error, "a recorded change is lost");
 }
 
 /// True for errors that belong to one job of the group and not to the disk.
