@@ -273,7 +273,7 @@ impl Serving {
                         active.finish(result);
                     }
                 }
-                Action::Report(report) => events.report(report),
+                Action::Report(report, place) => events.report(report, place),
                 Action::Inbound(pdu, place) => events.inbound(pdu, place),
                 Action::Reopen => self.must_reopen = true,
             }

@@ -52,8 +52,8 @@ pub(crate) enum Action {
     HandedOver,
     /// The submission is finished; its `prepare` is dropped if it still runs.
     Finished(Result<Sent, SendError>),
-    /// A delivery report came.
-    Report(StatusReport),
+    /// A delivery report came; if it lies at a place, it is deleted there once it was handed on.
+    Report(StatusReport, Option<Place>),
     /// An inbound SMS lies at this place.
     Inbound(Pdu, Option<Place>),
     /// The modem does not answer: close the line and open it again.
@@ -124,6 +124,8 @@ pub(crate) struct Session {
     is_initialised: bool,
     /// Whether the state of the card was read right before the way back in step, so that it is not read again then.
     is_pin_state_fresh: bool,
+    /// Whether the last PDU was answered by 304 for the first time.
+    is_garbled: bool,
     /// What is known about the echo.
     echo: Echo,
     /// Whether the modem said OK to `AT+CMGF=0` since the conversation was last in doubt; without it a PDU could be
@@ -157,6 +159,7 @@ impl Session {
             awaited_pdu: None,
             is_initialised: false,
             is_pin_state_fresh: false,
+            is_garbled: false,
             echo: Echo::Unknown,
             is_in_pdu_mode: false,
             storage: None,

@@ -17,7 +17,14 @@ pub(super) struct Events {
     modem: String,
     sender: mpsc::Sender<ModemEvent>,
     taken: mpsc::Sender<Place>,
-    backlog: VecDeque<ModemEvent>,
+    backlog: VecDeque<Waiting>,
+}
+
+/// An event that waits for room, and where its copy lies that is deleted once it was handed over.
+#[derive(Debug)]
+struct Waiting {
+    event: ModemEvent,
+    place: Option<Place>,
 }
 
 impl Events {
@@ -25,8 +32,8 @@ impl Events {
         Self { modem: modem.to_owned(), sender, taken, backlog: VecDeque::new() }
     }
 
-    pub(super) fn report(&mut self, report: StatusReport) {
-        self.add(ModemEventKind::Report(report));
+    pub(super) fn report(&mut self, report: StatusReport, place: Option<Place>) {
+        self.add(ModemEventKind::Report(report), place);
     }
 
     pub(super) fn inbound(&mut self, pdu: Pdu, place: Option<Place>) {
@@ -35,19 +42,19 @@ impl Events {
         let kind = ModemEventKind::Inbound(Inbound { pdu, receipt });
         if !is_stored {
             // The modem keeps no copy of what it routed directly.
-            self.add(kind);
+            self.add(kind, None);
         } else if self.sender.try_send(ModemEvent { modem: self.modem.clone(), kind }).is_err() {
             tracing::warn!(modem.name = %self.modem, "nobody takes an inbound message; it stays on its card");
         }
     }
 
-    fn add(&mut self, kind: ModemEventKind) {
-        self.backlog.push_back(ModemEvent { modem: self.modem.clone(), kind });
-        while let Some(event) = self.backlog.pop_front() {
+    fn add(&mut self, kind: ModemEventKind, place: Option<Place>) {
+        self.backlog.push_back(Waiting { event: ModemEvent { modem: self.modem.clone(), kind }, place });
+        while let Some(Waiting { event, place }) = self.backlog.pop_front() {
             match self.sender.try_send(event) {
-                Ok(()) => {}
+                Ok(()) => handed_over(&self.taken, place),
                 Err(mpsc::error::TrySendError::Full(event)) => {
-                    self.backlog.push_front(event);
+                    self.backlog.push_front(Waiting { event, place });
                     break;
                 }
                 Err(mpsc::error::TrySendError::Closed(_)) => {
@@ -68,11 +75,46 @@ impl Events {
         }
         match self.sender.reserve().await {
             Ok(permit) => {
-                if let Some(event) = self.backlog.pop_front() {
+                if let Some(Waiting { event, place }) = self.backlog.pop_front() {
                     permit.send(event);
+                    handed_over(&self.taken, place);
                 }
             }
             Err(_) => self.backlog.clear(),
         }
+    }
+}
+
+/// Has the copy deleted of what was handed over; one that stays is found again by the next listing.
+fn handed_over(taken: &mpsc::Sender<Place>, place: Option<Place>) {
+    if let Some(place) = place
+        && taken.try_send(place).is_err()
+    {
+        tracing::debug!("a report that was handed over stays on its card");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stored_report_is_deleted_only_when_it_was_handed_over() {
+        const REPORT: &str = "00062A0B917228001011F1621112123456006211121234560000";
+        let report = || StatusReport::decode_tpdu(Pdu::from_hex(REPORT).unwrap().tpdu()).unwrap();
+        let place = |index| Place { card: "89".to_owned(), storage: "SM".to_owned(), index };
+        let (sender, mut receiver) = mpsc::channel(1);
+        let (taken, mut deletions) = mpsc::channel(4);
+        let mut events = Events::new("m", sender, taken);
+        events.report(report(), Some(place(1)));
+        events.report(report(), Some(place(2)));
+        assert_eq!(deletions.try_recv().ok(), Some(place(1)));
+        assert!(deletions.try_recv().is_err(), "nobody took the second");
+        receiver.recv().await.unwrap();
+        events.flush().await;
+        assert_eq!(deletions.try_recv().ok(), Some(place(2)));
+        drop(receiver);
+        events.report(report(), Some(place(3)));
+        assert!(deletions.try_recv().is_err(), "nobody will ever take the third");
     }
 }

@@ -113,10 +113,7 @@ impl Session {
             Step::RegistrationEps => self.registration_eps_answered(&lines, now),
             Step::ReadReport(place) => {
                 if let Some(hex) = lines.iter().find(|line| answers::is_pdu(line)) {
-                    self.report(hex, answers::stored_length(&lines));
-                }
-                if outcome.is_ok() {
-                    self.steps.push_front(Step::Delete(place));
+                    self.report(hex, answers::stored_length(&lines), Some(place));
                 }
             }
             Step::ReadInbound(place) => {

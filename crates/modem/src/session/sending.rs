@@ -171,6 +171,7 @@ impl Session {
     /// Takes the final result after the PDU.
     fn sent(&mut self, acknowledged: Option<Sent>, result: FinalResult, now: Instant) {
         self.quiet_from = now + QUIET;
+        let was_garbled = std::mem::take(&mut self.is_garbled);
         if let Some(sent) = acknowledged {
             self.finish_sending(Ok(sent));
             self.losses = 0;
@@ -187,11 +188,17 @@ impl Session {
             // Firmware says it for a full queue as for a time-out of the network.
             None => self.finish_sending(Err(unknown("the modem answered ERROR to the pdu"))),
             Some(code) => {
-                self.finish_sending(match code.class() {
+                let outcome = match code.class() {
                     ErrorClass::AlreadySent => Ok(Sent { message_reference: None }),
                     ErrorClass::Unknown => Err(unknown(&describe(code))),
+                    // A character lost on the line looks the same to the modem as a PDU that is wrong; once.
+                    ErrorClass::GiveUp if code == ErrorCode::Cms(304) && !was_garbled => {
+                        self.is_garbled = true;
+                        Err(not_sent(ErrorClass::RetryHere, Some(code), &describe(code)))
+                    }
                     class => Err(not_sent(class, Some(code), &describe(code))),
-                });
+                };
+                self.finish_sending(outcome);
                 self.restart_if_lost_its_settings(code, now);
             }
         }
@@ -203,9 +210,12 @@ impl Session {
         if !matches!(sending.stage, Stage::Refused) {
             let class = code.map_or(ErrorClass::RetryHere, ErrorCode::class);
             // Without a PDU nothing can be unknown or sent already.
-            let class = match class {
-                ErrorClass::Unknown | ErrorClass::AlreadySent => ErrorClass::RetryHere,
-                known => known,
+            let class = match (class, code) {
+                // Nor can the PDU be wrong: it is the modem that is in another mode or state.
+                (ErrorClass::Unknown | ErrorClass::AlreadySent, _) | (_, Some(ErrorCode::Cms(304 | 305))) => {
+                    ErrorClass::RetryHere
+                }
+                (known, _) => known,
             };
             let detail = code.map_or_else(|| "the modem answered ERROR to AT+CMGS".to_owned(), describe);
             self.finish_sending(Err(not_sent(class, code, &detail)));
@@ -240,7 +250,7 @@ impl Session {
 
     /// Initialises again when a code tells that the modem forgot what it was told, or lost its SIM.
     fn restart_if_lost_its_settings(&mut self, code: ErrorCode, now: Instant) {
-        if matches!(code, ErrorCode::Cms(305 | 310..=318) | ErrorCode::Cme(10..=18)) {
+        if matches!(code, ErrorCode::Cms(304 | 305 | 310..=318) | ErrorCode::Cme(10..=18)) {
             self.restart("the modem lost its settings or its card", now);
         }
     }

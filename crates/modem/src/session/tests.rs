@@ -54,7 +54,7 @@ impl Talk {
                 Action::Prepare => "(prepare)".to_owned(),
                 Action::HandedOver => "(handed over)".to_owned(),
                 Action::Finished(result) => format!("(finished {})", short(&result)),
-                Action::Report(report) => format!("(report {})", report.message_reference),
+                Action::Report(report, _) => format!("(report {})", report.message_reference),
                 Action::Inbound(_, place) => format!("(inbound {:?})", place.map(|place| place.index)),
                 Action::Reopen => "(reopen)".to_owned(),
             });
@@ -292,6 +292,8 @@ fn an_error_before_the_prompt_is_never_unknown() {
         ("+CMS ERROR: 500", ErrorClass::RetryHere),
         ("+CMS ERROR: 197", ErrorClass::RetryHere),
         ("ERROR", ErrorClass::RetryHere),
+        ("+CMS ERROR: 304", ErrorClass::RetryHere),
+        ("+CMS ERROR: 305", ErrorClass::RetryHere),
     ] {
         let mut talk = Talk::ready();
         talk.submits();
@@ -392,7 +394,11 @@ fn a_stored_report_is_read_and_deleted() {
     let mut talk = Talk::ready();
     assert_eq!(talk.hears("\r\n+CDSI: \"SM\",5\r\n"), ["AT+CMGR=5\r"]);
     let answer = format!("\r\n+CMGR: 0,,{}\r\n00{REPORT}\r\n\r\nOK\r\n", REPORT.len() / 2);
-    assert_eq!(talk.hears(&answer), ["(report 42)", "AT+CMGD=5\r"]);
+    assert_eq!(talk.hears(&answer), ["(report 42)"]);
+    // Only when somebody has it.
+    let place = Place { card: "8962100000000000001".to_owned(), storage: "SM".to_owned(), index: 5 };
+    talk.session.delete(place, talk.now);
+    assert_eq!(talk.did(), ["AT+CMGD=5\r"]);
 }
 
 #[test]
@@ -759,4 +765,15 @@ fn routing_is_tried_again_when_the_modem_says_that_sms_are_ready() {
     talk.hears("\r\n+CREG: 1,1\r\n\r\nOK\r\n");
     talk.initialise(&[]);
     assert_eq!(talk.session.status().message_routing, Some("2,1,2,1,0"));
+}
+
+#[test]
+fn a_pdu_that_is_called_wrong_is_tried_once_more_and_the_mode_set_again() {
+    let mut talk = Talk::ready();
+    for finished in ["not sent RetryHere Some(304)", "not sent GiveUp Some(304)", "not sent RetryHere Some(304)"] {
+        talk.hands_over();
+        assert_eq!(talk.hears("\r\n+CMS ERROR: 304\r\n")[0], format!("(finished {finished})"));
+        let said = talk.initialise(&[]);
+        assert!(said.contains(&PDU_MODE.to_owned()), "{said:?}");
+    }
 }

@@ -79,14 +79,14 @@ impl Session {
     /// Takes the PDU line after `+CDS:` or `+CMT:`.
     pub(super) fn routed_pdu(&mut self, awaited: AwaitedPdu, line: &str) {
         match awaited.kind {
-            AwaitedKind::Report => self.report(line, awaited.length),
+            AwaitedKind::Report => self.report(line, awaited.length, None),
             AwaitedKind::Inbound => self.inbound(line, awaited.length, None),
         }
     }
 
-    pub(super) fn report(&mut self, hex: &str, length: Option<usize>) {
+    pub(super) fn report(&mut self, hex: &str, length: Option<usize>, place: Option<Place>) {
         match pdu(hex, length).and_then(|pdu| StatusReport::decode_tpdu(pdu.tpdu())) {
-            Ok(report) => self.actions.push_back(Action::Report(report)),
+            Ok(report) => self.actions.push_back(Action::Report(report, place)),
             Err(error) => {
                 tracing::warn!(modem.name = %self.settings.name, "a delivery report is not understood: {error}");
             }
