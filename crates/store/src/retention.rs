@@ -1,18 +1,19 @@
 //! Deleting what is too old or too much, in chunks small enough to ride along with the traffic.
 //!
-//! Message ids sort by time, so the oldest journal rows are the first ones: no index on time is needed, and none is
-//! written for each message.
+//! Every table is walked in the order of its rows' making, so the old ones come first, but for those that were renewed or
+//! live long by request: no index on time is needed, and none is written for each message.
 
 use domain::clock::WallTime;
 use sqlx::{Row, SqlitePool};
 
 use crate::error::StoreError;
 use crate::settings::Retention;
-use crate::writer::job::{Job, Mailbox, RareStep, Touched};
+use crate::writer::job::{Job, Mailbox, RareStep, Touched, Trimmed};
 
-/// Chunks in a row without anything to forget, after which the sweep of tickets ends: they lie in the order of their
-/// making, so the old ones come first, up to those that live long by request.
-const FRUITLESS_CHUNKS: u32 = 8;
+/// Chunks in a row without anything to forget, after which a walk ends: what follows is young.
+const FRUITLESS_CHUNKS: u32 = 64;
+/// Chunks that one rule looks at in one run; the next run goes on.
+const CHUNKS_AT_MOST: u32 = 4_000;
 
 /// Runs all rules once.
 pub(crate) async fn run(
@@ -21,24 +22,34 @@ pub(crate) async fn run(
     retention: &Retention,
     now: WallTime,
 ) -> Result<(), StoreError> {
-    let ask = |step: RareStep| mailbox.ask(|answer| Job::Rare { step: Box::new(step), answer });
-    let mut after = 0;
-    let mut fruitless = 0;
-    while fruitless < FRUITLESS_CHUNKS {
-        let Touched { rows, last } = ask(RareStep::TrimTickets { after, now }).await?;
-        fruitless = if rows == 0 { fruitless.saturating_add(1) } else { 0 };
-        let Some(last) = last else { break };
-        after = last;
-    }
-    while ask(RareStep::TrimReplays { now }).await?.rows > 0 {}
     let journal = i64::try_from(retention.journal.as_millis()).unwrap_or(i64::MAX);
-    let before = WallTime::from_unix_millis(now.as_unix_millis().saturating_sub(journal));
-    while ask(RareStep::TrimJournal { before }).await?.rows > 0 {}
-    while used_bytes(reader).await? > retention.max_db_bytes {
-        if ask(RareStep::TrimJournal { before: now }).await?.rows == 0 {
+    let settled_until = WallTime::from_unix_millis(now.as_unix_millis().saturating_sub(journal));
+    walk(mailbox, Trimmed::Tickets, now).await?;
+    walk(mailbox, Trimmed::Replays, now).await?;
+    walk(mailbox, Trimmed::Journal, settled_until).await?;
+    for _ in 0..CHUNKS_AT_MOST {
+        if used_bytes(reader).await? <= retention.max_db_bytes {
+            break;
+        }
+        if ask(mailbox, RareStep::TrimOldest).await?.rows == 0 {
             tracing::warn!("the database is larger than retention allows and has no journal rows left to delete");
             break;
         }
+    }
+    Ok(())
+}
+
+async fn ask(mailbox: &Mailbox, step: RareStep) -> Result<Touched, StoreError> {
+    mailbox.ask(|answer| Job::Rare { step: Box::new(step), answer }).await
+}
+
+async fn walk(mailbox: &Mailbox, table: Trimmed, until: WallTime) -> Result<(), StoreError> {
+    let (mut after, mut fruitless) = (0, 0_u32);
+    for _ in 0..CHUNKS_AT_MOST {
+        let Touched { rows, last } = ask(mailbox, RareStep::Trim { table, after, until }).await?;
+        fruitless = if rows == 0 { fruitless.saturating_add(1) } else { 0 };
+        let Some(last) = last.filter(|_| fruitless < FRUITLESS_CHUNKS) else { break };
+        after = last;
     }
     Ok(())
 }

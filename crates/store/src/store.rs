@@ -269,12 +269,33 @@ impl Store {
         self.inner.mailbox.ask(|answer| Job::Report { report: Box::new(report), answer }).await
     }
 
-    /// Deletes what is older or more than [`crate::Retention`] allows, in small commits. To be run every few minutes.
+    /// Deletes what is older or more than [`crate::Retention`] allows, in small commits, a bounded number of them. To be run
+    /// every few minutes. Deletes nothing while the clock is not synchronised: everything may look old then.
     ///
     /// # Errors
     /// [`StoreError`]; what was deleted before stays deleted.
     pub async fn run_retention(&self, now: WallTime) -> Result<(), StoreError> {
+        if !self.inner.clock.is_synchronised() {
+            tracing::debug!("nothing is deleted for its age before the clock is set");
+            return Ok(());
+        }
         retention::run(&self.inner.mailbox, &self.inner.reader, &self.inner.settings.retention, now).await
+    }
+
+    /// Puts a clock that nobody has set behind a handle that has no copies, for a test.
+    #[cfg(test)]
+    pub(crate) fn doubt_the_clock(&mut self) {
+        struct Unset(Arc<dyn Clock>);
+        impl Clock for Unset {
+            fn now(&self) -> WallTime {
+                self.0.now()
+            }
+            fn is_synchronised(&self) -> bool {
+                false
+            }
+        }
+        let inner = Arc::get_mut(&mut self.inner).expect("the only handle");
+        inner.clock = Arc::new(Unset(Arc::clone(&inner.clock)));
     }
 
     /// Puts another store of tickets behind a handle that has no copies, for a test.

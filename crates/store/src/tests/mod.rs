@@ -3,6 +3,7 @@
 mod acceptance;
 mod privacy;
 mod recovery;
+mod retention;
 mod shared;
 pub(crate) mod support;
 mod trouble;

@@ -6,8 +6,8 @@ use domain::message::{MessageId, MessageState};
 use domain::otp::{AttemptId, Verdict};
 use domain::receiver::Msisdn;
 
-use super::support::{self, CODE, NOW, Running, sent, text_message};
-use crate::{Accepted, AttemptOutcome, BeginOutcome, Change, Report, ReportState, Reported, Retention};
+use super::support::{self, CODE, NOW, Running, sent};
+use crate::{AttemptOutcome, BeginOutcome, Change, Report, ReportState, Reported};
 
 fn report(reference: u8, tail: &str, state: ReportState) -> Report {
     Report {
@@ -19,7 +19,7 @@ fn report(reference: u8, tail: &str, state: ReportState) -> Report {
     }
 }
 
-async fn sent_text(running: &Running, reference: u8) -> MessageId {
+pub(super) async fn sent_text(running: &Running, reference: u8) -> MessageId {
     let id = running.accept_text("hello").await;
     assert!(running.begin_text(id, 1).await);
     running.record(sent(id, 1, reference)).await;
@@ -142,32 +142,6 @@ async fn a_long_text_is_sent_with_its_last_part_and_delivered_with_its_last_repo
     assert_eq!(running.status(id).await.state, MessageState::Sent);
     let last = running.store.report(report(42, "628126666666", ReportState::Delivered)).await.unwrap();
     assert_eq!(last, Some(Reported { message_id: id, state: MessageState::Delivered }));
-    running.close().await;
-}
-
-#[tokio::test]
-async fn retention_forgets_by_age_and_by_size() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut settings = support::settings(directory.path());
-    settings.retention = Retention { journal: Duration::from_hours(24), max_db_bytes: u64::MAX };
-    let running = support::try_open(settings.clone()).await.unwrap();
-    let id = sent_text(&running, 1).await;
-    running.accept_otp("reference").await;
-    let waiting = running.accept(text_message("waiting", None)).await;
-    running.store.run_retention(NOW).await.unwrap();
-    assert!(running.store.find_message(id).await.unwrap().is_some());
-    let later = NOW.saturating_add(Duration::from_hours(25));
-    running.store.run_retention(later).await.unwrap();
-    assert!(running.store.find_message(id).await.unwrap().is_none(), "the journal is older than a day");
-    assert_eq!(running.validate("reference", CODE).await, Verdict::NoCode, "the ticket is forgotten");
-    let Accepted::New { message_id } = waiting else { panic!("not new") };
-    assert!(running.store.find_message(message_id).await.unwrap().is_some(), "what waits is never deleted");
-    running.close().await;
-    settings.retention = Retention { journal: Duration::from_hours(24), max_db_bytes: 1 };
-    let running = support::try_open(settings).await.unwrap();
-    let id = sent_text(&running, 2).await;
-    running.store.run_retention(NOW.saturating_add(Duration::from_secs(1))).await.unwrap();
-    assert!(running.store.find_message(id).await.unwrap().is_none(), "the database is larger than allowed");
     running.close().await;
 }
 

@@ -99,21 +99,26 @@ pub(crate) enum RareStep {
         value: Vec<u8>,
     },
     DeleteSetting(String),
-    /// Removes at most one chunk of the oldest journal rows accepted before that time.
-    TrimJournal {
-        before: WallTime,
-    },
-    /// Removes forgotten tickets and replay keys among one chunk of rows after that one.
-    TrimTickets {
+    /// Removes rows whose time is over among one chunk of rows after that one.
+    Trim {
+        table: Trimmed,
         after: i64,
-        now: WallTime,
+        until: WallTime,
     },
-    TrimReplays {
-        now: WallTime,
-    },
+    /// Removes one chunk of the journal's oldest rows.
+    TrimOldest,
     /// Makes the disk full (or not) for a test.
     #[cfg(test)]
     LimitPages(Option<u32>),
+}
+
+/// What retention looks through, row by row in the order of their making.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trimmed {
+    Tickets,
+    Replays,
+    /// By the time of settling.
+    Journal,
 }
 
 /// How many rows a rare step touched, and where to go on.

@@ -230,9 +230,8 @@ impl Writer {
                 | RareStep::DeleteApiUser(_)
                 | RareStep::PutSetting { .. }
                 | RareStep::DeleteSetting(_)
-                | RareStep::TrimJournal { .. }
-                | RareStep::TrimTickets { .. }
-                | RareStep::TrimReplays { .. } => {}
+                | RareStep::Trim { .. }
+                | RareStep::TrimOldest => {}
                 #[cfg(test)]
                 RareStep::LimitPages(_) => {}
             }

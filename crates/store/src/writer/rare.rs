@@ -1,8 +1,9 @@
 //! What is seldom asked: block list, accounts, settings, retention. Each has its own statement in the group's commit.
 
+use domain::clock::WallTime;
 use sqlx::{Row, SqliteConnection};
 
-use super::job::{RareStep, Touched};
+use super::job::{RareStep, Touched, Trimmed};
 use crate::accounts::write_scopes;
 
 /// Rows per commit that retention looks at.
@@ -41,51 +42,43 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
                 .bind(value.as_slice())
         }
         RareStep::DeleteSetting(key) => sqlx::query("DELETE FROM setting WHERE key = ?1").bind(key.as_str()),
-        RareStep::TrimJournal { before } => {
-            let mut id = [0_u8; 16];
-            let millis = u64::try_from(before.as_unix_millis()).unwrap_or(0);
-            // The first 48 bits of a version 7 id are its milliseconds, so ids before this one are older.
-            for (to, from) in id.iter_mut().zip(millis.to_be_bytes().into_iter().skip(2)) {
-                *to = from;
-            }
-            sqlx::query(
-                "DELETE FROM journal WHERE message_id IN \
-                 (SELECT message_id FROM journal WHERE message_id < ?1 ORDER BY message_id LIMIT ?2)",
-            )
-            .bind(id.to_vec())
-            .bind(CHUNK)
-        }
-        RareStep::TrimReplays { now } => {
-            // Replay keys all live equally long: the oldest rows are the first.
-            sqlx::query(
-                "DELETE FROM replay WHERE id IN (SELECT id FROM replay ORDER BY id LIMIT ?2) AND expires_at <= ?1",
-            )
-            .bind(now.as_unix_millis())
-            .bind(CHUNK)
+        // A row gets its id when its message is settled: the smallest are the oldest.
+        RareStep::TrimOldest => {
+            sqlx::query("DELETE FROM journal WHERE id IN (SELECT id FROM journal ORDER BY id LIMIT ?1)").bind(CHUNK)
         }
         #[cfg(test)]
         RareStep::LimitPages(Some(_)) => sqlx::query("PRAGMA max_page_count = 1"),
         #[cfg(test)]
         RareStep::LimitPages(None) => sqlx::query("PRAGMA max_page_count = 1073741823"),
-        RareStep::TrimTickets { after, now } => return trim_tickets(connection, *after, now.as_unix_millis()).await,
+        RareStep::Trim { table, after, until } => return trim(connection, *table, *after, *until).await,
     };
     let rows = query.execute(connection).await?.rows_affected();
     Ok(Touched { rows, last: None })
 }
 
-async fn trim_tickets(connection: &mut SqliteConnection, after: i64, now: i64) -> Result<Touched, sqlx::Error> {
-    let row = sqlx::query("SELECT max(id) FROM (SELECT id FROM ticket WHERE id > ?1 ORDER BY id LIMIT ?2)")
-        .bind(after)
-        .bind(CHUNK)
-        .fetch_one(&mut *connection)
-        .await?;
+async fn trim(
+    connection: &mut SqliteConnection,
+    table: Trimmed,
+    after: i64,
+    until: WallTime,
+) -> Result<Touched, sqlx::Error> {
+    let (last_of_chunk, delete) = match table {
+        Trimmed::Tickets => (
+            "SELECT max(id) FROM (SELECT id FROM ticket WHERE id > ?1 ORDER BY id LIMIT ?2)",
+            "DELETE FROM ticket WHERE id > ?1 AND id <= ?2 AND keep_until <= ?3",
+        ),
+        Trimmed::Replays => (
+            "SELECT max(id) FROM (SELECT id FROM replay WHERE id > ?1 ORDER BY id LIMIT ?2)",
+            "DELETE FROM replay WHERE id > ?1 AND id <= ?2 AND expires_at <= ?3",
+        ),
+        Trimmed::Journal => (
+            "SELECT max(id) FROM (SELECT id FROM journal WHERE id > ?1 ORDER BY id LIMIT ?2)",
+            "DELETE FROM journal WHERE id > ?1 AND id <= ?2 AND settled_at <= ?3",
+        ),
+    };
+    let row = sqlx::query(last_of_chunk).bind(after).bind(CHUNK).fetch_one(&mut *connection).await?;
     let Some(last) = row.try_get::<Option<i64>, _>(0)? else { return Ok(Touched::default()) };
-    let rows = sqlx::query("DELETE FROM ticket WHERE id > ?1 AND id <= ?2 AND keep_until <= ?3")
-        .bind(after)
-        .bind(last)
-        .bind(now)
-        .execute(connection)
-        .await?
-        .rows_affected();
+    let query = sqlx::query(delete).bind(after).bind(last).bind(until.as_unix_millis());
+    let rows = query.execute(connection).await?.rows_affected();
     Ok(Touched { rows, last: Some(last) })
 }
