@@ -4,7 +4,7 @@
 //! is committed. Called by the gateway, the dispatcher, the channels and the command line.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use domain::clock::{Clock, WallTime};
 use domain::message::MessageId;
@@ -22,8 +22,8 @@ use crate::outbox::{OutboxMessage, QueueEntry};
 use crate::settings::{Settings, TicketStoreKind};
 use crate::status::{StatusKey, StatusRecord};
 use crate::tickets::{MemoryTickets, SqliteTickets, TicketStore};
-use crate::writer::Writer;
 use crate::writer::job::{AcceptJob, Job, Mailbox, RareStep, Slot};
+use crate::writer::{Gauges, Writer};
 use crate::{db, outbox_read, retention, status_read, tickets};
 
 /// The store's handle.
@@ -43,7 +43,7 @@ pub(crate) struct Inner {
     /// Some when tickets live outside the writer's own database.
     pub(crate) shared_tickets: Option<Arc<dyn TicketStore>>,
     tickets: Arc<dyn TicketStore>,
-    commits: Arc<AtomicU64>,
+    gauges: Arc<Gauges>,
     /// Held as long as any handle lives: no second gateway may open the directory.
     _data_dir: Arc<DataDir>,
 }
@@ -88,7 +88,7 @@ impl Store {
             blocklist,
             shared_tickets,
             tickets,
-            commits: writer.commits(),
+            gauges: writer.gauges(),
             _data_dir: data_dir,
         };
         Ok((Self { inner: Arc::new(inner) }, writer))
@@ -109,7 +109,14 @@ impl Store {
     /// Commits since the start, for metrics and benches; each costs one fsync.
     #[must_use]
     pub fn commit_count(&self) -> u64 {
-        self.inner.commits.load(Ordering::Relaxed)
+        self.inner.gauges.commits.load(Ordering::Relaxed)
+    }
+
+    /// False after a commit failed for want of space, for a lock or for damage; true again after the next success. The writer
+    /// tries by itself, so that this recovers without traffic.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.inner.gauges.is_writable.load(Ordering::Relaxed)
     }
 
     /// The key of a ticket.

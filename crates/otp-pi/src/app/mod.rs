@@ -181,7 +181,7 @@ fn readiness(store: Store, dispatcher: DispatcherHandle) -> impl Fn() -> Readine
                 .then(|| format!("modem {} is {}", channel.modem.name(), dispatch::phase_word(phase)))
         };
         Readiness {
-            ready: store.try_reserve().is_some(),
+            ready: store.is_writable() && store.try_reserve().is_some(),
             degraded: dispatcher.channels().iter().filter_map(words).collect(),
         }
     }

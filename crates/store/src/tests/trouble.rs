@@ -174,3 +174,24 @@ async fn an_unreadable_ticket_holds_no_message_up() {
     assert_eq!(running.status(doubtful).await.state, MessageState::Unknown);
     running.close().await;
 }
+
+#[tokio::test]
+async fn a_database_that_cannot_be_written_is_noticed_and_its_end_too_without_traffic() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    running.accept_text("before").await;
+    assert!(running.store.is_writable());
+    let mut other = raw(directory.path()).await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let slot = running.store.try_reserve().unwrap();
+    let refused = running.store.accept(slot, support::text_message("hello", None)).await;
+    assert!(matches!(refused, Err(StoreError::Locked)), "{refused:?}");
+    assert!(!running.store.is_writable());
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !running.store.is_writable() {
+        assert!(tokio::time::Instant::now() < deadline, "still not writable");
+        tokio::task::yield_now().await;
+    }
+    running.close().await;
+}

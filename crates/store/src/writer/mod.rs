@@ -5,7 +5,7 @@
 //! soon. A group that fails changes nothing and tells each of its callers; the writer lives on. Run by the product.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::clock::WallTime;
@@ -39,6 +39,8 @@ use job::{Inbox, Job, RareStep};
 use reports::ReportIndex;
 use trouble::is_about_a_row;
 
+/// While the disk refuses commits, one is tried so often, whether or not anybody asks for one.
+const PROBE_EVERY: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(2) };
 /// Jobs in one commit.
 const GROUP_AT_MOST: usize = 256;
 /// A group of so many jobs is a crowd, and the next group waits for company.
@@ -71,13 +73,22 @@ pub struct Writer {
     last_group: usize,
     /// True while the WAL holds what the database does not.
     has_wal: bool,
-    /// Commits since the start; each is one fsync of the WAL.
-    commits: Arc<AtomicU64>,
+    gauges: Arc<Gauges>,
     _data_dir: Arc<DataDir>,
+}
+
+/// What the handle reads of the writer.
+#[derive(Debug)]
+pub(crate) struct Gauges {
+    /// Commits since the start; each is one fsync of the WAL.
+    pub(crate) commits: AtomicU64,
+    /// False after a commit that the disk refused, until one succeeds that has written something.
+    pub(crate) is_writable: AtomicBool,
 }
 
 /// Why the writer woke.
 enum Wake {
+    Probe,
     Work,
     Idle,
     Stop,
@@ -106,14 +117,18 @@ impl Writer {
             last_began: Instant::now(),
             last_group: 0,
             has_wal: true,
-            commits: Arc::new(AtomicU64::new(0)),
+            gauges: Arc::new(Gauges { commits: AtomicU64::new(0), is_writable: AtomicBool::new(true) }),
             _data_dir: data_dir,
         })
     }
 
-    /// The counter of commits, for the handle.
-    pub(crate) fn commits(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.commits)
+    /// What the handle reads.
+    pub(crate) fn gauges(&self) -> Arc<Gauges> {
+        Arc::clone(&self.gauges)
+    }
+
+    fn is_writable(&self) -> bool {
+        self.gauges.is_writable.load(Ordering::Relaxed)
     }
 
     /// Applies the rules of recovery, before anything else is written. A row that cannot be read stays as it is, and is logged.
@@ -136,6 +151,7 @@ impl Writer {
             match self.wait(&stop).await {
                 Wake::Work => self.work().await,
                 Wake::Idle => self.checkpoint().await,
+                Wake::Probe => self.probe().await,
                 Wake::Stop => break,
             }
         }
@@ -148,6 +164,7 @@ impl Writer {
         loop {
             let has_room = self.changes.len() < CHANGES_AT_MOST;
             let due = self.changes_due;
+            let probe = (!self.is_writable()).then(|| self.last_began + PROBE_EVERY);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Wake::Stop,
@@ -163,6 +180,7 @@ impl Writer {
                     self.changes_due.get_or_insert_with(|| Instant::now() + CHANGE_WAITS);
                 }
                 () = until(due), if due.is_some() => return Wake::Work,
+                () = until(probe), if probe.is_some() => return Wake::Probe,
                 () = tokio::time::sleep(IDLE_AFTER), if self.has_wal && due.is_none() => return Wake::Idle,
             }
         }
@@ -242,9 +260,20 @@ impl Writer {
     /// One transaction; an error leaves the database as it was.
     async fn commit(&mut self, changes: &[Change], jobs: &mut [Job]) -> Result<(), StoreError> {
         self.has_wal = true;
+        let committed = self.try_commit(changes, jobs).await;
+        self.judge_disk(committed.as_ref().err());
+        committed
+    }
+
+    async fn try_commit(&mut self, changes: &[Change], jobs: &mut [Job]) -> Result<(), StoreError> {
         sqlx::query(statements::BEGIN).execute(&mut self.connection).await?;
         let group = Group::new(&self.codec, &self.reports, &self.blocklist);
-        let ran = group.run(&mut self.connection, changes, jobs).await;
+        let mut ran = group.run(&mut self.connection, changes, jobs).await;
+        if ran.is_ok() && !self.gauges.is_writable.load(Ordering::Relaxed) {
+            // Success must mean that something was written.
+            let probed = sqlx::query(statements::PROBE).execute(&mut self.connection).await;
+            ran = probed.map_err(StoreError::from).and(ran);
+        }
         let ended = match ran {
             Ok(effects) => {
                 let committed = sqlx::query(statements::COMMIT).execute(&mut self.connection).await;
@@ -254,7 +283,7 @@ impl Writer {
         };
         match ended {
             Ok(effects) => {
-                self.commits.fetch_add(1, Ordering::Relaxed);
+                self.gauges.commits.fetch_add(1, Ordering::Relaxed);
                 for message in effects.reportable {
                     self.reports.note(message.id, message.attempts());
                 }

@@ -6,6 +6,9 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const ROLLBACK: &str = "ROLLBACK";
 
+/// Writes a page and means nothing.
+pub(super) const PROBE: &str = "INSERT OR REPLACE INTO meta (name, value) VALUES ('probe', randomblob(8))";
+
 pub(super) const SELECT_REPLAYS: &str = "SELECT replay_key, requests FROM replay \
      WHERE replay_key IN (SELECT unhex(value) FROM json_each(?1))";
 

@@ -1,5 +1,6 @@
 //! When a commit fails, and when the end comes: nothing recorded is lost without a word.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -60,6 +61,30 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// Notes whether the disk takes commits.
+    pub(super) fn judge_disk(&self, error: Option<&StoreError>) {
+        let is_writable = match error {
+            None => true,
+            Some(StoreError::DiskFull | StoreError::Locked | StoreError::Damaged) => false,
+            // Says nothing about the disk.
+            Some(_) => return,
+        };
+        if self.gauges.is_writable.swap(is_writable, Ordering::Relaxed) != is_writable {
+            match error {
+                None => tracing::info!("the database can be written again"),
+                Some(error) => tracing::error!(%error, "the database cannot be written; it is tried again by itself"),
+            }
+        }
+    }
+
+    /// Tries whether the disk takes commits again.
+    pub(super) async fn probe(&mut self) {
+        self.last_began = Instant::now();
+        if let Err(error) = self.commit(&[], &mut []).await {
+            tracing::debug!(%error, "the database can still not be written");
+        }
     }
 
     /// Changes outlive a full disk or a lock; one that the database refuses for its own sake is dropped.
