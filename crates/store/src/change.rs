@@ -113,6 +113,11 @@ pub enum Change {
 }
 
 impl Change {
+    /// True for an end after which no code will come. Another end may follow a code.
+    pub(crate) fn ends_unsent(&self) -> bool {
+        matches!(self, Self::Final { state, .. } if is_unsent(*state))
+    }
+
     /// The message that changes.
     #[must_use]
     pub fn message_id(&self) -> MessageId {
@@ -122,6 +127,19 @@ impl Change {
             }
             Self::Final { message_id, .. } => *message_id,
         }
+    }
+}
+
+/// True for the ends of a message that is not sent any more.
+pub(crate) fn is_unsent(state: MessageState) -> bool {
+    match state {
+        MessageState::Failed | MessageState::Expired | MessageState::Cancelled | MessageState::Blocked => true,
+        MessageState::Queued
+        | MessageState::Sending
+        | MessageState::Sent
+        | MessageState::Delivered
+        | MessageState::Undelivered
+        | MessageState::Unknown => false,
     }
 }
 

@@ -178,7 +178,15 @@ impl Store {
         let tag = if shared.is_some() { begin.ticket.take() } else { None };
         let begun = self.inner.mailbox.ask(|answer| Job::Begin { begin: Box::new(begin), answer }).await?;
         // `sending` commits before the tag is put, so recovery can ask the ticket store about every tag.
-        let (Some(shared), Some((key, entry)), BeginOutcome::Begun) = (shared, tag, begun) else { return Ok(begun) };
+        let (Some(shared), Some((key, entry))) = (shared, tag) else { return Ok(begun) };
+        if begun == BeginOutcome::Blocked
+            && let Err(error) = shared.release(key, entry.attempt.message_id, at).await
+        {
+            tracing::warn!(%error, "the reference of a blocked message stays taken until its deadline");
+        }
+        if begun != BeginOutcome::Begun {
+            return Ok(begun);
+        }
         let outcome = match shared.put_tag(key, entry).await {
             Ok(outcome) => BeginOutcome::from(outcome),
             Err(error) => {

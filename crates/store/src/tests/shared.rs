@@ -46,6 +46,9 @@ impl TicketStore for Flaky {
     fn was_entered(&self, key: TicketKey, message_id: MessageId) -> TicketFuture<'_, bool> {
         self.answer(self.tickets.was_entered(key, message_id))
     }
+    fn release(&self, key: TicketKey, message_id: MessageId, now: WallTime) -> TicketFuture<'_, bool> {
+        self.answer(self.tickets.release(key, message_id, now))
+    }
     fn find_message(&self, key: TicketKey) -> TicketFuture<'_, Option<MessageId>> {
         self.answer(self.tickets.find_message(key))
     }

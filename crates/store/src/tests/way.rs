@@ -7,7 +7,7 @@ use domain::otp::{AttemptId, Verdict};
 use domain::receiver::Msisdn;
 
 use super::support::{self, CODE, NOW, Running, sent};
-use crate::{AttemptOutcome, BeginOutcome, Change, Report, ReportState, Reported};
+use crate::{Accepted, AttemptOutcome, BeginOutcome, Change, Report, ReportState, Reported};
 
 fn report(reference: u8, tail: &str, state: ReportState) -> Report {
     Report {
@@ -212,6 +212,39 @@ async fn a_code_that_was_entered_settles_all_doubt_about_its_message() {
         running.settle().await;
         let record = running.status(late).await;
         assert_eq!((record.state, record.reason.as_deref()), (MessageState::Delivered, Some("the code was entered")));
+        running.close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_otp_that_ends_without_a_code_gives_its_reference_free() {
+    let directory = tempfile::tempdir().unwrap();
+    for (settings, store) in
+        [(support::settings(directory.path()), "sqlite"), (support::with_memory_tickets(directory.path()), "memory")]
+    {
+        let running = support::try_open(settings).await.unwrap();
+        let name = |what: &str| format!("{store}-{what}");
+        let end = |message_id, state| Change::Final { message_id, state, reason: "over".to_owned(), at: NOW };
+        for state in [MessageState::Failed, MessageState::Expired, MessageState::Cancelled, MessageState::Blocked] {
+            let reference = name(state.as_str());
+            let id = running.accept_otp(&reference).await;
+            running.record(end(id, state)).await;
+            running.settle().await;
+            assert_ne!(running.accept_otp(&reference).await, id, "new after {state}");
+        }
+        let (blocked, receiver) = (name("blocked at the channel"), Msisdn::from_canonical(support::RECEIVER).unwrap());
+        let id = running.accept_otp(&blocked).await;
+        running.store.block(receiver).await.unwrap();
+        assert_eq!(running.try_begin_otp(id, 1, &blocked).await, BeginOutcome::Blocked);
+        running.store.unblock(receiver).await.unwrap();
+        assert_ne!(running.accept_otp(&blocked).await, id);
+        let incomplete = name("incomplete");
+        let id = running.accept_otp(&incomplete).await;
+        assert!(running.begin_otp(id, 1, &incomplete).await);
+        running.record(end(id, MessageState::Failed)).await;
+        running.settle().await;
+        let repeat = Accepted::Repeat { message_id: id, state: MessageState::Failed };
+        assert_eq!(running.accept(running.otp(&incomplete)).await, repeat, "its code may have been read");
         running.close().await;
     }
 }

@@ -7,7 +7,7 @@ use domain::clock::WallTime;
 use domain::message::MessageId;
 use domain::otp::{AttemptId, Guess, Reservation, ReserveOutcome, TagEntry, Ticket, TicketKey, Verdict};
 
-use super::{TagOutcome, TicketFuture, TicketStore, put_tag, was_entered};
+use super::{TagOutcome, TicketFuture, TicketStore, put_tag, release, was_entered};
 
 /// Reservations between two sweeps of expired tickets.
 const SWEEP_EVERY: u32 = 4096;
@@ -78,6 +78,10 @@ impl TicketStore for MemoryTickets {
 
     fn was_entered(&self, key: TicketKey, message_id: MessageId) -> TicketFuture<'_, bool> {
         ready(self.with(key, false, |ticket| was_entered(ticket, message_id)))
+    }
+
+    fn release(&self, key: TicketKey, message_id: MessageId, now: WallTime) -> TicketFuture<'_, bool> {
+        ready(self.with(key, false, |ticket| release(ticket, message_id, now)))
     }
 
     fn find_message(&self, key: TicketKey) -> TicketFuture<'_, Option<MessageId>> {

@@ -69,6 +69,17 @@ pub(crate) fn was_entered(ticket: &Ticket, id: MessageId) -> bool {
     ticket.state == TicketState::Consumed && ticket.tags.iter().any(|entry| entry.attempt.message_id == id)
 }
 
+/// Takes a message that ended unsent off its ticket: without any code, and without another message that may still bring one,
+/// the reference is free again. Answers whether the ticket has changed.
+pub(crate) fn release(ticket: &mut Ticket, id: MessageId, now: WallTime) -> bool {
+    if ticket.previous_message_id == Some(id) {
+        ticket.previous_message_id = None;
+        return true;
+    }
+    let is_last = ticket.message_id == id && ticket.previous_message_id.is_none();
+    is_last && ticket.tags.is_empty() && ticket.cancel(now).is_some()
+}
+
 /// What a ticket store answers, when it is ready.
 pub type TicketFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
@@ -97,6 +108,10 @@ pub trait TicketStore: Send + Sync {
 
     /// Tells whether a right code was entered that may have come from this message.
     fn was_entered(&self, key: TicketKey, message_id: MessageId) -> TicketFuture<'_, bool>;
+
+    /// Takes a message that ended unsent off its ticket, which gives the reference free when no code is left; answers
+    /// whether the ticket has changed.
+    fn release(&self, key: TicketKey, message_id: MessageId, now: WallTime) -> TicketFuture<'_, bool>;
 
     /// The newest message of a ticket.
     fn find_message(&self, key: TicketKey) -> TicketFuture<'_, Option<MessageId>>;

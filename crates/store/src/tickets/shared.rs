@@ -42,6 +42,11 @@ async fn try_follow(
                 return Ok(Some(Change::Final { message_id, state, reason, at: *at }));
             }
         }
+        Change::Final { message_id, at, .. } if change.ends_unsent() => {
+            if let Some(key) = outbox_read::find_ticket_key(reader, *message_id).await? {
+                tickets.release(key, *message_id, *at).await?;
+            }
+        }
         Change::NotSent { remove_tag: None, .. } | Change::Sent { .. } | Change::Final { .. } => {}
     }
     Ok(None)

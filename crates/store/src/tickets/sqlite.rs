@@ -48,6 +48,10 @@ impl TicketStore for SqliteTickets {
         Box::pin(self.mailbox.ask(move |answer| TicketStep::WasEntered { message_id, answer }.at(key)))
     }
 
+    fn release(&self, key: TicketKey, message_id: MessageId, now: WallTime) -> TicketFuture<'_, bool> {
+        Box::pin(self.mailbox.ask(move |answer| TicketStep::Release { message_id, now, answer }.at(key)))
+    }
+
     fn find_message(&self, key: TicketKey) -> TicketFuture<'_, Option<MessageId>> {
         Box::pin(self.mailbox.ask(move |answer| TicketStep::FindMessage { answer }.at(key)))
     }

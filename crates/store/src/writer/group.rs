@@ -19,7 +19,7 @@ use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::codec::{Codec, JsonRows};
 use crate::error::StoreError;
 use crate::replay::Remembered;
-use crate::tickets::{TagOutcome, put_tag, was_entered};
+use crate::tickets::{TagOutcome, put_tag, release, was_entered};
 
 /// How long the first answer of a request with its own id is given again.
 const REPLAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
@@ -133,6 +133,12 @@ impl<'a> Group<'a> {
         let before = message.state;
         if !message.apply(change) {
             tracing::debug!(message.id = %id, state = %before, "a late change leaves the message's state alone");
+        } else if let Change::Final { at, .. } = change
+            && change.ends_unsent()
+            && let Some(slot) = message.ticket_key.and_then(|key| self.tickets.get_mut(&key))
+            && let Some(ticket) = slot.ticket.as_mut()
+        {
+            slot.is_changed |= release(ticket, id, *at);
         }
     }
 
@@ -200,6 +206,12 @@ impl<'a> Group<'a> {
         } else {
             BeginOutcome::Begun
         };
+        if outcome == BeginOutcome::Blocked
+            && let Some(slot) = begin.ticket.as_ref().and_then(|(key, _)| self.tickets.get_mut(&row_key(*key)))
+            && let Some(ticket) = slot.ticket.as_mut()
+        {
+            slot.is_changed |= release(ticket, begin.message_id, begin.at);
+        }
         match outcome.settlement() {
             None => message.begin(begin),
             Some((state, reason)) => message.refuse(state, reason, begin.at),

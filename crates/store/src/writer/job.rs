@@ -67,6 +67,7 @@ pub(crate) enum TicketStep {
     RemoveTag { attempt: AttemptId, answer: Answer<bool> },
     HasTag { attempt: AttemptId, answer: Answer<bool> },
     Validate { guess: Guess, now: WallTime, answer: Answer<Verdict> },
+    Release { message_id: MessageId, now: WallTime, answer: Answer<bool> },
     WasEntered { message_id: MessageId, answer: Answer<bool> },
     Cancel { now: WallTime, answer: Answer<Option<MessageId>> },
     FindMessage { answer: Answer<Option<MessageId>> },
@@ -151,6 +152,7 @@ impl Job {
                 TicketStep::Reserve { answer, .. } => answer.deliver(committed),
                 TicketStep::PutTag { answer, .. } => answer.deliver(committed),
                 TicketStep::RemoveTag { answer, .. }
+                | TicketStep::Release { answer, .. }
                 | TicketStep::WasEntered { answer, .. }
                 | TicketStep::HasTag { answer, .. } => answer.deliver(committed),
                 TicketStep::Validate { answer, .. } => answer.deliver(committed),

@@ -104,6 +104,7 @@ impl Group<'_> {
         let asked = changes.iter().filter_map(|change| match change {
             Change::NotSent { remove_tag, .. } => remove_tag.map(row_key),
             Change::Unknown { attempt, .. } => self.messages.get(&attempt.message_id)?.ticket_key,
+            Change::Final { message_id, .. } if change.ends_unsent() => self.messages.get(message_id)?.ticket_key,
             Change::Sent { .. } | Change::Final { .. } => None,
         });
         let wanted: HashSet<[u8; 16]> = asked.filter(|key| !self.tickets.contains_key(key)).collect();

@@ -7,7 +7,7 @@ use super::group::{Group, TicketSlot};
 use super::job::TicketStep;
 use super::rows::row_key;
 use crate::codec::JsonRows;
-use crate::tickets::{TagOutcome, put_tag, was_entered};
+use crate::tickets::{TagOutcome, put_tag, release, was_entered};
 
 impl Group<'_> {
     pub(super) fn ticket_step(&mut self, key: TicketKey, step: &mut TicketStep) {
@@ -32,6 +32,11 @@ impl Group<'_> {
             }
             TicketStep::HasTag { attempt, answer } => {
                 answer.set(slot.ticket.as_ref().is_some_and(|ticket| ticket.has_tag(*attempt)));
+            }
+            TicketStep::Release { message_id, now, answer } => {
+                let has_changed = slot.ticket.as_mut().is_some_and(|ticket| release(ticket, *message_id, *now));
+                slot.is_changed |= has_changed;
+                answer.set(has_changed);
             }
             TicketStep::WasEntered { message_id, answer } => {
                 answer.set(slot.ticket.as_ref().is_some_and(|ticket| was_entered(ticket, *message_id)));
