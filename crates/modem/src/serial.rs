@@ -88,7 +88,9 @@ impl SerialLine {
 impl Drop for SerialLine {
     fn drop(&mut self) {
         // The mark outlives our descriptor while anybody else holds the line open. A line that is gone has none.
-        let _ = rustix::termios::ioctl_tiocnxcl(self.fd.get_ref());
+        if let Err(error) = rustix::termios::ioctl_tiocnxcl(self.fd.get_ref()) {
+            tracing::debug!(error = %error, "the mark of a line cannot be taken off");
+        }
     }
 }
 

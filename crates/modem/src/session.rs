@@ -6,22 +6,25 @@
 //! Never: reading a clock, touching a line, knowing what a message says.
 //! Called by the actor, which drives one session per opened line.
 //!
-//! Map: [`step`] are the single exchanges, [`init`] what follows from their answers, [`sending`] is `AT+CMGS`,
-//! [`urc`] what comes unasked, [`recovery`] the way back in step, [`answers`] the parsing,
-//! [`quirks`] where modems differ.
+//! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`]
+//! and [`registration`] too, [`sending`] is `AT+CMGS`, [`urc`] what comes unasked, [`recovery`] the way back in step,
+//! [`quirks`] where modems differ. Lines are read by [`gsm::at`].
 
-mod answers;
+mod card;
+mod exchange;
 mod init;
 mod quirks;
 mod recovery;
+mod registration;
 mod sending;
 mod step;
 mod urc;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Instant;
 
-use gsm::{FinalResult, Line, LineSplitter, Pdu, StatusReport};
+use gsm::{ErrorCode, Line, LineSplitter, Pdu, StatusReport};
 use zeroize::Zeroizing;
 
 use crate::event::Place;
@@ -29,20 +32,19 @@ use crate::settings::Settings;
 use crate::status::{Phase, Status};
 use crate::submission::{SendError, Sent};
 use crate::trace;
+use exchange::{Echo, Exchange, Lines, Outcome, answer_result, numeric_result};
 use recovery::Recovery;
+use registration::Registrations;
 use sending::Sending;
 use step::Step;
 use urc::AwaitedPdu;
 
 /// ESC ends a prompt without sending (3GPP TS 27.005 §3.5 "cancel").
 const ESC: &[u8] = b"\x1b";
-/// Lines kept of one answer; the rest is dropped.
-const ANSWER_LINES: usize = 32;
 /// Steps that may wait; more stored messages than that are found at the next start.
 const WAITING_STEPS: usize = 128;
 
 /// What the actor is to do, in this order.
-#[derive(Debug)]
 pub(crate) enum Action {
     /// Write these bytes, in one piece.
     Write(Zeroizing<Vec<u8>>),
@@ -60,6 +62,21 @@ pub(crate) enum Action {
     Reopen,
 }
 
+/// Prints what is to be done, never the bytes, a PDU or a report.
+impl fmt::Debug for Action {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write(bytes) => write!(formatter, "Write({} bytes)", bytes.len()),
+            Self::Prepare => formatter.write_str("Prepare"),
+            Self::HandedOver => formatter.write_str("HandedOver"),
+            Self::Finished(result) => write!(formatter, "Finished({result:?})"),
+            Self::Report(..) => formatter.write_str("Report"),
+            Self::Inbound(..) => formatter.write_str("Inbound"),
+            Self::Reopen => formatter.write_str("Reopen"),
+        }
+    }
+}
+
 /// What is on the wire.
 #[derive(Debug)]
 enum State {
@@ -71,41 +88,7 @@ enum State {
     Over,
 }
 
-/// A command that waits for its final result.
-#[derive(Debug)]
-struct Exchange {
-    step: Step,
-    command: Zeroizing<String>,
-    lines: Vec<String>,
-    deadline: Instant,
-}
-
-/// What is known about the echo of a modem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Echo {
-    /// Nothing yet.
-    Unknown,
-    /// The modem said OK to `ATE0`: an echo means that it restarted since.
-    Off,
-    /// It said OK and echoes all the same.
-    Incurable,
-}
-
-/// How an exchange ended.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Outcome {
-    Final(FinalResult),
-    TimedOut,
-}
-
-impl Outcome {
-    fn is_ok(self) -> bool {
-        matches!(self, Self::Final(FinalResult::Ok))
-    }
-}
-
 /// One conversation, from the opened line to the lost one.
-#[derive(Debug)]
 pub(crate) struct Session {
     settings: Settings,
     splitter: LineSplitter,
@@ -124,8 +107,8 @@ pub(crate) struct Session {
     is_initialised: bool,
     /// Whether the state of the card was read right before the way back in step, so that it is not read again then.
     is_pin_state_fresh: bool,
-    /// Whether the last PDU was answered by 304 for the first time.
-    is_garbled: bool,
+    /// Code that the last PDU was answered by, if it was to be tried once more.
+    tried_again: Option<ErrorCode>,
     /// What is known about the echo.
     echo: Echo,
     /// Whether the modem said OK to `AT+CMGF=0` since the conversation was last in doubt; without it a PDU could be
@@ -137,8 +120,22 @@ pub(crate) struct Session {
     card: String,
     /// How often the conversation was lost since the last complete round of init or poll.
     losses: u32,
+    registrations: Registrations,
     /// How often the SIM was not ready yet in this conversation.
     card_retries: u32,
+}
+
+/// Prints where the conversation is, never what was said.
+impl fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Session")
+            .field("modem", &self.settings.name)
+            .field("phase", &self.status.phase)
+            .field("state", &self.state)
+            .field("steps", &self.steps.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Session {
@@ -159,12 +156,13 @@ impl Session {
             awaited_pdu: None,
             is_initialised: false,
             is_pin_state_fresh: false,
-            is_garbled: false,
+            tried_again: None,
             echo: Echo::Unknown,
             is_in_pdu_mode: false,
             storage: None,
             card,
             losses: 0,
+            registrations: Registrations::default(),
             card_retries: 0,
         };
         session.start(now);
@@ -318,10 +316,7 @@ impl Session {
 
     fn line(&mut self, line: &str, now: Instant) {
         trace::received(&self.settings.name, line);
-        if let Some(awaited) = self.awaited_pdu.take()
-            && answers::is_pdu(line)
-        {
-            self.routed_pdu(awaited, line);
+        if self.takes_awaited_pdu(line) {
             return;
         }
         match std::mem::replace(&mut self.state, State::Idle) {
@@ -334,61 +329,6 @@ impl Session {
                 self.urc(line, now);
             }
         }
-    }
-
-    fn exchange_line(&mut self, mut exchange: Exchange, line: &str, now: Instant) {
-        let is_own = exchange.step.prefix().is_some_and(|prefix| line.starts_with(prefix));
-        if line == exchange.command.as_str() {
-            let is_first = exchange.step == Step::EchoOff;
-            self.state = State::Asking(exchange);
-            if !is_first && self.notes_echo() {
-                self.restart("the modem echoes again", now);
-            }
-        } else if is_own {
-            self.keep(&mut exchange, line);
-            if exchange.step == Step::PinState {
-                // Wavecom modems say nothing more after it.
-                exchange.deadline = exchange.deadline.min(now + self.settings.timeouts.attention);
-            }
-            self.state = State::Asking(exchange);
-        } else if let Some(result) = exchange_result(&exchange.step, line) {
-            self.finish(exchange, Outcome::Final(result), now);
-        } else {
-            let takes_bare_lines = exchange.step.takes_bare_lines();
-            if takes_bare_lines && !urc::is_known(line) {
-                self.keep(&mut exchange, line);
-            }
-            self.state = State::Asking(exchange);
-            self.urc(line, now);
-        }
-    }
-
-    /// Takes an echo; answers whether it tells that the modem restarted.
-    fn notes_echo(&mut self) -> bool {
-        if self.echo == Echo::Off && !self.is_initialised {
-            self.echo = Echo::Incurable;
-        }
-        self.echo == Echo::Off
-    }
-
-    fn keep(&self, exchange: &mut Exchange, line: &str) {
-        if exchange.lines.len() < ANSWER_LINES {
-            exchange.lines.push(line.to_owned());
-        } else {
-            tracing::debug!(modem.name = %self.settings.name, "an answer is too long; the rest is dropped");
-        }
-    }
-
-    fn timed_out(&mut self, exchange: Exchange, now: Instant) {
-        if exchange.step == Step::PinState && !exchange.lines.is_empty() {
-            self.finish(exchange, Outcome::Final(FinalResult::Ok), now);
-            self.resume_after_pin_state(now);
-            return;
-        }
-        let verb = exchange.step.verb();
-        tracing::debug!(modem.name = %self.settings.name, "no answer to {verb}");
-        self.finish(exchange, Outcome::TimedOut, now);
-        self.recover("no answer to a command", now);
     }
 
     /// Ends a submission that is not finished: unknown if the PDU was handed over, else not sent.
@@ -413,23 +353,6 @@ impl Session {
         self.state = State::Over;
         self.actions.push_back(Action::Reopen);
     }
-}
-
-/// Reads a line as the final result of a command; `NO CARRIER` and the like belong to calls, not to us.
-fn answer_result(line: &str) -> Option<FinalResult> {
-    FinalResult::parse(line).filter(|result| {
-        matches!(result, FinalResult::Ok | FinalResult::Error | FinalResult::Cme(_) | FinalResult::Cms(_))
-    })
-}
-
-/// Reads the final result of a step; digits only where they cannot be the answer itself.
-fn exchange_result(step: &Step, line: &str) -> Option<FinalResult> {
-    answer_result(line).or_else(|| step.may_end_in_digits().then(|| numeric_result(line)).flatten())
-}
-
-/// Reads a result in digits, as a modem gives it that lost `ATV1`.
-fn numeric_result(line: &str) -> Option<FinalResult> {
-    FinalResult::parse_numeric(line).filter(|result| matches!(result, FinalResult::Ok | FinalResult::Error))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! Never: deciding anything. Written by the actor, read through [`crate::ModemHandle::status`].
 
+use gsm::at::RegistrationStatus;
+
 /// What a modem is doing, or why it cannot send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Phase {
@@ -47,23 +49,29 @@ pub enum Registration {
 }
 
 impl Registration {
-    /// Reads `<stat>` of `+CREG`.
-    #[must_use]
-    pub fn from_stat(stat: u8) -> Self {
-        match stat {
-            0 => Self::Idle,
-            1 | 6 | 9 => Self::Home,
-            2 => Self::Searching,
-            3 => Self::Denied,
-            5 | 7 | 10 => Self::Roaming,
-            _ => Self::Unknown,
-        }
-    }
-
     /// Answers whether SMS can be sent.
     #[must_use]
     pub fn is_registered(self) -> bool {
         matches!(self, Self::Home | Self::Roaming)
+    }
+}
+
+impl From<RegistrationStatus> for Registration {
+    fn from(status: RegistrationStatus) -> Self {
+        match status {
+            RegistrationStatus::Idle => Self::Idle,
+            RegistrationStatus::Home
+            | RegistrationStatus::HomeSmsOnly
+            | RegistrationStatus::HomeFallbackNotPreferred => Self::Home,
+            RegistrationStatus::Searching => Self::Searching,
+            RegistrationStatus::Denied => Self::Denied,
+            RegistrationStatus::Roaming
+            | RegistrationStatus::RoamingSmsOnly
+            | RegistrationStatus::RoamingFallbackNotPreferred => Self::Roaming,
+            RegistrationStatus::Unknown | RegistrationStatus::EmergencyOnly | RegistrationStatus::Restricted => {
+                Self::Unknown
+            }
+        }
     }
 }
 
@@ -128,8 +136,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_stats_that_take_sms_are_registered() {
-        let registered: Vec<u8> = (0..=12).filter(|stat| Registration::from_stat(*stat).is_registered()).collect();
-        assert_eq!(registered, [1, 5, 6, 7, 9, 10]);
+    fn only_states_that_take_sms_are_registered() {
+        for status in (0..=13).map(RegistrationStatus::from_number) {
+            assert_eq!(Registration::from(status).is_registered(), status.can_send(), "{status:?}");
+        }
     }
 }

@@ -81,12 +81,26 @@ impl PinTries {
     }
 }
 
-/// The IMEI of an answer to `AT+CGSN`: the first 15 digits (a software version may follow).
+/// The IMEI of an answer to `AT+CGSN`: the first 15 digits (a software version may follow), if their check digit is right
+/// (3GPP TS 23.003 annex B).
 #[must_use]
 pub fn imei(line: &str) -> Option<&str> {
     let text = text_answer(line, "+CGSN");
     (15..=17).contains(&text.len()).then_some(()).filter(|()| all_digits(text))?;
-    text.get(..15)
+    text.get(..15).filter(|digits| has_check_digit(digits))
+}
+
+/// Whether the last digit is that of Luhn.
+fn has_check_digit(digits: &str) -> bool {
+    let doubled = |digit: u32| digit * 2 / 10 + digit * 2 % 10;
+    let sum: u32 = digits
+        .chars()
+        .rev()
+        .filter_map(|digit| digit.to_digit(10))
+        .enumerate()
+        .map(|(at, digit)| if at % 2 == 1 { doubled(digit) } else { digit })
+        .sum();
+    sum.is_multiple_of(10)
 }
 
 /// The IMSI of an answer to `AT+CIMI`: 14 or 15 digits.

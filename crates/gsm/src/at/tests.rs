@@ -89,7 +89,9 @@ fn sim_states_tries_and_identities_are_read() {
     assert_eq!(tries("+SPIC: 2,10,0,10"), Some((2, Some(10))));
     assert_eq!(tries("+QPINC: \"SC\",1,10"), Some((1, Some(10))));
     assert_eq!(tries("^CPIN: SIM PIN,,10,3,10,3"), Some((3, Some(10))));
-    assert_eq!(imei("+CGSN: \"35687504123456789\""), Some("356875041234567"));
+    assert_eq!(imei("+CGSN: \"35687504123456389\""), Some("356875041234563"));
+    assert_eq!(imei("490154203237518"), Some("490154203237518"));
+    assert_eq!(imei("490154203237519"), None);
     assert_eq!(imei("OK"), None);
     assert_eq!(imsi("510101234567890"), Some("510101234567890"));
     assert_eq!(iccid("+CCID: \"8962101234567890123F\""), Some("8962101234567890123"));

@@ -2,18 +2,18 @@
 //!
 //! Generic so far: no table by model. A new way goes here, with the device that needs it.
 
-/// Ways to ask for the ICCID (SIMCom, SIM7600, Quectel, Huawei, ZTE): command and prefix of the answer.
+/// Ways to ask for the ICCID (SIMCom, SIM7600, Quectel, Huawei, ZTE): command and name of the answer.
 pub(super) const CARD_COMMANDS: [(&str, &str); 5] = [
-    ("AT+CCID", "+CCID:"),
-    ("AT+CICCID", "+ICCID:"),
-    ("AT+QCCID", "+QCCID:"),
-    ("AT^ICCID?", "^ICCID:"),
-    ("AT+ZGETICCID", "+ZGETICCID:"),
+    ("AT+CCID", "+CCID"),
+    ("AT+CICCID", "+ICCID"),
+    ("AT+QCCID", "+QCCID"),
+    ("AT^ICCID?", "^ICCID"),
+    ("AT+ZGETICCID", "+ZGETICCID"),
 ];
 
 /// Ways to ask for the PIN tries left (3GPP TS 27.007 §8.65, SIMCom, Quectel, Huawei).
 pub(super) const PIN_TRIES_COMMANDS: [(&str, &str); 4] =
-    [("AT+CPINR=\"SIM PIN\"", "+CPINR:"), ("AT+SPIC", "+SPIC:"), ("AT+QPINC?", "+QPINC:"), ("AT^CPIN?", "^CPIN:")];
+    [("AT+CPINR=\"SIM PIN\"", "+CPINR"), ("AT+SPIC", "+SPIC"), ("AT+QPINC?", "+QPINC"), ("AT^CPIN?", "^CPIN")];
 
 /// `AT+CNMI` with delivery reports, best first (3GPP TS 27.005 §3.4.1).
 const ROUTING_WITH_REPORTS: [(&str, &str); 5] = [

@@ -4,12 +4,13 @@
 //! written only when both are there. Up to then everything is undone by ESC; from then on only a final result tells
 //! what happened.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
-use gsm::{ErrorClass, ErrorCode, FinalResult, Pdu};
+use gsm::{ErrorClass, ErrorCode, FinalResult, Pdu, at};
 use zeroize::Zeroizing;
 
-use super::{Action, ESC, Session, State, answer_result, answers};
+use super::{Action, ESC, Session, State, answer_result};
 use crate::submission::{Refused, SendError, Sent};
 use crate::trace;
 
@@ -17,7 +18,6 @@ use crate::trace;
 const QUIET: Duration = Duration::from_millis(200);
 
 /// A submission on the wire.
-#[derive(Debug)]
 pub(super) struct Sending {
     stage: Stage,
     tpdu_length: usize,
@@ -27,7 +27,6 @@ pub(super) struct Sending {
     prepare_deadline: Instant,
 }
 
-#[derive(Debug)]
 enum Stage {
     /// `AT+CMGS` was written; prompt and PDU are awaited.
     Preparing { is_prompted: bool, hex: Option<Zeroizing<String>> },
@@ -35,6 +34,24 @@ enum Stage {
     Refused,
     /// The PDU was written; `+CMGS` and the final result are awaited.
     HandedOver { acknowledged: Option<Sent> },
+}
+
+/// Prints how far it is, never the PDU.
+impl fmt::Debug for Sending {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sending").field("stage", &self.stage).finish_non_exhaustive()
+    }
+}
+
+/// Prints how far it is, never the PDU.
+impl fmt::Debug for Stage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Preparing { .. } => "Preparing",
+            Self::Refused => "Refused",
+            Self::HandedOver { .. } => "HandedOver",
+        })
+    }
 }
 
 impl Sending {
@@ -145,10 +162,10 @@ impl Session {
         }
         match &mut sending.stage {
             Stage::HandedOver { acknowledged } => {
-                if line.starts_with("+CMGS:") {
+                if at::answer(line, "+CMGS").is_some() {
                     // The network has the message, whatever is wrong with the rest of the line or comes after it.
                     let sent = acknowledged.get_or_insert(Sent { message_reference: None });
-                    sent.message_reference = sent.message_reference.or(answers::message_reference(line));
+                    sent.message_reference = sent.message_reference.or(at::submitted_reference(line));
                     sending.deadline = sending.deadline.min(now + self.settings.timeouts.command);
                 } else if let Some(result) = answer_result(line) {
                     let acknowledged = *acknowledged;
@@ -171,7 +188,7 @@ impl Session {
     /// Takes the final result after the PDU.
     fn sent(&mut self, acknowledged: Option<Sent>, result: FinalResult, now: Instant) {
         self.quiet_from = now + QUIET;
-        let was_garbled = std::mem::take(&mut self.is_garbled);
+        let tried_again = self.tried_again.take();
         if let Some(sent) = acknowledged {
             self.finish_sending(Ok(sent));
             self.losses = 0;
@@ -192,8 +209,8 @@ impl Session {
                     ErrorClass::AlreadySent => Ok(Sent { message_reference: None }),
                     ErrorClass::Unknown => Err(unknown(&describe(code))),
                     // A character lost on the line looks the same to the modem as a PDU that is wrong; once.
-                    ErrorClass::GiveUp if code == ErrorCode::Cms(304) && !was_garbled => {
-                        self.is_garbled = true;
+                    ErrorClass::GiveUp if code == ErrorCode::Cms(304) && tried_again.is_none() => {
+                        self.tried_again = Some(code);
                         Err(not_sent(ErrorClass::RetryHere, Some(code), &describe(code)))
                     }
                     class => Err(not_sent(class, Some(code), &describe(code))),

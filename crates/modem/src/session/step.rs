@@ -108,24 +108,24 @@ impl Step {
         }
     }
 
-    /// Returns the prefix of the lines that belong to the answer.
-    pub(super) fn prefix(&self) -> Option<&'static str> {
+    /// Returns the name in front of the lines that belong to the answer.
+    pub(super) fn name(&self) -> Option<&'static str> {
         match self {
-            Self::Card(way) => CARD_COMMANDS.get(*way).map(|(_, prefix)| *prefix),
-            Self::PinState => Some("+CPIN:"),
-            Self::PinTries(way) => PIN_TRIES_COMMANDS.get(*way).map(|(_, prefix)| *prefix),
-            Self::ServiceCenter => Some("+CSCA:"),
-            Self::Manufacturer => Some("+CGMI:"),
-            Self::Model => Some("+CGMM:"),
-            Self::Revision => Some("+CGMR:"),
-            Self::Imei => Some("+CGSN:"),
-            Self::Imsi => Some("+CIMI:"),
-            Self::Storage | Self::SelectStorage(_) => Some("+CPMS:"),
-            Self::Signal => Some("+CSQ:"),
-            Self::Registration => Some("+CREG:"),
-            Self::RegistrationEps => Some("+CEREG:"),
-            Self::Operator => Some("+COPS:"),
-            Self::ReadReport(_) | Self::ReadInbound(_) => Some("+CMGR:"),
+            Self::Card(way) => CARD_COMMANDS.get(*way).map(|(_, name)| *name),
+            Self::PinState => Some("+CPIN"),
+            Self::PinTries(way) => PIN_TRIES_COMMANDS.get(*way).map(|(_, name)| *name),
+            Self::ServiceCenter => Some("+CSCA"),
+            Self::Manufacturer => Some("+CGMI"),
+            Self::Model => Some("+CGMM"),
+            Self::Revision => Some("+CGMR"),
+            Self::Imei => Some("+CGSN"),
+            Self::Imsi => Some("+CIMI"),
+            Self::Storage | Self::SelectStorage(_) => Some("+CPMS"),
+            Self::Signal => Some("+CSQ"),
+            Self::Registration => Some("+CREG"),
+            Self::RegistrationEps => Some("+CEREG"),
+            Self::Operator => Some("+COPS"),
+            Self::ReadReport(_) | Self::ReadInbound(_) => Some("+CMGR"),
             _ => None,
         }
     }
@@ -140,7 +140,7 @@ impl Step {
         matches!(self, Self::EchoOff | Self::Verbose | Self::NumericErrors)
     }
 
-    /// Answers whether lines without prefix belong to the answer.
+    /// Answers whether lines without a name belong to the answer.
     pub(super) fn takes_bare_lines(&self) -> bool {
         matches!(
             self,

@@ -777,3 +777,58 @@ fn a_pdu_that_is_called_wrong_is_tried_once_more_and_the_mode_set_again() {
         assert!(said.contains(&PDU_MODE.to_owned()), "{said:?}");
     }
 }
+
+#[test]
+fn a_routed_pdu_is_waited_for_through_other_urcs_and_told_from_other_digits() {
+    let announced = format!("\r\n+CDS: {}\r\n", REPORT.len() / 2);
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears(&format!("{announced}\r\n+CREG: 1\r\n\r\nRING\r\n {REPORT} \r\n")), ["(report 42)"]);
+    // A PDU of another length is not the one; the right one is taken by nobody else.
+    assert_eq!(talk.hears(&format!("{announced}89621000000000000012\r\n")), [""; 0]);
+    assert_eq!(talk.hears(&format!("{REPORT}\r\n")), [""; 0]);
+}
+
+#[test]
+fn what_was_not_answered_changes_no_registration() {
+    let mut talk = Talk::ready();
+    talk.waits(Duration::from_secs(30));
+    let said = talk.initialise(&[("AT+CREG?", "\r\nERROR\r\n")]);
+    assert!(said.contains(&"AT+CREG?".to_owned()), "{said:?}");
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+    // LTE only: the LTE side alone decides, also when it is lost.
+    let idle = ("AT+CREG?", "\r\n+CREG: 1,0\r\n\r\nOK\r\n");
+    let mut talk = Talk::new();
+    talk.initialise(&[idle, ("AT+CEREG?", "\r\n+CEREG: 0,1\r\n\r\nOK\r\n")]);
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+    talk.hears("\r\n+CREG: 0\r\n");
+    assert_eq!(talk.session.status().phase, Phase::Ready, "the LTE side is still there");
+    talk.waits(Duration::from_secs(30));
+    talk.initialise(&[idle, ("AT+CEREG?", "\r\nERROR\r\n")]);
+    assert_eq!(talk.session.status().phase, Phase::Ready, "nobody said that it is gone");
+    talk.hears("\r\n+CEREG: 2\r\n");
+    assert_eq!(talk.session.status().phase, Phase::NotRegistered);
+}
+
+#[test]
+fn nothing_secret_is_printed_for_debugging() {
+    let mut talk = Talk::with(locked(&PinMemory::default()));
+    talk.initialise(&[ASKS_PIN, (ENTERS, "")]);
+    let session = format!("{:?}", talk.session);
+    assert!(!session.contains("1234"), "{session}");
+    let mut talk = Talk::ready();
+    talk.submits();
+    talk.prepares(pdu());
+    let waiting = format!("{:?}", talk.session);
+    talk.session.received(b"\r\n> ", talk.now);
+    let actions = format!("{:?}", talk.session.actions);
+    for printed in [waiting, actions] {
+        assert!(!printed.contains("917228") && !printed.contains("48, 48, 48"), "{printed}");
+    }
+}
+
+#[test]
+fn a_card_in_a_state_that_nobody_knows_is_not_open() {
+    let mut talk = Talk::new();
+    talk.initialise(&[("AT+CPIN?", "\r\n+CPIN: BLOCKED\r\n\r\nOK\r\n")]);
+    assert_eq!(talk.session.status().phase, Phase::PinNeeded);
+}

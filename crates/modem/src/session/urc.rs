@@ -2,19 +2,20 @@
 
 use std::time::Instant;
 
-use gsm::{Pdu, StatusReport};
+use gsm::at::{BootEvent, Urc};
+use gsm::{FinalResult, Pdu, StatusReport};
 
 use super::step::Step;
-use super::{Action, Session, State, answers};
+use super::{Action, Session, State};
 use crate::event::Place;
-use crate::status::{Phase, Registration};
+use crate::status::Phase;
 
 /// A PDU that the next line carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AwaitedPdu {
     kind: AwaitedKind,
     /// Octets of the TPDU as the modem said, which tells whether a service centre address is in front.
-    length: Option<usize>,
+    tpdu_length: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,46 +26,35 @@ enum AwaitedKind {
     Inbound,
 }
 
-/// Lines without prefix that modems say when they boot or fail.
-const WORDS: [&str; 14] = [
-    "RDY",
-    "APP RDY",
-    "Call Ready",
-    "SMS Ready",
-    "PB DONE",
-    "SMS DONE",
-    "RING",
-    "NO CARRIER",
-    "BUSY",
-    "NORMAL POWER DOWN",
-    "UNDER-VOLTAGE WARNNING",
-    "UNDER-VOLTAGE POWER DOWN",
-    "OVER-VOLTAGE WARNNING",
-    "OVER-VOLTAGE POWER DOWN",
-];
-
-/// Answers whether a line is a URC rather than the text of an answer.
+/// Answers whether a line is a URC rather than the text of an answer; a name and a colon are taken for one.
 pub(super) fn is_known(line: &str) -> bool {
-    WORDS.contains(&line) || (line.starts_with(['+', '^', '*']) && line.contains(':'))
+    Urc::parse(line).is_some()
+        || FinalResult::parse(line).is_some()
+        || (line.starts_with(['+', '^', '*']) && line.contains(':'))
+}
+
+/// Answers whether a line is one PDU: hexadecimal digits in pairs.
+pub(super) fn is_pdu(line: &str) -> bool {
+    line.len() >= 4 && line.len().is_multiple_of(2) && line.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Takes a storage name only if it could never be anything else: it is written to the line again.
+pub(super) fn storage_name(text: String) -> Option<String> {
+    (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(text)
 }
 
 impl Session {
     pub(super) fn urc(&mut self, line: &str, now: Instant) {
-        let prefix = line.split_once(':').map_or(line, |(prefix, _)| prefix);
-        match prefix {
-            "+CDS" => self.await_pdu(AwaitedKind::Report, line),
-            "+CMT" => self.await_pdu(AwaitedKind::Inbound, line),
-            "+CMTI" => self.stored(line, Step::ReadInbound),
-            "+CDSI" => self.stored(line, Step::ReadReport),
-            "+CREG" | "+CEREG" => self.registration_changed(prefix, line, now),
-            "RDY" | "APP RDY" | "^SYSSTART" => self.restarted(now),
-            "Call Ready" | "SMS Ready" | "SMS DONE" => self.boot_finished(line, now),
-            "+CPIN" if line.contains("NOT") => self.card_removed(now),
-            "UNDER-VOLTAGE WARNNING"
-            | "UNDER-VOLTAGE POWER DOWN"
-            | "OVER-VOLTAGE WARNNING"
-            | "OVER-VOLTAGE POWER DOWN"
-            | "NORMAL POWER DOWN" => {
+        match Urc::parse(line) {
+            Some(Urc::DirectReport { tpdu_length }) => self.await_pdu(AwaitedKind::Report, tpdu_length),
+            Some(Urc::DirectMessage { tpdu_length }) => self.await_pdu(AwaitedKind::Inbound, tpdu_length),
+            Some(Urc::NewMessage { storage, index }) => self.stored(storage, index, Step::ReadInbound),
+            Some(Urc::NewReport { storage, index }) => self.stored(storage, index, Step::ReadReport),
+            Some(Urc::Registration(registration)) => self.registration_changed(registration, now),
+            Some(Urc::Boot(BootEvent::Started)) => self.restarted(now),
+            Some(Urc::Boot(event)) => self.boot_finished(event, now),
+            Some(Urc::Pin(state)) if !state.can_send() => self.card_removed(now),
+            Some(Urc::Power(_)) => {
                 tracing::warn!(modem.name = %self.settings.name, "the modem says {line}");
                 self.status.detail = Some(line.to_owned());
             }
@@ -72,16 +62,24 @@ impl Session {
         }
     }
 
-    fn await_pdu(&mut self, kind: AwaitedKind, line: &str) {
-        self.awaited_pdu = Some(AwaitedPdu { kind, length: answers::pdu_length(line) });
+    fn await_pdu(&mut self, kind: AwaitedKind, tpdu_length: usize) {
+        self.awaited_pdu = Some(AwaitedPdu { kind, tpdu_length });
     }
 
-    /// Takes the PDU line after `+CDS:` or `+CMT:`.
-    pub(super) fn routed_pdu(&mut self, awaited: AwaitedPdu, line: &str) {
-        match awaited.kind {
-            AwaitedKind::Report => self.report(line, awaited.length, None),
-            AwaitedKind::Inbound => self.inbound(line, awaited.length, None),
+    /// Takes the line after `+CDS:` or `+CMT:` if it is the PDU that was announced; other URCs may come in between.
+    pub(super) fn takes_awaited_pdu(&mut self, line: &str) -> bool {
+        let Some(AwaitedPdu { kind, tpdu_length }) = self.awaited_pdu else { return false };
+        let hex = line.trim();
+        let is_it = is_pdu(hex) && pdu(hex, Some(tpdu_length)).is_ok();
+        if is_it || !is_known(line) {
+            self.awaited_pdu = None;
         }
+        match kind {
+            _ if !is_it => {}
+            AwaitedKind::Report => self.report(hex, Some(tpdu_length), None),
+            AwaitedKind::Inbound => self.inbound(hex, Some(tpdu_length), None),
+        }
+        is_it
     }
 
     pub(super) fn report(&mut self, hex: &str, length: Option<usize>, place: Option<Place>) {
@@ -102,17 +100,9 @@ impl Session {
         }
     }
 
-    fn stored(&mut self, line: &str, read: fn(Place) -> Step) {
-        if let Some((storage, index)) = answers::place(line) {
+    fn stored(&mut self, storage: String, index: u16, read: fn(Place) -> Step) {
+        if let Some(storage) = storage_name(storage) {
             self.add_step(read(Place { card: self.card.clone(), storage, index }));
-        }
-    }
-
-    fn registration_changed(&mut self, prefix: &str, line: &str, now: Instant) {
-        let registration = answers::registration_urc(line).map(Registration::from_stat);
-        // A modem that is registered for calls may still say that it is not for packets.
-        if let Some(registration) = registration.filter(|known| prefix == "+CREG" || known.is_registered()) {
-            self.set_registration(registration, now);
         }
     }
 
@@ -123,12 +113,12 @@ impl Session {
     }
 
     /// The last words of a boot: nothing new while initialising, the sign of a restart otherwise.
-    fn boot_finished(&mut self, line: &str, now: Instant) {
+    fn boot_finished(&mut self, event: BootEvent, now: Instant) {
         if self.status.phase == Phase::Starting {
             self.pause_until = None;
             let is_under_way = self.steps.contains(&Step::RegistrationUrc) || self.steps.contains(&Step::Registration);
             let is_waiting = self.steps.iter().any(|step| matches!(step, Step::Routing(_)));
-            if line != "Call Ready" && is_under_way && !is_waiting && self.status.message_routing.is_none() {
+            if event == BootEvent::SmsReady && is_under_way && !is_waiting && self.status.message_routing.is_none() {
                 // What was refused so far may be taken now.
                 self.add_step(Step::Routing(0));
             }
