@@ -38,13 +38,14 @@ pub(crate) struct DataDir {
 }
 
 impl DataDir {
-    /// Makes the directory (0700) and takes its lock.
+    /// Makes the directory (0700), closes one that is open to others, and takes its lock.
     pub(crate) fn lock(path: &Path) -> Result<Self, OpenError> {
         let io = |path: &Path| {
             let path = path.to_owned();
             move |source| OpenError::Io { path, source }
         };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io(path))?;
+        close_to_others(path).map_err(io(path))?;
         let lock_path = path.join(LOCK);
         let lock = OpenOptions::new()
             .read(true)
@@ -114,6 +115,23 @@ pub(crate) fn open_readers(data_dir: &DataDir) -> SqlitePool {
         .connect_lazy_with(options)
 }
 
+/// Takes everybody else's rights away from a directory that was made by hand or by a package.
+fn close_to_others(path: &Path) -> std::io::Result<()> {
+    let mut permissions = std::fs::metadata(path)?.permissions();
+    if permissions.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    permissions.set_mode(0o700);
+    match std::fs::set_permissions(path, permissions) {
+        Ok(()) => {
+            tracing::warn!(path = %path.display(), "the data directory was open to other users; it is closed now")
+        }
+        // Its files are 0600 all the same.
+        Err(error) => tracing::warn!(path = %path.display(), %error, "the data directory is open to other users"),
+    }
+    Ok(())
+}
+
 /// Makes the file before SQLite does, so that it never is anybody else's to read; WAL and index inherit the mode.
 fn create_private(path: &Path) -> Result<(), OpenError> {
     let io = |source| OpenError::Io { path: path.to_owned(), source };
@@ -126,8 +144,8 @@ fn create_private(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Reads the schema and the freelist, which shows a file that is no database or is cut. A full integrity check would
-/// read every page and belongs to `doctor`.
+/// Reads the first page and the schema, which shows a file that is no database, nothing more: damage further in shows when its
+/// page is read. A full integrity check would read every page and belongs to `doctor`.
 async fn quick_check(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
     let classed = |error| OpenError::from_database(path, error);
     sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection).await.map_err(classed)?;

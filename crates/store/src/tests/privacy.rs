@@ -105,3 +105,28 @@ async fn only_the_owner_may_read_anything() {
     }
     running.close().await;
 }
+
+#[tokio::test]
+async fn a_directory_that_others_may_read_is_closed_to_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let open_to_all = directory.path().join("data");
+    std::fs::create_dir(&open_to_all).unwrap();
+    std::fs::set_permissions(&open_to_all, std::fs::Permissions::from_mode(0o755)).unwrap();
+    support::open(&open_to_all).await.close().await;
+    assert_eq!(std::fs::metadata(&open_to_all).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_subject_is_not_printed() {
+    let content = crate::Content::Text { text: SecretText::new("hello"), subject: Some("for Alice".to_owned()) };
+    assert!(!format!("{content:?}").contains("Alice"), "{content:?}");
+    let subject = Some("for Alice".to_owned());
+    let content = crate::Content::Otp {
+        template: SecretText::new("Your code is %s"),
+        subject,
+        binding: support::binding("reference"),
+        length: domain::otp::CodeLength::default(),
+        policy: support::POLICY,
+    };
+    assert!(!format!("{content:?}").contains("Alice"), "{content:?}");
+}
