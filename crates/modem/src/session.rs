@@ -7,12 +7,13 @@
 //! Called by the actor, which drives one session per opened line.
 //!
 //! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`]
-//! and [`registration`] too, [`sending`] is `AT+CMGS`, [`urc`] what comes unasked, [`recovery`] the way back in step,
+//! and [`registration`] too, [`sending`] is `AT+CMGS`, [`urc`] what comes unasked, [`listing`] what was stored meanwhile, [`recovery`] the way back in step,
 //! [`quirks`] where modems differ. Lines are read by [`gsm::at`].
 
 mod card;
 mod exchange;
 mod init;
+mod listing;
 mod quirks;
 mod recovery;
 mod registration;
@@ -41,7 +42,7 @@ use urc::AwaitedPdu;
 
 /// ESC ends a prompt without sending (3GPP TS 27.005 §3.5 "cancel").
 const ESC: &[u8] = b"\x1b";
-/// Steps that may wait; more stored messages than that are found at the next start.
+/// Steps that may wait; stored messages beyond that are found by the next listing.
 const WAITING_STEPS: usize = 128;
 
 /// What the actor is to do, in this order.
@@ -101,6 +102,8 @@ pub(crate) struct Session {
     /// No step is begun before.
     pause_until: Option<Instant>,
     next_poll: Instant,
+    /// When the stored messages are listed again.
+    next_listing: Instant,
     /// The regular look waits until then, so that it does not come between two messages.
     quiet_from: Instant,
     awaited_pdu: Option<AwaitedPdu>,
@@ -152,6 +155,7 @@ impl Session {
             waiting: None,
             pause_until: None,
             next_poll: now,
+            next_listing: now,
             quiet_from: now,
             awaited_pdu: None,
             is_initialised: false,

@@ -403,6 +403,21 @@ async fn an_inbound_message_leaves_the_card_only_when_it_was_taken() {
 }
 
 #[tokio::test]
+async fn a_message_that_came_while_nobody_listened_is_found() {
+    let mut bench = Bench::start("");
+    bench.ready().await;
+    bench.device.unplug();
+    bench.until(|status| status.phase == Phase::Closed).await;
+    bench.device.deliver("+628126666666", "hello");
+    bench.device.replug();
+    let ModemEventKind::Inbound(inbound) = bench.event().await else { panic!("no inbound") };
+    assert!(bench.said().contains("AT+CMGL=4\r"), "{}", bench.said());
+    drop(inbound);
+    bench.ready().await;
+    assert!(!bench.said().contains("AT+CMGD"), "{}", bench.said());
+}
+
+#[tokio::test]
 async fn a_reset_modem_is_initialised_again() {
     let bench = Bench::start("");
     bench.ready().await;

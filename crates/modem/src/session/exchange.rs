@@ -9,9 +9,6 @@ use zeroize::Zeroizing;
 use super::step::Step;
 use super::{Session, State, urc};
 
-/// Lines kept of one answer; the rest is dropped.
-const ANSWER_LINES: usize = 32;
-
 /// The lines of an answer; they may be a PDU.
 pub(super) type Lines = [Zeroizing<String>];
 
@@ -96,7 +93,7 @@ impl Session {
     }
 
     pub(super) fn keep(&self, exchange: &mut Exchange, line: &str) {
-        if exchange.lines.len() < ANSWER_LINES {
+        if exchange.lines.len() < exchange.step.lines_kept() {
             exchange.lines.push(Zeroizing::new(line.to_owned()));
         } else {
             tracing::debug!(modem.name = %self.settings.name, "an answer is too long; the rest is dropped");

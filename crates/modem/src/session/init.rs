@@ -63,6 +63,7 @@ impl Session {
         }
         self.steps.extend([Step::Signal, Step::Operator, Step::Registration]);
         self.steps.extend(found);
+        self.steps.push_back(Step::List);
     }
 
     /// Adds the regular look at the modem.
@@ -71,6 +72,9 @@ impl Session {
         match self.status.phase {
             Phase::Ready | Phase::NotRegistered => {
                 self.steps.extend([Step::Signal, Step::Operator, Step::Registration]);
+                if self.next_listing <= now {
+                    self.steps.push_back(Step::List);
+                }
             }
             Phase::Silent | Phase::Closed => {}
             _ => self.steps.push_back(Step::PinState),
@@ -110,6 +114,7 @@ impl Session {
             }
             Step::Registration => self.registration_answered(&lines, now),
             Step::RegistrationEps => self.registration_eps_answered(&lines, now),
+            Step::List => self.listed(&lines, now),
             Step::ReadReport(place) => {
                 if let Some(hex) = lines.iter().find(|line| urc::is_pdu(line)) {
                     self.report(hex, first(&lines, ReadMessage::parse).map(|message| message.tpdu_length), Some(place));

@@ -11,6 +11,11 @@ use super::quirks::{CARD_COMMANDS, PIN_TRIES_COMMANDS, routings};
 use crate::event::Place;
 use crate::settings::{Settings, Timeouts};
 
+/// Lines kept of one answer; the rest is dropped.
+const ANSWER_LINES: usize = 32;
+/// Lines kept of a list of messages, two each; the rest is found when these are gone.
+const LISTED_LINES: usize = 512;
+
 /// One command with its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
@@ -42,6 +47,8 @@ pub(super) enum Step {
     RegistrationEps,
     Operator,
     SelectStorage(String),
+    /// Every message in the storage.
+    List,
     ReadReport(Place),
     ReadInbound(Place),
     Delete(Place),
@@ -103,6 +110,7 @@ impl Step {
             Self::RegistrationEps => "AT+CEREG?",
             Self::Operator => "AT+COPS?",
             Self::SelectStorage(_) => "AT+CPMS=…",
+            Self::List => "AT+CMGL=4",
             Self::ReadReport(_) | Self::ReadInbound(_) => "AT+CMGR=…",
             Self::Delete(_) => "AT+CMGD=…",
         }
@@ -126,6 +134,7 @@ impl Step {
             Self::RegistrationEps => Some("+CEREG"),
             Self::Operator => Some("+COPS"),
             Self::ReadReport(_) | Self::ReadInbound(_) => Some("+CMGR"),
+            Self::List => Some("+CMGL"),
             _ => None,
         }
     }
@@ -140,6 +149,11 @@ impl Step {
         matches!(self, Self::EchoOff | Self::Verbose | Self::NumericErrors)
     }
 
+    /// Returns how many lines of the answer are kept.
+    pub(super) fn lines_kept(&self) -> usize {
+        if *self == Self::List { LISTED_LINES } else { ANSWER_LINES }
+    }
+
     /// Answers whether lines without a name belong to the answer.
     pub(super) fn takes_bare_lines(&self) -> bool {
         matches!(
@@ -150,6 +164,7 @@ impl Step {
                 | Self::Revision
                 | Self::Imei
                 | Self::Imsi
+                | Self::List
                 | Self::ReadReport(_)
                 | Self::ReadInbound(_)
         )
@@ -165,6 +180,7 @@ impl Step {
             | Self::Imei
             | Self::Imsi
             | Self::SelectStorage(_)
+            | Self::List
             | Self::ReadReport(_)
             | Self::ReadInbound(_)
             | Self::Delete(_) => timeouts.card,

@@ -185,6 +185,7 @@ fn initialisation_says_everything_in_order_and_reads_the_identity() {
             "AT+CSQ",
             "AT+COPS?",
             "AT+CREG?",
+            "AT+CMGL=4",
         ]
     );
     let status = talk.session.status();
@@ -831,4 +832,29 @@ fn a_card_in_a_state_that_nobody_knows_is_not_open() {
     let mut talk = Talk::new();
     talk.initialise(&[("AT+CPIN?", "\r\n+CPIN: BLOCKED\r\n\r\nOK\r\n")]);
     assert_eq!(talk.session.status().phase, Phase::PinNeeded);
+}
+
+#[test]
+fn stored_messages_are_handed_on_at_the_start_and_every_few_minutes_and_not_deleted() {
+    let listed = format!(
+        "\r\n+CMGL: 1,1,,{}\r\n00{REPORT}\r\n+CMGL: 2,0,\"\",23\r\n\
+         07914400000000F01100099121436587F90008F40A4E16754C60A8597DFF01\r\n+CMGL: 4,2,,24\r\n{PDU}\r\n\r\nOK\r\n",
+        REPORT.len() / 2
+    );
+    let mut talk = Talk::new();
+    let said = talk.initialise(&[("AT+CMGL=4", &listed)]);
+    assert_eq!(said[said.len() - 2..], ["(report 42)", "(inbound Some(2))"]);
+    let mut said = Vec::new();
+    for _ in 0..12 {
+        said.extend(talk.waits(Duration::from_secs(30)));
+        said.extend(talk.initialise(&[("AT+CMGL=4", &listed)]));
+    }
+    assert_eq!(said.iter().filter(|said| *said == "(inbound Some(2))").count(), 1, "{said:?}");
+    assert!(!said.iter().any(|said| said.starts_with("AT+CMGD")), "{said:?}");
+    // What is about to be deleted is not handed on again.
+    let place = Place { card: "8962100000000000001".to_owned(), storage: "SM".to_owned(), index: 2 };
+    let mut talk = Talk::new();
+    talk.initialise(&[("AT+CMGL=4", "")]);
+    talk.session.delete(place, talk.now);
+    assert_eq!(talk.hears(&listed), ["(report 42)", "AT+CMGD=2\r"]);
 }

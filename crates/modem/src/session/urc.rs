@@ -134,6 +134,6 @@ impl Session {
     }
 }
 
-fn pdu(hex: &str, length: Option<usize>) -> Result<Pdu, gsm::DecodeError> {
+pub(super) fn pdu(hex: &str, length: Option<usize>) -> Result<Pdu, gsm::DecodeError> {
     length.map_or_else(|| Pdu::from_hex(hex), |length| Pdu::from_hex_with_length(hex, length))
 }
