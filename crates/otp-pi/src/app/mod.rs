@@ -79,6 +79,7 @@ impl App {
         users::update(&store, config.api_users.clone()).await.context("the API users cannot be stored")?;
         store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
 
+        info!(limits.mode = "off", "no limits are enforced yet: keep the API behind your own");
         let events = Events::default();
         let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
         let channels = start_modems(config.modems, &reports, &lines);
