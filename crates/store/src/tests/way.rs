@@ -248,3 +248,15 @@ async fn an_otp_that_ends_without_a_code_gives_its_reference_free() {
         running.close().await;
     }
 }
+
+#[tokio::test]
+async fn a_report_finds_a_message_that_was_recorded_as_sent_a_moment_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let id = running.accept_text("hello").await;
+    assert!(running.begin_text(id, 1).await);
+    running.record(sent(id, 1, 17)).await;
+    let reported = running.store.report(report(17, "628126666666", ReportState::Delivered)).await.unwrap();
+    assert_eq!(reported, Some(Reported { message_id: id, state: MessageState::Delivered }));
+    running.close().await;
+}

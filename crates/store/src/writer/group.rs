@@ -45,6 +45,8 @@ pub(super) struct Group<'a> {
     codec: &'a Codec,
     pub(super) reports: &'a ReportIndex,
     blocklist: &'a SharedBlocklist,
+    /// What the search for reports learns only after this commit: references (None: in doubt), the newest last.
+    noted_now: Vec<(Option<u8>, MessageId)>,
     pub(super) replays: HashMap<[u8; 16], ReplaySlot>,
     pub(super) tickets: HashMap<[u8; 16], TicketSlot>,
     pub(super) messages: HashMap<MessageId, Tracked>,
@@ -67,6 +69,7 @@ impl<'a> Group<'a> {
             codec,
             reports,
             blocklist,
+            noted_now: Vec::new(),
             replays: HashMap::new(),
             tickets: HashMap::new(),
             messages: HashMap::new(),
@@ -121,6 +124,13 @@ impl<'a> Group<'a> {
             tracing::warn!(message.id = %id, "a change for a message that is not stored is dropped");
             return;
         };
+        match change {
+            Change::Sent { message_reference, .. } if message_reference.is_some() => {
+                self.noted_now.push((*message_reference, id));
+            }
+            Change::Unknown { .. } => self.noted_now.push((None, id)),
+            Change::Sent { .. } | Change::NotSent { .. } | Change::Final { .. } => {}
+        }
         let ticket = message.ticket_key.and_then(|key| self.tickets.get(&key)).and_then(|slot| slot.ticket.as_ref());
         if let Change::Unknown { attempt, reason, at, .. } = change
             && ticket.is_some_and(|ticket| was_entered(ticket, id))
@@ -221,7 +231,10 @@ impl<'a> Group<'a> {
 
     fn report(&mut self, report: &Report) -> Option<Reported> {
         let tail = tail_digits(&report.receiver_tail)?;
-        for id in self.reports.candidates(&report.modem, report.message_reference) {
+        let noted_now = self.noted_now.iter().rev();
+        let noted_now = noted_now.filter(|(known, _)| known.is_none_or(|known| known == report.message_reference));
+        let noted = self.reports.candidates(&report.modem, report.message_reference);
+        for id in noted_now.map(|(_, id)| *id).chain(noted) {
             let Some(message) = self.messages.get_mut(&id) else { continue };
             if !message.awaits_report(&report.modem, report.message_reference, report.at) {
                 continue;
