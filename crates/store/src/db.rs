@@ -124,10 +124,12 @@ fn close_to_others(path: &Path) -> std::io::Result<()> {
     permissions.set_mode(0o700);
     match std::fs::set_permissions(path, permissions) {
         Ok(()) => {
-            tracing::warn!(path = %path.display(), "the data directory was open to other users; it is closed now")
+            tracing::warn!(path = %path.display(), "the data directory was open to other users; it is closed now");
         }
         // Its files are 0600 all the same.
-        Err(error) => tracing::warn!(path = %path.display(), %error, "the data directory is open to other users"),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "the data directory is open to other users");
+        }
     }
     Ok(())
 }
