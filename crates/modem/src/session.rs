@@ -104,6 +104,8 @@ pub(crate) struct Session {
     next_poll: Instant,
     /// When the stored messages are listed again.
     next_listing: Instant,
+    /// Found by the last listing; what announces them late announces nothing new.
+    listed: Vec<Place>,
     /// The regular look waits until then, so that it does not come between two messages.
     quiet_from: Instant,
     awaited_pdu: Option<AwaitedPdu>,
@@ -156,6 +158,7 @@ impl Session {
             pause_until: None,
             next_poll: now,
             next_listing: now,
+            listed: Vec::new(),
             quiet_from: now,
             awaited_pdu: None,
             is_initialised: false,
@@ -234,6 +237,7 @@ impl Session {
     /// Takes the word that an inbound message is safe elsewhere.
     pub(crate) fn delete(&mut self, place: Place, now: Instant) {
         if self.card == place.card {
+            self.listed.retain(|listed| *listed != place);
             self.add_step(Step::Delete(place));
             self.pump(now);
         }

@@ -20,6 +20,7 @@ impl Session {
         self.next_listing = now + LISTING_INTERVAL;
         // Without its name nothing could ever be deleted there.
         let Some(storage) = self.storage.clone() else { return };
+        self.listed.clear();
         let mut announced = None;
         for line in lines {
             if let Some(message) = ListedMessage::parse(line) {
@@ -29,11 +30,19 @@ impl Session {
                 && message.status <= 1
             {
                 let place = Place { card: self.card.clone(), storage: storage.clone(), index: message.index };
-                if !self.steps.contains(&Step::Delete(place.clone())) {
+                if !self.is_waiting(&place) {
+                    self.listed.push(place.clone());
                     self.stored_message(line.trim(), message.tpdu_length, place);
                 }
             }
         }
+    }
+
+    /// Answers whether a message is about to be read or deleted anyway.
+    fn is_waiting(&self, place: &Place) -> bool {
+        self.steps.iter().any(|step| {
+            matches!(step, Step::ReadReport(waiting) | Step::ReadInbound(waiting) | Step::Delete(waiting) if waiting == place)
+        })
     }
 
     fn stored_message(&mut self, hex: &str, tpdu_length: usize, place: Place) {

@@ -858,3 +858,17 @@ fn stored_messages_are_handed_on_at_the_start_and_every_few_minutes_and_not_dele
     talk.session.delete(place, talk.now);
     assert_eq!(talk.hears(&listed), ["(report 42)", "AT+CMGD=2\r"]);
 }
+
+#[test]
+fn a_message_that_is_listed_and_announced_is_handed_on_once() {
+    let listed =
+        "\r\n+CMGL: 2,0,\"\",23\r\n07914400000000F01100099121436587F90008F40A4E16754C60A8597DFF01\r\n\r\nOK\r\n";
+    let urc = "\r\n+CMTI: \"SM\",2\r\n";
+    let mut talk = Talk::new();
+    talk.initialise(&[("AT+CMGL=4", "")]);
+    assert_eq!(talk.hears(&format!("{listed}{urc}")), ["(inbound Some(2))"], "announced late");
+    assert_eq!(talk.hears(urc), ["AT+CMGR=2\r"], "another one");
+    let mut talk = Talk::new();
+    talk.initialise(&[("AT+CMGL=4", "")]);
+    assert_eq!(talk.hears(&format!("{urc}{listed}")), ["AT+CMGR=2\r"], "announced early");
+}

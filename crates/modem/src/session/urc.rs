@@ -102,7 +102,12 @@ impl Session {
 
     fn stored(&mut self, storage: String, index: u16, read: fn(Place) -> Step) {
         if let Some(storage) = storage_name(storage) {
-            self.add_step(read(Place { card: self.card.clone(), storage, index }));
+            let place = Place { card: self.card.clone(), storage, index };
+            if self.listed.contains(&place) {
+                self.listed.retain(|listed| *listed != place);
+            } else {
+                self.add_step(read(place));
+            }
         }
     }
 
