@@ -19,8 +19,11 @@ const DATABASE: &str = "otp-pi.db";
 const LOCK: &str = "otp-pi.lock";
 /// How long a statement waits for another program's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// A commit writes whole pages and changes a row or two of most of them: small pages are fewer bytes on the card. A database
+/// that exists keeps the size it was made with.
+const PAGE_BYTES: u32 = 2048;
 /// A WAL of this size is checkpointed, and cut back to it afterwards: 16 MiB.
-const WAL_PAGES: &str = "4096";
+const WAL_PAGES: &str = "8192";
 const WAL_BYTES: &str = "16777216";
 /// Page caches, in KiB (negative means KiB to SQLite): one writer, few readers.
 const WRITER_CACHE: &str = "-16384";
@@ -86,6 +89,7 @@ pub(crate) async fn open(data_dir: &DataDir, codec: &Codec) -> Result<SqliteConn
         .options()
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .page_size(PAGE_BYTES)
         .pragma("secure_delete", "ON")
         .pragma("journal_size_limit", WAL_BYTES)
         .pragma("wal_autocheckpoint", WAL_PAGES)
