@@ -29,7 +29,7 @@ use tokio::time::Instant;
 
 use crate::network::{Arrival, Network};
 use crate::script::{Fault, Faults};
-use crate::settings::ModemSettings;
+use crate::settings::{Manner, ModemSettings};
 
 use card::Card;
 use command::Command;
@@ -107,6 +107,8 @@ struct Job {
     inside: Vec<u8>,
     fault: Option<Fault>,
     is_mute: bool,
+    /// No final result ends the answer.
+    lacks_result: bool,
     delay: Duration,
     after: After,
 }
@@ -302,6 +304,10 @@ impl Engine {
 
     fn booted(&mut self, now: Instant) {
         self.mode = Mode::Command;
+        if self.settings.has(Manner::SilentStart) {
+            self.is_sms_ready = self.card.is_open();
+            return;
+        }
         for line in ["RDY", "+CFUN: 1"] {
             self.unsolicited_text(line);
         }

@@ -27,5 +27,5 @@ pub use duration::{DurationError, ScriptDuration, parse_duration};
 pub use modem::{Modem, RunError, StartError};
 pub use network::{Network, NetworkSettings, ReceiverRule, Treatment};
 pub use script::{Action, Fault, Script, ScriptError, UnplugAt};
-pub use settings::ModemSettings;
+pub use settings::{Manner, ModemSettings};
 pub use transmission::Transmission;

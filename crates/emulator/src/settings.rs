@@ -5,6 +5,23 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// A way in which real modems differ from the book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// A line that does not begin with `AT` is nothing, even if only an ESC stands before it.
+    StrictPrefix,
+    /// ESC at the prompt is obeyed, but not answered.
+    SilentEscape,
+    /// Nothing is said after a start or reset: no `RDY`, no `SMS Ready`.
+    SilentStart,
+    /// Message commands answer CMS 302 instead of 314 while the card is being read.
+    NotAllowedAtStart,
+    /// `AT+CPIN?` answers its line and no OK (Wavecom).
+    PinStateWithoutOk,
+    /// Text mode was saved as the default.
+    SavedTextMode,
+}
+
 /// Identity, card and behaviour of one modem; [`ModemSettings::named`] gives one that works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModemSettings {
@@ -56,6 +73,8 @@ pub struct ModemSettings {
     pub boot_time: Duration,
     /// Time from answering until SMS work (`SMS Ready`); before, the card is busy (CME 14, CMS 314).
     pub sms_ready_time: Duration,
+    /// What it does differently.
+    pub manners: Vec<Manner>,
 }
 
 impl ModemSettings {
@@ -88,7 +107,13 @@ impl ModemSettings {
             echo: true,
             boot_time: Duration::ZERO,
             sms_ready_time: Duration::ZERO,
+            manners: Vec::new(),
         }
+    }
+
+    /// Answers whether the modem does this differently.
+    pub(crate) fn has(&self, manner: Manner) -> bool {
+        self.manners.contains(&manner)
     }
 }
 

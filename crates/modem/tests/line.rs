@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use emulator::{Action, Direction, Fault, Modem, ModemSettings, Network, NetworkSettings, Script, UnplugAt};
+use emulator::{Action, Direction, Fault, Manner, Modem, ModemSettings, Network, NetworkSettings, Script, UnplugAt};
 use gsm::{ErrorClass, ErrorCode, Pdu};
 use modem::{
     ModemEvent, ModemEventKind, ModemHandle, Phase, Pin, PinMemory, Refused, SendError, Sent, Settings, Status,
@@ -415,6 +415,62 @@ async fn a_message_that_came_while_nobody_listened_is_found() {
     drop(inbound);
     bench.ready().await;
     assert!(!bench.said().contains("AT+CMGD"), "{}", bench.said());
+}
+
+/// A modem that does these things differently.
+fn with(manners: &[Manner]) -> impl FnOnce(&mut ModemSettings) {
+    |device| device.manners = manners.to_vec()
+}
+
+#[tokio::test]
+async fn a_modem_that_answers_no_esc_and_takes_it_for_a_character_gets_in_step() {
+    let bench = Bench::start_with("", with(&[Manner::StrictPrefix, Manner::SilentEscape]), |_| {});
+    bench.ready().await;
+    let refused = bench.submit(Submission::new(pdu().tpdu_length(), async { Err(Refused) })).await;
+    assert_eq!(refused, Err(SendError::Refused));
+    bench.send().await.unwrap();
+    assert_eq!(bench.network.transmission_count(), 1);
+    assert_eq!(bench.handle.status().borrow().opened, 1);
+}
+
+#[tokio::test]
+async fn a_modem_that_falls_back_to_text_mode_without_a_word_sends_to_nobody_else() {
+    for command in ["AT+CMGS", "AT+CSQ"] {
+        let manners = [Manner::SilentStart, Manner::SavedTextMode];
+        let bench =
+            Bench::start_with("", with(&manners), |settings| settings.poll_interval = Duration::from_millis(50));
+        bench.ready().await;
+        bench.device.add_fault(Fault::nth(command, 1, Action::Reset));
+        let recovered = |status: &Status| status.recoveries > 0;
+        if command == "AT+CMGS" {
+            assert!(matches!(bench.send().await, Err(SendError::NotSent { .. })));
+        }
+        bench.until(recovered).await;
+        bench.ready().await;
+        bench.send().await.unwrap();
+        let transmissions = bench.network.transmissions();
+        assert_eq!(transmissions.len(), 1, "{}", bench.said());
+        assert_eq!(transmissions[0].pdu_hex, PDU);
+        bench.stopped().await;
+    }
+}
+
+#[tokio::test]
+async fn a_modem_that_does_not_allow_messages_at_its_start_is_waited_for() {
+    let late = |device: &mut ModemSettings| {
+        device.sms_ready_time = Duration::from_millis(300);
+        device.manners = vec![Manner::NotAllowedAtStart];
+    };
+    let bench = Bench::start_with("", late, |_| {});
+    assert_eq!(bench.ready().await.message_routing, Some("2,1,2,1,0"));
+    bench.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_modem_that_says_no_ok_after_the_state_of_its_card_works() {
+    let bench = Bench::start_with("", with(&[Manner::PinStateWithoutOk]), |_| {});
+    assert_eq!(bench.ready().await.recoveries, 0);
+    bench.send().await.unwrap();
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@
 
 use tokio::time::Instant;
 
-use crate::settings::ModemSettings;
+use crate::settings::{Manner, ModemSettings};
 
 use super::command::{Arguments, Command, Form};
 use super::error::{AtError, NOT_ALLOWED, WRONG_VALUE};
@@ -122,6 +122,7 @@ impl Engine {
     pub(super) fn need_sms(&self) -> Result<(), AtError> {
         match self.card.state() {
             State::Open if self.is_sms_ready => Ok(()),
+            State::Open if self.settings.has(Manner::NotAllowedAtStart) => Err(AtError::Cms(302)),
             State::Open => Err(AtError::Cms(314)),
             State::Absent => Err(AtError::Cms(310)),
             State::PinNeeded => Err(AtError::Cms(311)),
@@ -157,6 +158,7 @@ impl Engine {
                     State::Dead => return Err(AtError::Cme(13)),
                 };
                 self.info(&format!("+CPIN: {state}"));
+                self.job.lacks_result = self.settings.has(Manner::PinStateWithoutOk);
                 Ok(Step::Done)
             }
             Form::Set(value) => {

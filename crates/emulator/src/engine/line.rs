@@ -7,6 +7,8 @@
 
 use tokio::time::Instant;
 
+use crate::settings::Manner;
+
 use super::command::{self, Command};
 use super::error::AtError;
 use super::{Engine, Job, LINE_LIMIT, Step};
@@ -48,6 +50,7 @@ impl Engine {
     pub(super) fn start(&mut self, line: &[u8], now: Instant) {
         self.is_echo_lost = false;
         let found = line.windows(2).position(|pair| pair.eq_ignore_ascii_case(b"AT"));
+        let found = found.filter(|at| *at == 0 || !self.settings.has(Manner::StrictPrefix));
         let Some(after) = found.and_then(|at| line.get(at + 2..)) else {
             self.release_held();
             return;

@@ -2,7 +2,7 @@
 //!
 //! Called by every group of commands.
 
-use crate::settings::ModemSettings;
+use crate::settings::{Manner, ModemSettings};
 
 use super::charset::Charset;
 
@@ -80,7 +80,7 @@ impl Options {
             verbose: true,
             quiet: false,
             error_level: 0,
-            message_format: 0,
+            message_format: u8::from(settings.has(Manner::SavedTextMode)),
             charset: Charset::Gsm,
             indications: [0, 0, 0, 0, 0],
             message_service: 0,

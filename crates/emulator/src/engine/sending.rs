@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::network::{Passage, Sent};
 use crate::script::{Action, UnplugAt};
+use crate::settings::Manner;
 use crate::tpdu::{Address, Submit, to_hex};
 
 use super::command::{Arguments, Form};
@@ -123,6 +124,7 @@ impl Engine {
             0x1b => {
                 // Given up: nothing is sent, the answer is OK.
                 self.is_echo_lost = false;
+                self.job.lacks_result = self.settings.has(Manner::SilentEscape);
                 self.finish(Ok(()), now);
                 return;
             }

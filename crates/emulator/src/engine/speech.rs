@@ -17,7 +17,9 @@ impl Engine {
         let mut bytes = job.garbage;
         bytes.extend(job.answer);
         bytes.extend(job.inside);
-        bytes.extend(self.final_result(result));
+        if !job.lacks_result {
+            bytes.extend(self.final_result(result));
+        }
         if job.is_mute {
             bytes.clear();
         }
