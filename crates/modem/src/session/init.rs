@@ -1,7 +1,6 @@
 //! From the first answer to a modem that can send, and the regular look at it afterwards.
 //!
-//! Decides what follows from each answer. A PIN is entered at most once, after the tries left were asked for
-//! ([`crate::PinMemory`]); everything optional that a modem refuses is left out.
+//! Decides what follows from each answer; everything optional that a modem refuses is left out. PDU mode is not optional.
 
 use std::time::{Duration, Instant};
 
