@@ -4,6 +4,7 @@
 //! The only place that reads the wall clock and starts tasks. Called by `cli` (and by nobody else).
 
 mod clock;
+mod pins;
 mod tasks;
 mod users;
 
@@ -81,8 +82,9 @@ impl App {
 
         info!(limits.mode = "off", "no limits are enforced yet: keep the API behind your own");
         let events = Events::default();
+        let pin_memory = pins::memory(&store, &config.modems).await.context("the memory of PINs cannot be read")?;
         let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
-        let channels = start_modems(config.modems, &reports, &lines);
+        let channels = start_modems(config.modems, &pin_memory, &reports, &lines);
         let context = Arc::new(Context {
             store: store.clone(),
             clock: Arc::clone(&clock),
@@ -154,12 +156,12 @@ async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
 
 fn start_modems(
     modems: Vec<ModemConfig>,
+    pin_memory: &PinMemory,
     reports: &mpsc::Sender<modem::ModemEvent>,
     tasks: &Tasks,
 ) -> Vec<ChannelHandle> {
     let mut channels = Vec::with_capacity(modems.len());
     // One memory for all: a card that refused its PIN must not be asked again in another modem.
-    let pin_memory = PinMemory::default();
     for mut modem in modems {
         modem.line.pin_memory = pin_memory.clone();
         let (handle, actor) = modem.line.build(reports.clone());
