@@ -306,7 +306,8 @@ fn on_sigterm_what_is_on_air_comes_down_and_what_waits_goes_out_after_the_restar
     assert_eq!((emulator.count("on air"), emulator.count("waiting")), (1, 0));
     let gateway = gateway.kill().restart();
     emulator.text_with("waiting");
-    gateway.wait_for_state(&first, "sent");
+    // Its report may have come while nobody listened: then the modem still had it at the start.
+    assert!(["sent", "delivered"].contains(&state_of(&gateway, &first).as_str()), "{}", state_of(&gateway, &first));
     gateway.wait_for_state(&second, "delivered");
     assert_eq!((emulator.count("on air"), emulator.count("waiting")), (1, 1));
 }
