@@ -35,7 +35,7 @@ struct Arguments {
     /// Appends every transmitted PDU as one JSON line, before its modem answers.
     #[arg(long, value_name = "FILE")]
     transmissions: Option<PathBuf>,
-    /// Faults and receivers, TOML: [[fault]] when, nth, probability, times, modem, action; [[receiver]] number, treatment.
+    /// Faults and receivers, TOML: `[[fault]]` when, nth, probability, times, modem, action; `[[receiver]]` number, treatment.
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
     /// Seed of everything that happens by chance.

@@ -1,6 +1,6 @@
 //! The TOML document as its owner writes it: sections, keys, defaults. Unknown keys are errors.
 //!
-//! Nothing is decided here: [`super::resolve`] turns this model into the Settings of the components.
+//! Nothing is decided here: `super::resolve` turns this model into the Settings of the components.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

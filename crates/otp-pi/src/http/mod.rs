@@ -1,7 +1,7 @@
 //! Listeners: HTTP in, commands to the gateway, answers out.
 //!
 //! Called by `app`, which binds the listeners and passes them in. It must never decide anything about a message, and no file
-//! but [`error`] may know a status code. One client can never cost more than one socket and one body: heads, bodies and
+//! but `error` may know a status code. One client can never cost more than one socket and one body: heads, bodies and
 //! idle connections have time-outs, bodies a limit, connections a cap, and no work but hashing a login (on its own
 //! thread, behind a bounded queue) is done for a caller who is not known.
 
