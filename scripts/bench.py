@@ -141,7 +141,7 @@ class TimedModem:
 
     ANSWERS = {"AT+CPIN?": "+CPIN: READY", "AT+CREG?": "+CREG: 1,1", "AT+CEREG?": "+CEREG: 0,1", "AT+CSQ": "+CSQ: 21,0", "AT+CGSN": "490154203237518",
                "AT+COPS?": '+COPS: 0,0,"BENCH"', "AT+CSCA?": '+CSCA: "+6281100000",145', "AT+CIMI": "510100000000001",
-               "AT+CCID": "8962100000000000001", "AT+CMGF?": "+CMGF: 0", "AT+CGMI": "BENCH", "AT+CGMM": "BENCH"}
+               "AT+CCID": "8962100000000000001", "AT+CMGF?": "+CMGF: 0", "AT+CMEE?": "+CMEE: 1", "AT+CGMI": "BENCH", "AT+CGMM": "BENCH"}
 
     def __init__(self, air_time):
         self.air_time, self.requests, self.gaps, self.ended = air_time, [], [], None

@@ -563,28 +563,3 @@ async fn no_log_line_holds_a_pin_a_pdu_a_text_or_a_receiver() {
         assert!(!log.contains(secret), "{secret} in {log}");
     }
 }
-
-/// Prints rather than asserts: `cargo test -p modem --test line -- --ignored --nocapture`.
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn measure_final_result_to_next_command() {
-    let bench = Bench::start("");
-    bench.ready().await;
-    let mut turn = bench.handle.turn().await;
-    for _ in 0..100 {
-        turn.send(Submission::ready(pdu())).await.unwrap();
-    }
-    let log = bench.device.byte_log();
-    let entries: Vec<_> = log.entries().collect();
-    let has = |bytes: &[u8], wanted: &str| String::from_utf8_lossy(bytes).contains(wanted);
-    let mut gaps: Vec<u64> = entries
-        .windows(2)
-        .filter(|pair| has(&pair[0].bytes, "+CMGS: ") && has(&pair[1].bytes, "AT+CMGS="))
-        .map(|pair| pair[1].at_millis - pair[0].at_millis)
-        .collect();
-    gaps.sort_unstable();
-    let (middle, last) = (gaps.len() / 2, gaps.len() * 99 / 100);
-    let line =
-        format!("final result to AT+CMGS, {} times: median {} ms, p99 {} ms\n", gaps.len(), gaps[middle], gaps[last]);
-    std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
-}
