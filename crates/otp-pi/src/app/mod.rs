@@ -202,6 +202,15 @@ async fn retention(store: Store, clock: Arc<dyn Clock>, stop: CancellationToken)
     }
 }
 
+/// The variables of the environment that are settings, and that can be read as text.
+#[must_use]
+pub fn environment() -> Vec<(String, String)> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("OTP_PI__")).collect()
+}
+
 fn random_byte() -> u8 {
     let mut byte = [0];
     // Any start will do: it only keeps the reference numbers of two starts apart.

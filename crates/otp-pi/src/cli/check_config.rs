@@ -9,8 +9,9 @@ use crate::config;
 /// Checks the file and tells. Exit code 0 when it can be served, 1 when not.
 #[must_use]
 pub(super) fn run(path: &Path) -> ExitCode {
-    match config::load(path) {
-        Ok(config) => {
+    let sources = config::Sources { path: Some(path.to_owned()), environment: crate::app::environment() };
+    match sources.load(None) {
+        Ok(config::Loaded { config, .. }) => {
             for warning in &config.warnings {
                 output::error(&format!("warning: {}: {}\n  fix: {}", warning.key, warning.what, warning.fix));
             }

@@ -17,7 +17,8 @@ pub(super) const WORKERS: usize = 2;
 /// # Errors
 /// A configuration that cannot be served, or what the gateway fails with.
 pub(super) fn run(path: &Path) -> anyhow::Result<()> {
-    let config = config::load(path).with_context(|| path.display().to_string())?;
+    let sources = config::Sources { path: Some(path.to_owned()), environment: crate::app::environment() };
+    let config = sources.load(None).with_context(|| path.display().to_string())?.config;
     telemetry::start(&config.log, std::io::stderr);
     for warning in &config.warnings {
         tracing::warn!(config.key = warning.key, "{}; fix: {}", warning.what, warning.fix);

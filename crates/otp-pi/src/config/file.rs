@@ -1,11 +1,11 @@
 //! The TOML document as its owner writes it: sections, keys, defaults. Unknown keys are errors.
 //!
-//! Nothing is decided here: `super::resolve` turns this model into the Settings of the components.
+//! Nothing is decided here: `super::resolve` turns this model into the Settings of the components. A section that is added
+//! here is added to the list in `super::schema` too.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::units::{Listen, Size, Span};
 
@@ -24,7 +24,7 @@ fn seconds(count: u64) -> Span {
 }
 
 /// The whole document.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct File {
     /// Where the database and the keys live.
@@ -65,7 +65,7 @@ defaults!(File {
 });
 
 /// `[device]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Device {
     /// The name that pages and the login realm show.
@@ -74,7 +74,7 @@ pub struct Device {
 defaults!(Device { name: "OTP-Pi".to_owned() });
 
 /// `[api]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
     /// Plain HTTP listeners.
@@ -115,7 +115,7 @@ defaults!(Api {
 });
 
 /// `[otp]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Otp {
     /// Digits of a code, 4 to 10.
@@ -141,7 +141,7 @@ defaults!(Otp {
 });
 
 /// `[sms]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sms {
     /// The home country's calling code, without `+`. Required for `serve`.
@@ -170,7 +170,7 @@ defaults!(Sms {
 });
 
 /// `[limits]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// `"off"`; `enforce` and `observe` come with the limits themselves.
@@ -179,7 +179,7 @@ pub struct Limits {
 defaults!(Limits { mode: "off".to_owned() });
 
 /// `[retention]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
     /// How long the journal keeps what happened.
@@ -190,7 +190,7 @@ pub struct Retention {
 defaults!(Retention { journal: seconds(90 * 86_400), max_db: Size(2 << 30) });
 
 /// `[log]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// A filter such as `"info"`.
@@ -201,7 +201,7 @@ pub struct Log {
 defaults!(Log { filter: "info".to_owned(), format: "text".to_owned() });
 
 /// `[[modem]]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModemSection {
     /// Its name, unique.
@@ -219,7 +219,9 @@ pub struct ModemSection {
     pub start_bits: u8,
     /// 1 or 2.
     pub stop_bits: u8,
-    /// A file that holds the SIM's PIN.
+    /// The SIM's PIN in clear; `check-config` warns.
+    pub sim_pin: Option<PlainPassword>,
+    /// A file whose first line is the SIM's PIN.
     pub sim_pin_file: Option<PathBuf>,
     /// The service centre to set, when the SIM's own is wrong.
     pub sms_center: String,
@@ -246,6 +248,7 @@ defaults!(ModemSection {
     data_bits: 8,
     start_bits: 1,
     stop_bits: 1,
+    sim_pin: None,
     sim_pin_file: None,
     sms_center: String::new(),
     msisdn: String::new(),
@@ -258,7 +261,7 @@ defaults!(ModemSection {
 });
 
 /// `[[api_user]]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiUserSection {
     /// The login name, unique, without `:`.
@@ -303,26 +306,9 @@ impl std::fmt::Debug for PlainPassword {
     }
 }
 
-/// Where each key stands in the text: key (`otp.length`, `modem[1].name`) → line, counted from 1.
-#[must_use]
-pub fn lines_of_keys(text: &str) -> BTreeMap<String, usize> {
-    let mut lines = BTreeMap::new();
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut section = String::new();
-    for (line, number) in text.lines().zip(1..) {
-        let line = line.trim();
-        if let Some(name) = line.strip_prefix("[[").and_then(|rest| rest.split("]]").next()) {
-            let count = counts.entry(name.trim().to_owned()).or_insert(0);
-            section = format!("{}[{count}].", name.trim());
-            *count += 1;
-            lines.insert(section.trim_end_matches('.').to_owned(), number);
-        } else if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-            section = format!("{}.", name.trim());
-        } else if let Some((key, _)) = line.split_once('=')
-            && !line.starts_with('#')
-        {
-            lines.insert(format!("{section}{}", key.trim().trim_matches('"')), number);
-        }
+/// For the list of keys only; a password is never written back.
+impl Serialize for PlainPassword {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("•••")
     }
-    lines
 }

@@ -1,24 +1,36 @@
-//! Configuration: one TOML document becomes the Settings of the components.
+//! Configuration: one document, read from a file, the environment and the database, becomes the Settings of the components.
 //!
-//! It only assembles: what a value means is the component's business, which owns its Settings. Every problem names the
-//! key, its line, what is wrong and the fix, and all problems are told at once. Used by `app` and `cli` alone.
+//! Environment above file above database above defaults; what file and environment set is locked ([`Layers`]). It only assembles:
+//! what a value means is the component's business, which owns its Settings. Every problem names its key, where it stands, what is wrong
+//! and the fix, and all problems of one kind are told at once. It reads files and nothing else: the environment and the
+//! database's document are handed in. Used by `app` and `cli` alone.
 
 mod api_user;
+mod environment;
 pub mod file;
+mod layers;
 mod modem;
 mod resolve;
+mod schema;
+mod text;
 mod units;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use domain::secret::SecretText;
+use serde::Deserialize as _;
 
 pub use file::File;
+pub use layers::{Layers, Origin};
 pub use resolve::{ApiUserSource, Config, ModemConfig, PasswordSource};
+
+use layers::Position;
+use schema::Schema;
+use text::Home;
 
 /// One thing that is wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,33 +49,50 @@ impl Problem {
     }
 }
 
+/// A problem and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// Who set the value.
+    pub origin: Origin,
+    /// What is wrong.
+    pub problem: Problem,
+    /// The line of the file with carets under what is wrong; never its value.
+    excerpt: Option<String>,
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problem { key, what, fix } = &self.problem;
+        if self.origin != Origin::Default {
+            write!(formatter, "{}: ", self.origin)?;
+        }
+        if !key.is_empty() {
+            write!(formatter, "{key}: ")?;
+        }
+        formatter.write_str(what)?;
+        if let Some(excerpt) = &self.excerpt {
+            write!(formatter, "\n{excerpt}")?;
+        }
+        if fix.is_empty() { Ok(()) } else { write!(formatter, "\n  fix: {fix}") }
+    }
+}
+
 /// Why there is no configuration.
 #[derive(Debug)]
 pub enum ConfigError {
     /// The file cannot be read.
     Unreadable(std::io::Error),
-    /// It is not TOML, or a key is unknown or of the wrong type; the text has line, column and caret.
-    Malformed(String),
-    /// It reads well, but its values do not go together. With the line of each key, where it stands in the file.
-    Invalid(Vec<(Problem, Option<usize>)>),
+    /// What is wrong with it.
+    Invalid(Vec<Complaint>),
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(error) => write!(formatter, "cannot be read: {error}"),
-            Self::Malformed(text) => write!(formatter, "{}", text.trim_end()),
-            Self::Invalid(problems) => {
-                for (index, (problem, line)) in problems.iter().enumerate() {
-                    if index > 0 {
-                        writeln!(formatter)?;
-                    }
-                    if let Some(line) = line {
-                        write!(formatter, "line {line}: ")?;
-                    }
-                    write!(formatter, "{}: {}\n  fix: {}", problem.key, problem.what, problem.fix)?;
-                }
-                Ok(())
+            Self::Invalid(complaints) => {
+                let texts: Vec<String> = complaints.iter().map(Complaint::to_string).collect();
+                formatter.write_str(&texts.join("\n"))
             }
         }
     }
@@ -71,45 +100,92 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Reads the file at `path` and assembles the Settings.
-///
-/// # Errors
-/// [`ConfigError`], with every problem that was found.
-pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(ConfigError::Unreadable)?;
-    parse(&text)
+/// Where settings come from, besides the database.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file, where there is one.
+    pub path: Option<PathBuf>,
+    /// The variables of the environment; only those that begin with `OTP_PI__` count.
+    pub environment: Vec<(String, String)>,
 }
 
-/// Assembles the Settings from the text of a file.
+/// The configuration, and where each part of it comes from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The Settings.
+    pub config: Config,
+    /// The documents that they come from.
+    pub layers: Layers,
+}
+
+impl Sources {
+    /// Reads everything and assembles the Settings. `database` is the document that the database keeps.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with every problem that was found.
+    pub fn load(&self, database: Option<&SecretText>) -> Result<Loaded, ConfigError> {
+        assemble(&self.text()?, database.map_or("", SecretText::expose), &self.environment)
+    }
+
+    /// Reads what must be known before there is a database: where it is, and where its keys are.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when file or environment cannot be read as a document; values are not looked at yet.
+    pub fn document(&self) -> Result<File, ConfigError> {
+        let layers = lay(&self.text()?, "", &self.environment, &Schema::new()).map_err(ConfigError::Invalid)?;
+        document(&layers).map_err(ConfigError::Invalid)
+    }
+
+    fn text(&self) -> Result<String, ConfigError> {
+        self.path.as_deref().map_or(Ok(String::new()), std::fs::read_to_string).map_err(ConfigError::Unreadable)
+    }
+}
+
+/// Assembles the Settings from the texts of a file and of the database's document, and the variables of the environment.
 ///
 /// # Errors
 /// [`ConfigError`], with every problem that was found.
-pub fn parse(text: &str) -> Result<Config, ConfigError> {
-    let file: File = toml::from_str(text).map_err(|error| ConfigError::Malformed(point_at(text, &error)))?;
-    let lines = file::lines_of_keys(text);
-    Config::resolve(&file).map_err(|problems| {
-        let with_line = |problem: Problem| {
-            let section = problem.key.rsplit_once('.').map(|(section, _)| section.to_owned());
-            let line = lines.get(&problem.key).or_else(|| lines.get(&section?)).copied();
-            (problem, line)
-        };
-        ConfigError::Invalid(problems.into_iter().map(with_line).collect())
+pub fn assemble(file: &str, database: &str, environment: &[(String, String)]) -> Result<Loaded, ConfigError> {
+    let layers = lay(file, database, environment, &Schema::new()).map_err(ConfigError::Invalid)?;
+    let document = document(&layers).map_err(ConfigError::Invalid)?;
+    match Config::resolve(&document) {
+        Ok(config) => Ok(Loaded { config, layers }),
+        Err(problems) => {
+            let locate = |problem: Problem| Complaint { origin: layers.origin(&problem.key), problem, excerpt: None };
+            Err(ConfigError::Invalid(problems.into_iter().map(locate).collect()))
+        }
+    }
+}
+
+fn lay(
+    file: &str,
+    database: &str,
+    environment: &[(String, String)],
+    schema: &Schema,
+) -> Result<Layers, Vec<Complaint>> {
+    let (file, database) = (text::read(file, Home::File, schema), text::read(database, Home::Database, schema));
+    let (mut layers, mut complaints) = (Layers::default(), Vec::new());
+    for (layer, position) in [(file, Position::Above), (database, Position::Below)] {
+        match layer {
+            Ok(layer) => layers.lay(layer, position, schema),
+            Err(found) => complaints.extend(found),
+        }
+    }
+    match environment::read(environment, &layers, schema) {
+        Ok(layer) => layers.lay(layer, Position::Above, schema),
+        Err(found) => complaints.extend(found),
+    }
+    if complaints.is_empty() { Ok(layers) } else { Err(complaints) }
+}
+
+/// The laid document as a whole. Each of its parts was read before, so this fails only if they do not fit each other.
+fn document(layers: &Layers) -> Result<File, Vec<Complaint>> {
+    File::deserialize(toml::Value::Table(layers.table().clone())).map_err(|error| {
+        let what = "file, environment and database do not fit each other";
+        // The message may repeat a value: it is not told.
+        drop(error);
+        vec![Complaint { origin: Origin::Default, problem: Problem::new("", what, "check each alone"), excerpt: None }]
     })
-}
-
-/// Shows where a document is malformed: line, column, the line up to its `=`, and a caret. Never the value, which may be a
-/// password with a quote missing.
-fn point_at(text: &str, error: &toml::de::Error) -> String {
-    let at = error.span().map_or(0, |span| span.start);
-    let before = text.get(..at).unwrap_or(text);
-    let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |newline| newline + 1));
-    let column = before.get(start..).map_or(0, |head| head.chars().count());
-    let shown = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let shown = shown.split_once('=').map_or_else(|| shown.to_owned(), |(key, _)| format!("{key}= …"));
-    let column = column.min(shown.chars().count());
-    let pad = " ".repeat(line.to_string().len());
-    let (caret, message) = (" ".repeat(column), error.message().trim_end());
-    format!("line {line}, column {}: {message}\n{pad} |\n{line} | {shown}\n{pad} | {caret}^", column + 1)
 }
 
 /// The first line of a file that holds a secret.

@@ -16,6 +16,10 @@ username = "shop"
 password = "secret"
 "#;
 
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    assemble(text, "", &[]).map(|loaded| loaded.config)
+}
+
 fn complaint(text: &str) -> String {
     match parse(text) {
         Ok(_) => panic!("it was taken:\n{text}"),
@@ -61,8 +65,20 @@ fn a_password_in_clear_is_taken_with_a_warning_and_never_printed() {
 
 #[test]
 fn an_unknown_key_is_refused_with_its_line_and_a_caret() {
-    check("[sms]\ncountry_code = \"62\"\ncuntry = 1\n", &["line 3", "^", "unknown field `cuntry`"]);
-    check("[smss]\n", &["line 1", "unknown field `smss`"]);
+    check(
+        "[sms]\ncountry_code = \"62\"\ncuntry_code = 1\n[otp]\nlenght = 3\ncolour = 1",
+        &[
+            "line 3: sms.cuntry_code: there is no such key\n  |\n3 | cuntry_code = …\n  | ^^^^^^^^^^^\n  fix: did you mean country_code?",
+            "line 5: otp.lenght: there is no such key",
+            "did you mean length?",
+            "line 6: otp.colour: there is no such key",
+            "fix: take it out",
+        ],
+    );
+    check("[smss]\n", &["line 1: smss: there is no such key", "did you mean sms?"]);
+    check("[[modems]]\n", &["did you mean modem?"]);
+    check("sms = 3\n", &["line 1: sms: it is a section"]);
+    check("[modem]\nname = \"a\"\n", &["modem: it is a section", "[[modem]]"]);
 }
 
 #[test]
@@ -101,4 +117,104 @@ fn all_problems_are_told_at_once() {
 fn two_modems_never_share_a_name_or_a_line() {
     let twice = format!("{GOOD}[[modem]]\nname = \"a\"\nport = \"/dev/ttyUSB0\"\n");
     check(&twice, &["modem[1].name: another modem has this name", "modem[1].port: another modem uses this line"]);
+}
+
+fn from_environment(variables: &[(&str, &str)]) -> Result<Loaded, String> {
+    let variables: Vec<_> = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    assemble(GOOD, "", &variables).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_environment_is_above_the_file_and_locks_what_it_sets() {
+    let loaded = from_environment(&[
+        ("OTP_PI__OTP__LENGTH", "8"),
+        ("OTP_PI__OTP__UNIFORM_FAILURES", "true"),
+        ("OTP_PI__OTP__LIFETIME", "90s"),
+        ("OTP_PI__DATA_DIR", "/elsewhere"),
+        ("OTP_PI__API__HTTP_LISTEN", "127.0.0.1:1, [::1]:2"),
+        ("OTP_PI__MODEM__A__RECIPIENT_PREFIXES", "62811, 62812"),
+        ("OTP_PI__MODEM__NEW_ONE__PORT", "/dev/new"),
+        ("OTP_PI__API_USER__SHOP__SCOPES", "[\"otp\"]"),
+        ("OTHER__OTP__LENGTH", "9"),
+    ])
+    .unwrap();
+    let config = loaded.config;
+    assert_eq!(config.gateway.code_length.digits(), 8);
+    assert!(config.api.render.uniform_failures);
+    assert_eq!(config.gateway.lifetime, Duration::from_secs(90));
+    assert_eq!(config.store.data_dir, Path::new("/elsewhere"));
+    assert_eq!(config.api.listen.len(), 2);
+    assert_eq!(config.routes.modems[0].prefixes, ["62811", "62812"]);
+    assert_eq!(config.modems[1].line.name, "new_one");
+    assert_eq!(config.api_users.len(), 1);
+    let origin = loaded.layers.origin("modem[0].recipient_prefixes");
+    assert_eq!(origin.to_string(), "OTP_PI__MODEM__A__RECIPIENT_PREFIXES");
+    assert!(origin.is_locked() && loaded.layers.origin("modem[0].port").is_locked());
+}
+
+#[test]
+fn a_bad_variable_is_named_with_what_was_meant() {
+    for (name, value, expected) in [
+        (
+            "OTP_PI__OTP__LENGHT",
+            "6",
+            "OTP_PI__OTP__LENGHT: otp.lenght: there is no such key\n  fix: did you mean length?",
+        ),
+        ("OTP_PI__OPT__LENGTH", "6", "opt: there is no such key\n  fix: did you mean otp?"),
+        ("OTP_PI__DATADIR", "/x", "datadir: there is no such key\n  fix: did you mean data_dir?"),
+        ("OTP_PI__OTP", "x", "otp: there is no such key"),
+        ("OTP_PI__OTP__LENGTH", "six", "otp.length: it must be a whole number"),
+        ("OTP_PI__OTP__UNIFORM_FAILURES", "yes", "it must be true or false"),
+        ("OTP_PI__OTP__LIFETIME", "soon", "OTP_PI__OTP__LIFETIME: otp.lifetime: not a duration: \"soon\""),
+        ("OTP_PI__OTP__LENGTH", "3", "OTP_PI__OTP__LENGTH: otp.length: a code has 4 to 10 digits"),
+        ("OTP_PI__MODEM__PORT", "/dev/x", "modem: it is a list, and the variable does not say which name"),
+        ("OTP_PI__MODEM__A__NAME", "b", "modem.name: there is no such key"),
+        ("OTP_PI__API_USER__SHOP__SCOPES", "[\"otp\"", "it must be a list like a,b"),
+    ] {
+        let said = from_environment(&[(name, value)]).map(drop).unwrap_err();
+        assert!(said.contains(expected), "{name}={value}:\n{said}");
+    }
+}
+
+#[test]
+fn the_database_fills_in_what_nobody_else_sets() {
+    let database = "[otp]\nlength = 8\n[sms]\ncountry_code = \"1\"\n[[modem]]\nname = \"b\"\nport = \"/dev/b\"\n\
+                    [[modem]]\nname = \"a\"\nport = \"/dev/c\"\ncost = 5\n";
+    let loaded = assemble(GOOD, database, &[]).unwrap();
+    assert_eq!(loaded.config.gateway.code_length.digits(), 8);
+    assert_eq!(loaded.config.gateway.plan.country_code.as_str(), "62", "locked by the file");
+    let paths: Vec<_> = loaded.config.modems.iter().map(|modem| modem.line.path.to_str().unwrap()).collect();
+    assert_eq!(paths, ["/dev/ttyUSB0", "/dev/b"]);
+    let bad = assemble(GOOD, "[otp]\nlength = 3\n", &[]).map(drop).unwrap_err().to_string();
+    assert!(bad.contains("database: otp.length: a code has"), "{bad}");
+}
+
+#[test]
+fn every_key_is_explained_in_the_example() {
+    let example = include_str!("../../../../config/otp-pi.example.toml");
+    let schema = schema::Schema::new();
+    let mut sections: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
+    let mut section = String::new();
+    for line in example.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_start_matches('[').split(']').next().unwrap().to_owned();
+        }
+        let lines = sections.entry(section.clone()).or_default();
+        *lines = format!("{lines}{}\n", line.trim_start_matches(['#', ' ']));
+    }
+    for known in schema.sections() {
+        let text = sections.get(known.name).unwrap_or_else(|| panic!("[{}] is not in the example", known.name));
+        for key in known.keys() {
+            assert!(text.lines().any(|line| line.starts_with(&format!("{key} = "))), "{}.{key}", known.name);
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_document_makes_it_panic_and_no_secret_is_repeated(text in "(\\[\\[?(modem|api_user|otp|x)\\]\\]?\n)?((password|sim_pin|length|name) ?= ?(\"s3cr3t\"|'s3cr3t|s3cr3t|12|\\[1\\])\n){0,4}") {
+        if let Err(error) = assemble(&text, "", &[]) {
+            proptest::prop_assert!(!error.to_string().contains("s3cr3t") || text.contains("name"), "{error}");
+        }
+    }
 }
