@@ -25,7 +25,7 @@ use tracing::{info, warn};
 use crate::channel::ChannelHandle;
 use crate::channel::modem::Context;
 use crate::config::{Config, ModemConfig};
-use crate::dispatch::{self, DispatcherHandle};
+use crate::dispatch::{self, DispatcherHandle, Plan};
 use crate::event::Events;
 use crate::gateway::Gateway;
 use crate::http::auth::Auth;
@@ -93,7 +93,7 @@ impl App {
         });
         let drain_timeout = config.dispatch.drain_timeout;
         let (handle, mut dispatcher) =
-            dispatch::build(config.dispatch, context, channels, config.routes, events.clone());
+            dispatch::build(config.dispatch, context, Plan { channels, table: config.routes }, events.clone());
         let recovered = dispatcher.recover(store.pending().await?);
         if recovered > 0 {
             info!(queue.recovered = recovered, "messages from before the last stop are queued again");
@@ -185,7 +185,7 @@ fn readiness(store: Store, dispatcher: DispatcherHandle) -> impl Fn() -> Readine
         };
         Readiness {
             ready: store.is_writable() && store.try_reserve().is_some(),
-            degraded: dispatcher.channels().iter().filter_map(words).collect(),
+            degraded: dispatcher.plan().channels.iter().filter_map(words).collect(),
         }
     }
 }

@@ -32,6 +32,7 @@ const MOST_ATTEMPTS_IN_DOUBT: u32 = 3;
 impl Dispatcher {
     pub(super) async fn settle(&mut self, done: Done) {
         let Done { entry, channel, outcome } = done;
+        let channel = self.plan.place_of(&channel);
         self.on_air.remove(&entry.id);
         let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
         match outcome {

@@ -49,7 +49,12 @@ impl TestGateway {
         };
         let table = RouteTable { modems: Vec::new(), when_unhealthy: WhenUnhealthy::FailOver };
         let events = Events::default();
-        let (handle, dispatcher) = dispatch::build(settings, Arc::new(context), Vec::new(), table, events.clone());
+        let (handle, dispatcher) = dispatch::build(
+            settings,
+            Arc::new(context),
+            dispatch::Plan { channels: Vec::new(), table },
+            events.clone(),
+        );
         let settings = Settings {
             plan: NumberingPlan { country_code: CountryCode::parse("62").unwrap() },
             code_length: CodeLength::new(6).unwrap(),
