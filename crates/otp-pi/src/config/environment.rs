@@ -21,8 +21,8 @@ pub(super) fn read(variables: &[(String, String)], layers: &Layers, schema: &Sch
     for (variable, text) in variables {
         let Some(rest) = variable.strip_prefix(PREFIX) else { continue };
         let outcome = Target::find(rest, layers, schema).and_then(|target| {
-            let value = value(text, target.kind)
-                .ok_or_else(|| Problem::new(target.key(), what_kind(target.kind), "write it so, or unset it"))?;
+            let bad = |what| Problem::new(target.key(), what, "write it so, or unset it");
+            let value = target.kind.read(text).map_err(bad)?;
             target.try_out(&value).map(|()| (target, value))
         });
         match outcome {
@@ -144,30 +144,4 @@ fn object_name(written: &str, section: &Section, layers: &Layers) -> String {
 fn unknown(key: &str, near: Option<&str>) -> Problem {
     let fix = near.map_or_else(|| "unset it".to_owned(), |near| format!("did you mean {near}?"));
     Problem::new(key, "there is no such key", fix)
-}
-
-/// The text as a value of that kind. A list is written `["a", "b"]` or `a,b`.
-fn value(text: &str, kind: Kind) -> Option<Value> {
-    match kind {
-        Kind::Text => Some(Value::String(text.to_owned())),
-        Kind::Integer => text.trim().parse().ok().map(Value::Integer),
-        Kind::Boolean => text.trim().parse().ok().map(Value::Boolean),
-        Kind::List if text.trim_start().starts_with('[') => {
-            let table: Table = format!("list = {text}").parse().ok()?;
-            table.get("list").filter(|list| list.is_array()).cloned()
-        }
-        Kind::List => {
-            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-            Some(Value::Array(parts.map(|part| Value::String(part.to_owned())).collect()))
-        }
-    }
-}
-
-fn what_kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Text => "it must be text",
-        Kind::Integer => "it must be a whole number",
-        Kind::Boolean => "it must be true or false",
-        Kind::List => "it must be a list like a,b or [\"a\", \"b\"]",
-    }
 }

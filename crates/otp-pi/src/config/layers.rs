@@ -10,6 +10,9 @@ use toml::{Table, Value};
 
 use super::schema::{Schema, Section};
 
+/// The keys by which objects of lists are told apart.
+const IDENTITIES: [&str; 2] = ["name", "username"];
+
 /// Where a value comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Origin {
@@ -85,6 +88,40 @@ impl Layers {
     #[must_use]
     pub fn origin_of_value(&self, key: &str) -> Origin {
         self.origins.get(key).cloned().unwrap_or_default()
+    }
+
+    /// A path as people write it: `modem[0].port` becomes `modem.south.port`.
+    #[must_use]
+    pub fn spoken(&self, path: &str) -> String {
+        let spoken = || {
+            let (section, rest) = path.split_once('[')?;
+            let (place, rest) = rest.split_once(']')?;
+            let object = self.table.get(section)?.get(place.parse::<usize>().ok()?)?;
+            let name = IDENTITIES.into_iter().find_map(|key| object.get(key)?.as_str())?;
+            Some(format!("{section}.{name}{rest}"))
+        };
+        spoken().unwrap_or_else(|| path.to_owned())
+    }
+
+    /// Every value that is set, by path; the names of objects are not among them.
+    pub(super) fn leaves(&self) -> Vec<(String, &Value)> {
+        let mut leaves = Vec::new();
+        for (key, value) in &self.table {
+            match value {
+                Value::Table(table) => {
+                    leaves.extend(table.iter().map(|(name, value)| (format!("{key}.{name}"), value)))
+                }
+                Value::Array(objects) if objects.iter().all(Value::is_table) => {
+                    for (place, object) in objects.iter().enumerate() {
+                        let values = object.as_table().into_iter().flatten();
+                        let values = values.filter(|(name, _)| !IDENTITIES.contains(&name.as_str()));
+                        leaves.extend(values.map(|(name, value)| (format!("{key}[{place}].{name}"), value)));
+                    }
+                }
+                value => leaves.push((key.clone(), value)),
+            }
+        }
+        leaves
     }
 
     /// What is set, without defaults. Holds secrets in clear.

@@ -6,6 +6,7 @@
 //! database's document are handed in. Used by `app` and `cli` alone.
 
 mod api_user;
+mod edit;
 mod environment;
 pub mod file;
 mod layers;
@@ -14,6 +15,7 @@ mod resolve;
 mod schema;
 mod text;
 mod units;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -24,10 +26,13 @@ use std::path::{Path, PathBuf};
 use domain::secret::SecretText;
 use serde::Deserialize as _;
 
+pub use edit::{Draft, EditError};
 pub use file::File;
 pub use layers::{Layers, Origin};
 pub use resolve::{ApiUserSource, Config, ModemConfig, PasswordSource};
+pub use view::{Imported, Open, SEALED, Seal};
 
+use crate::operator::{ApiUserView, Setting};
 use layers::Position;
 use schema::Schema;
 use text::Home;
@@ -116,6 +121,57 @@ pub struct Loaded {
     pub config: Config,
     /// The documents that they come from.
     pub layers: Layers,
+    schema: Schema,
+}
+
+impl Loaded {
+    /// Every value that is in force, defaults included.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Setting> {
+        view::list(&self.layers, &self.schema)
+    }
+
+    /// Every API user.
+    #[must_use]
+    pub fn api_users(&self) -> Vec<ApiUserView> {
+        let view = |(place, user): (usize, &ApiUserSource)| ApiUserView {
+            username: user.username.clone(),
+            scopes: user.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            class: user.class.as_str().to_owned(),
+            is_active: user.is_active,
+            origin: self.layers.origin(&format!("api_user[{place}]")).to_string(),
+        };
+        self.config.api_users.iter().enumerate().map(view).collect()
+    }
+
+    /// Opens the document of the database for changes.
+    ///
+    /// # Errors
+    /// [`EditError::Damaged`].
+    pub fn draft(&self, database: Option<&SecretText>) -> Result<Draft<'_>, EditError> {
+        Draft::open(database.map_or("", SecretText::expose), &self.layers, &self.schema)
+    }
+
+    /// One TOML document of everything that is set; without `seal` secrets are left out.
+    ///
+    /// # Errors
+    /// What `seal` says, or the file of a secret that cannot be read, in words.
+    pub fn export(&self, seal: Option<&mut Seal<'_>>) -> Result<String, String> {
+        view::export(&self.layers, &self.schema, seal)
+    }
+
+    /// Reads an exported document in place of what the database keeps.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when it is no such document, or `open` cannot open a secret.
+    pub fn import(
+        &self,
+        text: &SecretText,
+        database: Option<&SecretText>,
+        open: &mut Open<'_>,
+    ) -> Result<Imported, ConfigError> {
+        view::import(text, database.map_or("", SecretText::expose), &self.layers, &self.schema, open)
+    }
 }
 
 impl Sources {
@@ -146,10 +202,11 @@ impl Sources {
 /// # Errors
 /// [`ConfigError`], with every problem that was found.
 pub fn assemble(file: &str, database: &str, environment: &[(String, String)]) -> Result<Loaded, ConfigError> {
-    let layers = lay(file, database, environment, &Schema::new()).map_err(ConfigError::Invalid)?;
+    let schema = Schema::new();
+    let layers = lay(file, database, environment, &schema).map_err(ConfigError::Invalid)?;
     let document = document(&layers).map_err(ConfigError::Invalid)?;
     match Config::resolve(&document) {
-        Ok(config) => Ok(Loaded { config, layers }),
+        Ok(config) => Ok(Loaded { config, layers, schema }),
         Err(problems) => {
             let locate = |problem: Problem| Complaint { origin: layers.origin(&problem.key), problem, excerpt: None };
             Err(ConfigError::Invalid(problems.into_iter().map(locate).collect()))

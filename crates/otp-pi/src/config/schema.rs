@@ -24,8 +24,28 @@ pub(super) enum Kind {
     List,
 }
 
+impl Kind {
+    /// Reads a text as a value of this kind, or says what it must be. A list is written `["a", "b"]` or `a,b`.
+    pub(super) fn read(self, text: &str) -> Result<Value, &'static str> {
+        match self {
+            Self::Text => Ok(Value::String(text.to_owned())),
+            Self::Integer => text.trim().parse().map(Value::Integer).map_err(|_| "it must be a whole number"),
+            Self::Boolean => text.trim().parse().map(Value::Boolean).map_err(|_| "it must be true or false"),
+            Self::List if text.trim_start().starts_with('[') => {
+                let table = format!("list = {text}").parse::<toml::Table>().ok();
+                let list = table.and_then(|mut table| table.remove("list")).filter(Value::is_array);
+                list.ok_or("it must be a list like a,b or [\"a\", \"b\"]")
+            }
+            Self::List => {
+                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                Ok(Value::Array(parts.map(|part| Value::String(part.to_owned())).collect()))
+            }
+        }
+    }
+}
+
 /// One table of the document, or the objects of one list.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Section {
     pub(super) name: &'static str,
     /// The key by which the objects of a list are told apart; none for a plain table.
@@ -59,7 +79,7 @@ impl Section {
 }
 
 /// Every section of the document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Schema {
     /// The keys that stand before the first section.
     pub(super) top: Section,
