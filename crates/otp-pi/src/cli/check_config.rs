@@ -4,12 +4,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::output;
-use crate::config;
+use crate::app;
+use crate::config::{self, FileSource, Sources};
 
 /// Checks the file and tells. Exit code 0 when it can be served, 1 when not.
 #[must_use]
 pub(super) fn run(path: &Path) -> ExitCode {
-    let sources = config::Sources { path: Some(path.to_owned()), environment: crate::app::environment() };
+    let sources = Sources { file: FileSource::Path(path.to_owned()), environment: app::environment() };
     match sources.load(None) {
         Ok(config::Loaded { config, .. }) => {
             for warning in &config.warnings {

@@ -109,7 +109,7 @@ impl Layers {
         for (key, value) in &self.table {
             match value {
                 Value::Table(table) => {
-                    leaves.extend(table.iter().map(|(name, value)| (format!("{key}.{name}"), value)))
+                    leaves.extend(table.iter().map(|(name, value)| (format!("{key}.{name}"), value)));
                 }
                 Value::Array(objects) if objects.iter().all(Value::is_table) => {
                     for (place, object) in objects.iter().enumerate() {

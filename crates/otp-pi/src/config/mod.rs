@@ -30,7 +30,7 @@ pub use edit::{Draft, EditError};
 pub use file::File;
 pub use layers::{Layers, Origin};
 pub use resolve::{ApiUserSource, Config, ModemConfig, PasswordSource};
-pub use view::{Imported, Open, SEALED, Seal};
+pub use view::{Changed, Imported, Open, SEALED, Seal};
 
 use crate::operator::{ApiUserView, Setting};
 use layers::Position;
@@ -108,10 +108,22 @@ impl std::error::Error for ConfigError {}
 /// Where settings come from, besides the database.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// The file, where there is one.
-    pub path: Option<PathBuf>,
+    /// The file.
+    pub file: FileSource,
     /// The variables of the environment; only those that begin with `OTP_PI__` count.
     pub environment: Vec<(String, String)>,
+}
+
+/// What stands in place of the file.
+#[derive(Clone, Debug, Default)]
+pub enum FileSource {
+    /// There is none.
+    #[default]
+    None,
+    /// It lies at this path, and is read again at each reload.
+    Path(PathBuf),
+    /// A text that the program itself has written.
+    Text(SecretText),
 }
 
 /// The configuration, and where each part of it comes from.
@@ -129,6 +141,12 @@ impl Loaded {
     #[must_use]
     pub fn settings(&self) -> Vec<Setting> {
         view::list(&self.layers, &self.schema)
+    }
+
+    /// What is different in the other: keys as people write them, with both values, or none for secrets.
+    #[must_use]
+    pub fn changes(&self, other: &Self) -> Vec<Changed> {
+        view::changes((&self.layers, &self.settings()), (&other.layers, &other.settings()))
     }
 
     /// Every API user.
@@ -180,7 +198,7 @@ impl Sources {
     /// # Errors
     /// [`ConfigError`], with every problem that was found.
     pub fn load(&self, database: Option<&SecretText>) -> Result<Loaded, ConfigError> {
-        assemble(&self.text()?, database.map_or("", SecretText::expose), &self.environment)
+        assemble(self.text()?.expose(), database.map_or("", SecretText::expose), &self.environment)
     }
 
     /// Reads what must be known before there is a database: where it is, and where its keys are.
@@ -188,12 +206,19 @@ impl Sources {
     /// # Errors
     /// [`ConfigError`] when file or environment cannot be read as a document; values are not looked at yet.
     pub fn document(&self) -> Result<File, ConfigError> {
-        let layers = lay(&self.text()?, "", &self.environment, &Schema::new()).map_err(ConfigError::Invalid)?;
+        let text = self.text()?;
+        let layers = lay(text.expose(), "", &self.environment, &Schema::new()).map_err(ConfigError::Invalid)?;
         document(&layers).map_err(ConfigError::Invalid)
     }
 
-    fn text(&self) -> Result<String, ConfigError> {
-        self.path.as_deref().map_or(Ok(String::new()), std::fs::read_to_string).map_err(ConfigError::Unreadable)
+    fn text(&self) -> Result<SecretText, ConfigError> {
+        match &self.file {
+            FileSource::None => Ok(SecretText::new("")),
+            FileSource::Path(path) => {
+                std::fs::read_to_string(path).map(SecretText::new).map_err(ConfigError::Unreadable)
+            }
+            FileSource::Text(text) => Ok(text.clone()),
+        }
     }
 }
 

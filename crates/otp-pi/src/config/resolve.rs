@@ -145,6 +145,15 @@ impl Config {
     }
 }
 
+impl File {
+    /// How to write logs before the rest of the document was looked at.
+    #[must_use]
+    pub fn log_settings(&self) -> telemetry::Settings {
+        let format = if self.log.format == "json" { telemetry::Format::Json } else { telemetry::Format::Text };
+        telemetry::Settings { filter: self.log.filter.clone(), format }
+    }
+}
+
 /// Collects what is wrong and what is unwise.
 #[derive(Default)]
 pub(super) struct Found {
@@ -203,6 +212,9 @@ fn choices(file: &File, found: &mut Found) -> Option<Choices> {
         &file.log.format,
         &[("text", telemetry::Format::Text), ("json", telemetry::Format::Json)],
     );
+    if !telemetry::is_filter(&file.log.filter) {
+        found.problem("log.filter", "it is not a filter", "write \"info\", or \"warn,modem=debug\"");
+    }
     let rejects_id_conflict =
         found.word("api.id_conflict", &file.api.id_conflict, &[("accept", false), ("reject", true)]);
     Some(Choices {

@@ -3,6 +3,8 @@
 //! A secret is never shown. In an exported document it is left out, or stands sealed under a passphrase. Pure but for the files of
 //! secrets, which an export with a passphrase reads, so that it is whole on another machine.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use domain::secret::SecretText;
 use serde::Deserialize as _;
 use toml::{Table, Value};
@@ -56,6 +58,55 @@ fn setting(path: &str, value: &Value, layers: &Layers) -> Setting {
         is_locked: origin.is_locked(),
         origin: origin.to_string(),
     }
+}
+
+/// A key whose value is another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The key as people write it.
+    pub key: String,
+    /// What it was and is, in TOML; none for a secret, empty where it was not or is not.
+    pub values: Option<(String, String)>,
+}
+
+impl std::fmt::Display for Changed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.values {
+            None => write!(formatter, "{}: changed", self.key),
+            Some((old, new)) if old.is_empty() => write!(formatter, "{}: {new}", self.key),
+            Some((old, new)) if new.is_empty() => write!(formatter, "{}: {old} is gone", self.key),
+            Some((old, new)) => write!(formatter, "{}: {new}, was {old}", self.key),
+        }
+    }
+}
+
+/// What is different between two sets of layers and their lists of settings.
+pub(super) fn changes(old: (&Layers, &[Setting]), new: (&Layers, &[Setting])) -> Vec<Changed> {
+    let by_key = |settings: &[Setting]| -> BTreeMap<String, Option<String>> {
+        settings.iter().map(|one| (one.key.clone(), one.value.clone())).collect()
+    };
+    let clear = |layers: &Layers| -> BTreeMap<String, Value> {
+        layers.leaves().into_iter().map(|(path, value)| (layers.spoken(&path), value.clone())).collect()
+    };
+    let (before, after) = (by_key(old.1), by_key(new.1));
+    let (clear_before, clear_after) = (clear(old.0), clear(new.0));
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let mut changes = Vec::new();
+    for key in keys {
+        if schema::is_secret(key) {
+            if clear_before.get(key) != clear_after.get(key) {
+                changes.push(Changed { key: key.clone(), values: None });
+            }
+            continue;
+        }
+        let value =
+            |settings: &BTreeMap<String, Option<String>>| settings.get(key).cloned().flatten().unwrap_or_default();
+        let values = (value(&before), value(&after));
+        if values.0 != values.1 {
+            changes.push(Changed { key: key.clone(), values: Some(values) });
+        }
+    }
+    changes
 }
 
 /// One document of everything that is set. `seal` takes the key as people write it and a secret; without it secrets are left out.

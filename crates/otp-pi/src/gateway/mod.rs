@@ -7,7 +7,7 @@
 mod otp;
 mod send;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use domain::clock::{Clock, WallTime};
@@ -48,9 +48,10 @@ pub struct Settings {
 /// The one door behind all entrances. Cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {
-    inner: Arc<Inner>,
+    inner: Arc<RwLock<Arc<Inner>>>,
 }
 
+#[derive(Clone)]
 struct Inner {
     settings: Settings,
     store: Store,
@@ -69,7 +70,13 @@ impl Gateway {
         events: Events,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { settings, store, dispatcher, events, clock }) }
+        Self { inner: Arc::new(RwLock::new(Arc::new(Inner { settings, store, dispatcher, events, clock }))) }
+    }
+
+    /// Works by other rules from now on; what is under way ends by the rules under which it began.
+    pub fn set_rules(&self, settings: Settings) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        *inner = Arc::new(Inner { settings, ..Inner::clone(&inner) });
     }
 
     /// Does what is asked, or says why not. A success answer is given only after the request is durable.
@@ -77,8 +84,8 @@ impl Gateway {
         if !caller.may(&command) {
             return Reply::failed(Outcome::NotAllowed, format!("this API user may not use {}", command.name()));
         }
-        let now = self.inner.clock.now();
-        let inner = &*self.inner;
+        let inner = Arc::clone(&self.inner.read().unwrap_or_else(PoisonError::into_inner));
+        let now = inner.clock.now();
         let done = match command {
             Command::CreateOtp(request) => inner.create_otp(request, caller, now).await,
             Command::ValidateOtp(request) => inner.validate_otp(request, &caller, now).await,

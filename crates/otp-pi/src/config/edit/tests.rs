@@ -85,6 +85,17 @@ fn settings_are_listed_with_their_origin_and_secrets_are_not() {
 }
 
 #[test]
+fn what_changed_is_told_without_secrets() {
+    let old = loaded("[otp]\nlifetime = \"2m\"\n[[api_user]]\nusername = \"app\"\npassword_hash = \"$argon2id$a\"\n");
+    let new = loaded("[otp]\nmax_attempts = 3\n[[api_user]]\nusername = \"app\"\npassword_hash = \"$argon2id$b\"\n");
+    let said: Vec<String> = old.changes(&new).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        ["api_user.app.password_hash: changed", "otp.lifetime: \"3m\", was \"2m\"", "otp.max_attempts: 3, was 5"]
+    );
+}
+
+#[test]
 fn an_export_goes_into_another_gateway_with_its_secrets_sealed_or_without_them() {
     let from = loaded("[otp]\nlifetime = \"2m\"\n[[api_user]]\nusername = \"app\"\npassword_hash = \"$argon2id$x\"\n");
     let plain = from.export(None).unwrap();
