@@ -4,6 +4,7 @@
 //! The only place that reads the wall clock and starts tasks. Called by `cli` (and by nobody else).
 
 mod clock;
+mod machine;
 mod pins;
 mod tasks;
 mod users;
@@ -29,7 +30,8 @@ use crate::dispatch::{self, DispatcherHandle};
 use crate::event::Events;
 use crate::gateway::Gateway;
 use crate::http::auth::Auth;
-use crate::http::{self, ApiState, Readiness};
+use crate::http::tls::{Certificates, TlsSettings};
+use crate::http::{self, ApiState, Readiness, Transport};
 
 pub use clock::SystemClock;
 pub use tasks::Tasks;
@@ -56,6 +58,7 @@ pub struct App {
     failed: CancellationToken,
     drain_timeout: Duration,
     addresses: Vec<SocketAddr>,
+    certificates: Option<Certificates>,
     handle: Store,
 }
 
@@ -71,14 +74,18 @@ impl App {
         let (listeners, delivery, lines, store_tasks) = (group(), group(), group(), group());
 
         // Bound first: a second gateway on the same address ends here, before it touches the data directory.
-        let sockets = bind(&config.api.listen).await?;
-        let addresses = sockets.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+        let plain = bind("api.http_listen", &config.api.listen).await?;
+        let encrypted = bind("api.https_listen", &config.api.https_listen).await?;
+        let addresses = plain.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
 
         let keys = Keys::load_or_create(&config.store.data_dir.join("keys")).context("the keys cannot be used")?;
         let (store, writer) = Store::open(config.store.clone(), keys, Arc::clone(&clock)).await?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
         users::update(&store, config.api_users.clone()).await.context("the API users cannot be stored")?;
         store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
+
+        let certificates =
+            if encrypted.is_empty() { None } else { Some(certificates(config.tls, Arc::clone(&clock)).await?) };
 
         info!(limits.mode = "off", "no limits are enforced yet: keep the API behind your own");
         let events = Events::default();
@@ -106,17 +113,39 @@ impl App {
         let gateway = Gateway::new(config.gateway, store.clone(), handle.clone(), events, clock);
         let auth = Auth::start(users::finder(store.clone())).context("the hashing thread cannot be started")?;
         let state = Arc::new(ApiState::new(gateway, auth, config.api, readiness(store.clone(), handle)));
-        for (socket, address) in sockets.into_iter().zip(&addresses) {
-            info!(api.address = %address, "listening");
-            listeners.spawn("api", http::serve(socket, Arc::clone(&state), listeners.stop_token()));
+        let transports = plain.into_iter().map(|socket| (socket, Transport::Plain));
+        let encrypted = encrypted.into_iter().zip(certificates.clone().map(Transport::Tls).into_iter().cycle());
+        for (socket, transport) in transports.chain(encrypted) {
+            let address = socket.local_addr()?;
+            match transport {
+                Transport::Plain => info!(api.address = %address, "listening"),
+                Transport::Tls(_) => info!(api.https_address = %address, "listening with TLS"),
+            }
+            listeners.spawn("api", http::serve(socket, transport, Arc::clone(&state), listeners.stop_token()));
         }
-        Ok(Self { listeners, delivery, lines, store: store_tasks, failed, drain_timeout, addresses, handle: store })
+        Ok(Self {
+            listeners,
+            delivery,
+            lines,
+            store: store_tasks,
+            failed,
+            drain_timeout,
+            addresses,
+            certificates,
+            handle: store,
+        })
     }
 
-    /// Where the API listens.
+    /// Where the API listens without TLS.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The certificate of the HTTPS listeners, if there are any.
+    #[must_use]
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.certificates.as_ref()
     }
 
     /// Ends when a task has failed that the gateway cannot do without.
@@ -145,13 +174,18 @@ impl App {
     }
 }
 
-async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+async fn bind(key: &str, addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
     let mut sockets = Vec::with_capacity(addresses.len());
     for address in addresses {
         let socket = TcpListener::bind(address).await;
-        sockets.push(socket.with_context(|| format!("api.http_listen: cannot listen on {address}"))?);
+        sockets.push(socket.with_context(|| format!("{key}: cannot listen on {address}"))?);
     }
     Ok(sockets)
+}
+
+async fn certificates(settings: TlsSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Certificates> {
+    let load = move || Certificates::load(&settings, machine::names(), clock);
+    tokio::task::spawn_blocking(load).await?.context("there is no certificate to serve HTTPS with")
 }
 
 fn start_modems(

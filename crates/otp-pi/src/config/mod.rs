@@ -7,6 +7,7 @@ mod api_user;
 pub mod file;
 mod modem;
 mod resolve;
+mod tls;
 mod units;
 
 #[cfg(test)]
@@ -122,4 +123,15 @@ fn first_line(key: &str, path: &Path) -> Result<SecretText, Problem> {
             "check the path and who may read it",
         )),
     }
+}
+
+/// An error with its causes, in one line.
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }
