@@ -91,7 +91,13 @@ fn read(settings: &TlsSettings, machine: &MachineNames, clock: &dyn Clock) -> Re
 }
 
 fn tell(settings: &TlsSettings, files: &PemFiles, machine: &MachineNames, summary: &Summary, clock: &dyn Clock) {
-    info!(tls.fingerprint = summary.fingerprint, "the certificate in service: {summary}");
+    info!(
+        tls.certificate = %summary.path.display(),
+        tls.fingerprint = summary.fingerprint,
+        "the certificate in service is for {}, valid until {}",
+        summary.names.join(", "),
+        summary.last_day()
+    );
     if let Some((what, fix)) = summary.date_warning(clock) {
         warn!("{what}; {fix}");
     }

@@ -70,6 +70,12 @@ impl Summary {
         }
     }
 
+    /// The last day on which clients take it, as people write it: `2036-11-21`.
+    #[must_use]
+    pub fn last_day(&self) -> String {
+        date(self.not_after)
+    }
+
     /// What is to be told about its dates, and the fix.
     #[must_use]
     pub fn date_warning(&self, clock: &dyn Clock) -> Option<(String, &'static str)> {
@@ -96,7 +102,7 @@ impl fmt::Display for Summary {
             "{} ({kind}) for {}, valid until {}, SHA-256 {}",
             self.path.display(),
             self.names.join(", "),
-            date(self.not_after),
+            self.last_day(),
             self.fingerprint
         )
     }
