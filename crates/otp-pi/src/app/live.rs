@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::listeners::Listeners;
 use super::modems::Modems;
 use super::users;
 use crate::config::{Changed, ConfigError, EditError, Loaded, SEALED, Sources};
@@ -26,7 +27,7 @@ pub(super) const DOCUMENT: &str = "settings";
 
 /// Keys that are read once, at the start.
 const AT_START: [&str; 7] =
-    ["data_dir", "keys.", "otp.ticket_store", "sms.max_queue", "log.format", "retention.", "device."];
+    ["data_dir", "keys.", "otp.ticket_store", "sms.max_queue", "log.format", "retention.", "api.max_connections"];
 
 /// The parts of a running gateway that follow the settings.
 pub(super) struct Running {
@@ -34,6 +35,7 @@ pub(super) struct Running {
     pub(super) dispatcher: DispatcherHandle,
     pub(super) modems: Modems,
     pub(super) api: Arc<ApiState>,
+    pub(super) listeners: Listeners,
     pub(super) log: LogHandle,
 }
 
@@ -186,8 +188,13 @@ impl Live {
 impl Running {
     async fn apply(&mut self, new: &Loaded) -> Result<(), SettingsError> {
         let config = new.config.clone();
+        // What may fail comes first.
         let change = self.modems.prepare(config.modems).await.map_err(said)?;
+        let bound = self.listeners.bind(&config.api).await.map_err(said)?;
+        self.listeners.certify(&config.api, config.tls).await.map_err(said)?;
+        self.api.set_settings(config.api);
         self.api.auth().forget_logins();
+        self.listeners.commit(bound, &self.api);
         self.gateway.set_rules(config.gateway);
         self.log.set_filter(&config.log.filter);
         let drain: Duration = config.dispatch.drain_timeout;

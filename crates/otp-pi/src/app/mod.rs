@@ -4,7 +4,9 @@
 //! The only place that reads the wall clock and starts tasks. Called by `cli` (and by nobody else).
 
 mod clock;
+mod listeners;
 mod live;
+mod machine;
 mod modems;
 mod pins;
 mod tasks;
@@ -19,7 +21,6 @@ use anyhow::Context as _;
 use domain::clock::Clock;
 use modem::Phase;
 use store::{Keys, Store};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -31,9 +32,10 @@ use crate::dispatch::{self, DispatcherHandle, Plan};
 use crate::event::Events;
 use crate::gateway::Gateway;
 use crate::http::auth::Auth;
-use crate::http::{self, ApiState, Readiness};
+use crate::http::{ApiState, Readiness};
 use crate::operator::SettingsHandle;
 use crate::telemetry::LogHandle;
+use listeners::Listeners;
 use live::{Live, Running};
 use modems::Modems;
 
@@ -85,14 +87,16 @@ impl App {
         let (listeners, delivery, lines, store_tasks) = (group(), group(), group(), group());
 
         // Bound first: a second gateway on the same address ends here, before it touches the data directory.
-        let sockets = bind(&config.api.listen).await?;
-        let addresses = sockets.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+        let mut listening = Listeners::new(listeners.clone(), Arc::clone(&clock));
+        let bound = listening.bind(&config.api).await?;
 
         let keys = Keys::load_or_create(&config.store.data_dir.join("keys")).context("the keys cannot be used")?;
         let (store, writer) = Store::open(config.store.clone(), keys, Arc::clone(&clock)).await?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
         users::update(&store, config.api_users.clone()).await.context("the API users cannot be stored")?;
         store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
+
+        listening.certify(&config.api, config.tls).await?;
 
         info!(limits.mode = "off", "no limits are enforced yet: keep the API behind your own");
         let events = Events::default();
@@ -126,14 +130,13 @@ impl App {
         let auth = Auth::start(users::finder(store.clone())).context("the hashing thread cannot be started")?;
         let readiness = readiness(store.clone(), handle.clone());
         let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness));
+        listening.commit(bound, &state);
         let (settings, asks) = SettingsHandle::new();
-        let running = Running { gateway, dispatcher: handle, modems, api: Arc::clone(&state), log };
+        let addresses = listening.plain_addresses();
+        let running =
+            Running { gateway, dispatcher: handle, modems, api: Arc::clone(&state), listeners: listening, log };
         let live = Live { sources, loaded, store: store.clone(), running: Some(running) };
         listeners.spawn("settings", live.run(asks, listeners.stop_token()));
-        for (socket, address) in sockets.into_iter().zip(&addresses) {
-            info!(api.address = %address, "listening");
-            listeners.spawn("api", http::serve(socket, Arc::clone(&state), listeners.stop_token()));
-        }
         Ok(Self {
             listeners,
             delivery,
@@ -153,7 +156,7 @@ impl App {
         &self.settings
     }
 
-    /// Where the API listens.
+    /// Where the API listens without TLS.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -183,15 +186,6 @@ impl App {
         info!(store.commits = self.handle.commit_count(), "stopped");
         delivered.and(hung_up).and(written)
     }
-}
-
-async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
-    let mut sockets = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        let socket = TcpListener::bind(address).await;
-        sockets.push(socket.with_context(|| format!("api.http_listen: cannot listen on {address}"))?);
-    }
-    Ok(sockets)
 }
 
 /// Reads the settings from file, environment and database.

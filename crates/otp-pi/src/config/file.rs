@@ -35,6 +35,8 @@ pub struct File {
     pub device: Device,
     /// The API listeners.
     pub api: Api,
+    /// The certificate of the HTTPS listeners.
+    pub tls: Tls,
     /// Rules for codes.
     pub otp: Otp,
     /// Rules for SMS.
@@ -55,6 +57,7 @@ defaults!(File {
     drain_timeout: seconds(60),
     device: Device::default(),
     api: Api::default(),
+    tls: Tls::default(),
     otp: Otp::default(),
     sms: Sms::default(),
     limits: Limits::default(),
@@ -79,6 +82,8 @@ defaults!(Device { name: "OTP-Pi".to_owned() });
 pub struct Api {
     /// Plain HTTP listeners.
     pub http_listen: Listen,
+    /// HTTPS listeners; none when empty.
+    pub https_listen: Listen,
     /// Path of the OTP commands. The path never selects the command.
     pub otp_path: String,
     /// Path of the message commands.
@@ -102,6 +107,7 @@ pub struct Api {
 }
 defaults!(Api {
     http_listen: Listen(vec![std::net::SocketAddr::from(([0, 0, 0, 0], 8899))]),
+    https_listen: Listen(Vec::new()),
     otp_path: "/api/otp".to_owned(),
     message_path: "/api/message".to_owned(),
     sms_path: "/api/sms".to_owned(),
@@ -113,6 +119,17 @@ defaults!(Api {
     attempts_left: false,
     max_connections: 1024,
 });
+
+/// `[tls]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// The certificate and its chain in PEM form; self-signed when empty.
+    pub certificate: PathBuf,
+    /// Its private key in PEM form.
+    pub private_key: PathBuf,
+}
+defaults!(Tls { certificate: PathBuf::new(), private_key: PathBuf::new() });
 
 /// `[otp]`
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -14,6 +14,7 @@ mod modem;
 mod resolve;
 mod schema;
 mod text;
+mod tls;
 mod units;
 mod view;
 
@@ -280,4 +281,15 @@ fn first_line(key: &str, path: &Path) -> Result<SecretText, Problem> {
             "check the path and who may read it",
         )),
     }
+}
+
+/// An error with its causes, in one line.
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }

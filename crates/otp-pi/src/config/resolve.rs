@@ -12,7 +12,7 @@ use store::{Retention, TicketStoreKind, UnknownPolicy};
 
 use super::Problem;
 use super::file::File;
-use super::{api_user, modem};
+use super::{api_user, modem, tls};
 use crate::wire::{RenderSettings, SuccessCode};
 use crate::{dispatch, gateway, http, telemetry};
 
@@ -21,6 +21,8 @@ use crate::{dispatch, gateway, http, telemetry};
 pub struct Config {
     /// The API's settings.
     pub api: http::Settings,
+    /// The certificate of the HTTPS listeners.
+    pub tls: http::tls::TlsSettings,
     /// The gateway's settings.
     pub gateway: gateway::Settings,
     /// The dispatcher's settings.
@@ -89,6 +91,8 @@ impl Config {
         }));
         let choices = choices(file, &mut found);
         let api = http_settings(file, &mut found);
+        tls::check_listeners(file, &mut found);
+        let tls = tls::read(file, &mut found);
         check_lifetimes(file, &mut found);
         let modems: Vec<_> =
             file.modem.iter().enumerate().map(|(index, one)| modem::line(index, one, file, &mut found)).collect();
@@ -113,6 +117,7 @@ impl Config {
         };
         Ok(Self {
             api,
+            tls,
             gateway: gateway::Settings {
                 plan,
                 code_length,
@@ -260,6 +265,7 @@ fn http_settings(file: &File, found: &mut Found) -> http::Settings {
     }
     http::Settings {
         listen: api.http_listen.0.clone(),
+        https_listen: api.https_listen.0.clone(),
         paths: http::ApiPaths {
             otp: api.otp_path.clone(),
             message: api.message_path.clone(),

@@ -93,6 +93,7 @@ impl Schema {
             sections: vec![
                 Section::of::<file::Device>("device", None),
                 Section::of::<file::Api>("api", None),
+                Section::of::<file::Tls>("tls", None),
                 Section::of::<file::Otp>("otp", None),
                 Section::of::<file::Sms>("sms", None),
                 Section::of::<file::Limits>("limits", None),

@@ -221,3 +221,41 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn https_is_off_and_self_signed_unless_it_is_asked_for() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!((config.api.https_listen, config.tls.files), (Vec::new(), None));
+    let two = parse(&format!("{GOOD}[api]\nhttps_listen = [\":8443\", \"192.0.2.7:8444\"]\n")).unwrap();
+    assert_eq!(two.api.https_listen, ["0.0.0.0:8443".parse().unwrap(), "192.0.2.7:8444".parse().unwrap()]);
+    assert_eq!(two.tls.addresses, ["192.0.2.7".parse::<std::net::IpAddr>().unwrap()], "a wildcard is no name");
+    assert_eq!(two.tls.directory, Path::new("/var/lib/otp-pi/tls"));
+}
+
+#[test]
+fn two_listeners_never_share_an_address() {
+    let api = |lines: &str| format!("{GOOD}[api]\n{lines}\n");
+    check(
+        &api("https_listen = \":8899\""),
+        &["line 12: api.https_listen: 0.0.0.0:8899 is taken: api.http_listen has 0.0.0.0:8899", "fix: give each"],
+    );
+    check(&api("http_listen = [\":5000\", \":5000\"]"), &["api.http_listen: 0.0.0.0:5000 is taken"]);
+    check(
+        &api("http_listen = \"127.0.0.1:5000\"\nhttps_listen = \":5000\""),
+        &["0.0.0.0:5000 is taken: api.http_listen has 127.0.0.1:5000"],
+    );
+}
+
+#[test]
+fn a_certificate_that_cannot_be_served_is_a_problem_where_it_is_used() {
+    let tls = |api: &str, lines: &str| format!("{GOOD}[api]\n{api}\n[tls]\n{lines}\n");
+    let on = "https_listen = \":8443\"";
+    let missing = "certificate = \"/nowhere/a.pem\"\nprivate_key = \"/nowhere/a.key\"";
+    check(
+        &tls(on, missing),
+        &["line 14: tls.certificate: /nowhere/a.pem cannot be read: No such file", "fix: check the path"],
+    );
+    parse(&tls("", missing)).unwrap();
+    check(&tls("", "certificate = \"/nowhere/a.pem\""), &["tls.private_key: it is missing beside the other"]);
+    check(&tls("", "private_key = \"/nowhere/a.key\""), &["tls.certificate: it is missing beside the other"]);
+}

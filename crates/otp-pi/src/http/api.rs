@@ -5,7 +5,7 @@
 //! JSON under several.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes, Incoming};
@@ -36,9 +36,23 @@ pub struct Readiness {
 pub struct ApiState {
     gateway: Gateway,
     auth: Auth,
-    settings: Settings,
+    rules: RwLock<Arc<Rules>>,
     readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
+}
+
+/// The settings, and what is made of them once.
+struct Rules {
+    settings: Settings,
     challenge: HeaderValue,
+}
+
+impl Rules {
+    fn new(settings: Settings) -> Self {
+        let realm = settings.realm.replace(['"', '\\'], "");
+        let challenge = HeaderValue::from_str(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
+            .unwrap_or(HeaderValue::from_static("Basic realm=\"OTP-Pi\", charset=\"UTF-8\""));
+        Self { settings, challenge }
+    }
 }
 
 impl ApiState {
@@ -49,10 +63,17 @@ impl ApiState {
         settings: Settings,
         readiness: impl Fn() -> Readiness + Send + Sync + 'static,
     ) -> Self {
-        let realm = settings.realm.replace(['"', '\\'], "");
-        let challenge = HeaderValue::from_str(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
-            .unwrap_or(HeaderValue::from_static("Basic realm=\"OTP-Pi\", charset=\"UTF-8\""));
-        Self { gateway, auth, settings, readiness: Box::new(readiness), challenge }
+        let rules = RwLock::new(Arc::new(Rules::new(settings)));
+        Self { gateway, auth, rules, readiness: Box::new(readiness) }
+    }
+
+    /// Answers by other settings from the next request on. Listen addresses and the cap of connections are not looked at here.
+    pub fn set_settings(&self, settings: Settings) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::new(settings));
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The logins, to be told when an API user changes.
@@ -60,27 +81,34 @@ impl ApiState {
         &self.auth
     }
 
-    pub(super) fn settings(&self) -> &Settings {
-        &self.settings
+    /// How a new connection is treated.
+    pub(super) fn with_settings<T>(&self, read: impl FnOnce(&Settings) -> T) -> T {
+        read(&self.rules().settings)
     }
 
     /// Answers one request.
     pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
-        match self.try_answer(request, peer).await {
+        let rules = self.rules();
+        match self.try_answer(request, peer, &rules.settings).await {
             Ok(response) => response,
-            Err(fault) => fault.response(&self.challenge),
+            Err(fault) => fault.response(&rules.challenge),
         }
     }
 
-    async fn try_answer(&self, request: Request<Incoming>, peer: IpAddr) -> Result<Response<Full<Bytes>>, Fault> {
+    async fn try_answer(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        settings: &Settings,
+    ) -> Result<Response<Full<Bytes>>, Fault> {
         let (head, mut body) = request.into_parts();
         match head.uri.path() {
             "/healthz" => return self.health(&head.method, false),
             "/readyz" => return self.health(&head.method, true),
-            path if self.settings.paths.contain(path) => {}
+            path if settings.paths.contain(path) => {}
             _ => return Err(Fault::NotFound),
         }
-        let deadline = Instant::now() + self.settings.body_timeout;
+        let deadline = Instant::now() + settings.body_timeout;
         // A client that waits for leave to send its body is answered at once; others get to see the answer only after that.
         let waits = head.headers.contains_key(EXPECT);
         let login = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
@@ -93,13 +121,13 @@ impl ApiState {
             Ok(caller) => caller,
             Err(fault) => {
                 if !waits {
-                    discard(&mut body, self.settings.body_limit, deadline).await;
+                    discard(&mut body, settings.body_limit, deadline).await;
                 }
                 return Err(fault);
             }
         };
-        let body = read(body, self.settings.body_limit, deadline, waits).await?;
-        let render = &self.settings.render;
+        let body = read(body, settings.body_limit, deadline, waits).await?;
+        let render = &settings.render;
         Ok(error::outcome(match wire::parse(&body) {
             Ok(parsed) => {
                 let reply = self.gateway.handle(parsed.command, caller).await;

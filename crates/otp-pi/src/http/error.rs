@@ -23,6 +23,8 @@ pub(super) enum Fault {
     Busy,
     /// Too many connections.
     TooManyConnections,
+    /// HTTP without TLS on a listener that speaks HTTPS.
+    NotEncrypted,
     /// No such path.
     NotFound,
     /// A method other than POST and PUT where a command is meant.
@@ -54,7 +56,7 @@ impl Fault {
             Self::NotACommand | Self::NotAQuestion => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::BodyBroken | Self::NotEncrypted => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -64,6 +66,7 @@ impl Fault {
             Self::Throttled(_) => "too many wrong logins",
             Self::Busy => "too many logins at once, try again",
             Self::TooManyConnections => "too many connections, try again",
+            Self::NotEncrypted => "this is an HTTPS listener: use https://",
             Self::NotFound => "there is nothing at this path",
             Self::NotACommand => "use POST or PUT",
             Self::NotAQuestion => "use GET",
@@ -75,7 +78,10 @@ impl Fault {
 
     /// Whether what follows on the connection cannot be trusted to be the next request.
     fn ends_connection(self) -> bool {
-        matches!(self, Self::TooManyConnections | Self::BodyTooLarge | Self::BodyTimedOut | Self::BodyBroken)
+        matches!(
+            self,
+            Self::TooManyConnections | Self::NotEncrypted | Self::BodyTooLarge | Self::BodyTimedOut | Self::BodyBroken
+        )
     }
 
     fn allowed(self) -> Option<&'static str> {
@@ -86,6 +92,7 @@ impl Fault {
             | Self::Throttled(_)
             | Self::Busy
             | Self::TooManyConnections
+            | Self::NotEncrypted
             | Self::NotFound
             | Self::BodyTooLarge
             | Self::BodyTimedOut
@@ -98,6 +105,7 @@ impl Fault {
             Self::Throttled(wait) => Some(wait),
             Self::Busy | Self::TooManyConnections => Some(ROOM_IN),
             Self::Unauthorized
+            | Self::NotEncrypted
             | Self::NotFound
             | Self::NotACommand
             | Self::NotAQuestion

@@ -11,9 +11,10 @@ mod error;
 mod listener;
 pub mod phones;
 mod settings;
+pub mod tls;
 
 pub use api::{ApiState, Readiness};
-pub use listener::serve;
+pub use listener::{Transport, serve};
 pub use settings::{ApiPaths, Settings};
 
 #[cfg(test)]

@@ -10,12 +10,16 @@ use crate::wire::RenderSettings;
 pub struct Settings {
     /// Where to listen. `app` binds these; the listener itself does not read them.
     pub listen: Vec<SocketAddr>,
+    /// Where to listen with TLS, bound by `app` too.
+    pub https_listen: Vec<SocketAddr>,
     /// Where commands are taken.
     pub paths: ApiPaths,
     /// How answers are written.
     pub render: RenderSettings,
     /// The longest body, in bytes.
     pub body_limit: usize,
+    /// From the connection until TLS must be agreed on.
+    pub handshake_timeout: Duration,
     /// From the first byte of a request until its head must be complete.
     pub header_timeout: Duration,
     /// From the head until the body must be complete.
@@ -32,9 +36,11 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
+            https_listen: Vec::new(),
             paths: ApiPaths::default(),
             render: RenderSettings::default(),
             body_limit: 64 * 1024,
+            handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(1),

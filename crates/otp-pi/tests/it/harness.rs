@@ -281,8 +281,12 @@ impl Stopped {
 
 /// An HTTP/1.1 client on one kept connection. Written here so that no library mends what the gateway does wrong.
 pub(crate) struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
 }
+
+/// What an HTTP client can speak over: a socket, or TLS over one.
+pub(crate) trait Stream: Read + Write + Send {}
+impl<S: Read + Write + Send> Stream for S {}
 
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -310,7 +314,11 @@ impl Client {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self::over(stream))
+    }
+
+    pub(crate) fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: BufReader::new(Box::new(stream)) }
     }
 
     /// Sends bytes as they are.
