@@ -4,7 +4,7 @@ use domain::clock::WallTime;
 use domain::command::{Caller, CreateOtp, ValidateOtp};
 use domain::deadline::{self, Times};
 use domain::message::{Class, MessageId, MessageState};
-use domain::otp::{Binding, Code, CodePolicy, Fingerprint, Guess, Reservation, TicketKey, Verdict};
+use domain::otp::{Again, Binding, Code, CodePolicy, Fingerprint, Guess, Reservation, TicketKey, Verdict};
 use domain::outcome::{Outcome, Reply, ReplyData};
 use domain::template::Template;
 use gsm::segment;
@@ -57,7 +57,7 @@ impl Inner {
             message_id: id,
             deadline,
             code_policy: policy,
-            resend: request.resend,
+            again: if request.resend { Again::Resend } else { Again::Retry },
         };
         let message = NewMessage {
             id,
