@@ -140,6 +140,8 @@ pub enum ReplyData {
         reference: String,
         /// As the caller wrote it.
         receiver: String,
+        /// The message that carries the code and where it stands; none where nothing is sent.
+        message: Option<(MessageId, MessageState)>,
     },
     /// The sends.
     Message {

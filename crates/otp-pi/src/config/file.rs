@@ -95,6 +95,10 @@ pub struct Api {
     pub success_code: String,
     /// `"accept"` or `"reject"`: what the same id with other content is.
     pub id_conflict: String,
+    /// `"accepted"` or `"sent"`: what an answer waits for.
+    pub wait: String,
+    /// How long it waits at most.
+    pub wait_limit: Span,
     /// Tells the caller how many tries are left in 1202 answers.
     pub attempts_left: bool,
     /// Most connections at once.
@@ -110,6 +114,8 @@ defaults!(Api {
     unblock_path: "/api/unblock".to_owned(),
     success_code: "000".to_owned(),
     id_conflict: "accept".to_owned(),
+    wait: "accepted".to_owned(),
+    wait_limit: seconds(30),
     attempts_left: false,
     max_connections: 1024,
 });

@@ -122,6 +122,7 @@ impl Config {
                 drop_expired: file.sms.drop_expired,
                 expiration_offset: file.sms.expiration_offset.0,
                 rejects_id_conflict: choices.rejects_id_conflict,
+                wait: choices.waits.then_some(file.api.wait_limit.0),
             },
             dispatch: dispatch::Settings {
                 unknown_policy: choices.unknown_policy,
@@ -179,6 +180,7 @@ struct Choices {
     when_unhealthy: WhenUnhealthy,
     log_format: telemetry::Format,
     rejects_id_conflict: bool,
+    waits: bool,
 }
 
 fn choices(file: &File, found: &mut Found) -> Option<Choices> {
@@ -205,12 +207,14 @@ fn choices(file: &File, found: &mut Found) -> Option<Choices> {
     );
     let rejects_id_conflict =
         found.word("api.id_conflict", &file.api.id_conflict, &[("accept", false), ("reject", true)]);
+    let waits = found.word("api.wait", &file.api.wait, &[("accepted", false), ("sent", true)]);
     Some(Choices {
         unknown_policy: unknown_policy?,
         ticket_store: ticket_store?,
         when_unhealthy: when_unhealthy?,
         log_format: log_format?,
         rejects_id_conflict: rejects_id_conflict?,
+        waits: waits?,
     })
 }
 
@@ -260,6 +264,7 @@ fn http_settings(file: &File, found: &mut Found) -> http::Settings {
             success_code,
             uniform_failures: file.otp.uniform_failures,
             attempts_left: api.attempts_left,
+            code_state: api.wait == "sent",
         },
         max_connections: api.max_connections,
         realm: file.device.name.clone(),
@@ -269,6 +274,10 @@ fn http_settings(file: &File, found: &mut Found) -> http::Settings {
 
 fn check_lifetimes(file: &File, found: &mut Found) {
     const LONGEST: Duration = Duration::from_secs(600);
+    const LONGEST_WAIT: Duration = Duration::from_secs(30);
+    if file.api.wait_limit.0.is_zero() || file.api.wait_limit.0 > LONGEST_WAIT {
+        found.problem("api.wait_limit", "it must be more than zero and at most 30s", "write \"30s\" or less");
+    }
     let otp = &file.otp;
     if otp.lifetime.0.is_zero() || otp.lifetime.0 > otp.max_lifetime.0 {
         found.problem("otp.lifetime", "it must be more than zero and at most otp.max_lifetime", "write \"3m\"");

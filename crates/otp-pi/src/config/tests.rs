@@ -102,3 +102,20 @@ fn two_modems_never_share_a_name_or_a_line() {
     let twice = format!("{GOOD}[[modem]]\nname = \"a\"\nport = \"/dev/ttyUSB0\"\n");
     check(&twice, &["modem[1].name: another modem has this name", "modem[1].port: another modem uses this line"]);
 }
+
+#[test]
+fn an_answer_waits_for_as_long_as_is_written_and_at_most_half_a_minute() {
+    let wait = |keys: &str| format!("{GOOD}[api]\n{keys}\n");
+    assert_eq!(parse(GOOD).unwrap().gateway.wait, None);
+    assert_eq!(parse(&wait("wait = \"sent\"")).unwrap().gateway.wait, Some(Duration::from_secs(30)));
+    let short = parse(&wait("wait = \"sent\"\nwait_limit = \"5s\"")).unwrap();
+    assert_eq!(short.gateway.wait, Some(Duration::from_secs(5)));
+    assert!(short.api.render.code_state);
+    check(&wait("wait = \"delivered\""), &["api.wait: \"delivered\" is not known", "\"accepted\", \"sent\""]);
+    for limit in ["0s", "31s"] {
+        check(
+            &wait(&format!("wait_limit = {limit:?}")),
+            &["api.wait_limit: it must be more than zero and at most 30s"],
+        );
+    }
+}

@@ -97,6 +97,11 @@ impl DispatcherHandle {
         self.table.modems.iter().any(|modem| modem.is_enabled)
     }
 
+    /// Ends when the dispatcher has: nothing is sent any more before the next start.
+    pub async fn ended(&self) {
+        self.orders.closed().await;
+    }
+
     /// The channels, in the order of the route table.
     #[must_use]
     pub fn channels(&self) -> &[ChannelHandle] {

@@ -6,6 +6,7 @@
 
 mod otp;
 mod send;
+mod wait;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub expiration_offset: Duration,
     /// Whether the same id with other content is refused (1401) or a new message.
     pub rejects_id_conflict: bool,
+    /// How long an answer over HTTP waits until the channel has taken the message; without it, not at all.
+    pub wait: Option<Duration>,
 }
 
 /// The one door behind all entrances. Cheap to clone.
@@ -77,8 +80,9 @@ impl Gateway {
         if !caller.may(&command) {
             return Reply::failed(Outcome::NotAllowed, format!("this API user may not use {}", command.name()));
         }
-        let now = self.inner.clock.now();
         let inner = &*self.inner;
+        let watch = inner.watch(&command, caller.entrance);
+        let now = inner.clock.now();
         let done = match command {
             Command::CreateOtp(request) => inner.create_otp(request, caller, now).await,
             Command::ValidateOtp(request) => inner.validate_otp(request, &caller, now).await,
@@ -90,7 +94,11 @@ impl Gateway {
             Command::GetModemList => Ok(inner.modems()),
             Command::Echo => Ok(Reply::accepted(ReplyData::Echo)),
         };
-        done.unwrap_or_else(Reply::from)
+        let reply = done.unwrap_or_else(Reply::from);
+        match watch {
+            Some(watch) => inner.follow(watch, reply).await,
+            None => reply,
+        }
     }
 }
 
@@ -121,7 +129,7 @@ impl Inner {
 
     fn announce(&self, id: MessageId, state: MessageState, at: WallTime) {
         debug!(message.id = %id, message.state = state.as_str(), "message changed");
-        self.events.publish(MessageEvent { id, state, channel: None, at });
+        self.events.publish(MessageEvent { id, state, reason: None, channel: None, at });
     }
 }
 

@@ -79,21 +79,25 @@ impl Inner {
         };
         let entry = queue_entry(&message);
         let acceptance = Acceptance { message, ticket: Some((ticket_key, reservation)), replay: None };
-        match self.store.accept(slot, acceptance).await.map_err(|error| Refusal::store_failed(&error))? {
+        let message = match self.store.accept(slot, acceptance).await.map_err(|error| Refusal::store_failed(&error))? {
             Accepted::New { .. } => {
                 place.submit(entry);
                 self.announce(id, MessageState::Queued, now);
+                (id, MessageState::Queued)
             }
-            // Handed over again, in case the first request was cut off between the two: the dispatcher knows it by its id.
-            Accepted::Repeat { message_id, state: MessageState::Queued } => {
-                place.submit(QueueEntry { id: message_id, ..entry });
+            Accepted::Repeat { message_id, state } => {
+                if state == MessageState::Queued {
+                    // In case the first request was cut off between the two: the dispatcher knows it by its id.
+                    place.submit(QueueEntry { id: message_id, ..entry });
+                }
+                (message_id, state)
             }
-            Accepted::Repeat { .. } => {}
             Accepted::Conflict => {
                 return Err(Refusal::new(Outcome::ReferenceInUse, "the reference is in use with other content"));
             }
-        }
-        Ok(Reply::accepted(ReplyData::Otp { reference: request.reference, receiver: request.receiver }))
+        };
+        let (reference, receiver) = (request.reference, request.receiver);
+        Ok(Reply::accepted(ReplyData::Otp { reference, receiver, message: Some(message) }))
     }
 
     /// The message must hold one place for the code, and must not become too long with it.
@@ -117,7 +121,7 @@ impl Inner {
         check_reference(&request.reference)?;
         check_params(&request.params)?;
         let receiver = self.receiver(&request.receiver)?;
-        let data = ReplyData::Otp { reference: request.reference.clone(), receiver: request.receiver };
+        let data = ReplyData::Otp { reference: request.reference.clone(), receiver: request.receiver, message: None };
         let ticket_key = self.ticket_key(caller, &request.reference);
         let binding = Binding { reference: request.reference, receiver, params: request.params };
         let guess = Guess::new(&binding, self.store.peppers(), &request.otp);
@@ -147,7 +151,7 @@ impl Inner {
             .map_err(|error| Refusal::store_failed(&error))?
             .ok_or_else(|| Refusal::new(Outcome::CodeWrong, "there is no live code under this reference"))?;
         self.dispatcher.cancel(id);
-        Ok(Reply::accepted(ReplyData::Otp { reference, receiver: String::new() }))
+        Ok(Reply::accepted(ReplyData::Otp { reference, receiver: String::new(), message: None }))
     }
 
     pub(super) fn ticket_key(&self, caller: &Caller, reference: &str) -> TicketKey {

@@ -5,6 +5,7 @@ mod envelope;
 mod messages;
 mod otp;
 mod transport;
+mod wait;
 
 use serde_json::{Value, json};
 

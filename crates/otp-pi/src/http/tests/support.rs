@@ -59,6 +59,7 @@ impl TestGateway {
             drop_expired: true,
             expiration_offset: Duration::from_mins(10),
             rejects_id_conflict: false,
+            wait: None,
         };
         let gateway = Gateway::new(settings, store, handle, events, clock);
         Self { gateway, _dispatcher: dispatcher, _writer: tasks, _data_dir: data_dir }
