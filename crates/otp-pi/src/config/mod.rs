@@ -7,6 +7,7 @@ mod api_user;
 pub mod file;
 mod modem;
 mod resolve;
+mod simple;
 mod units;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use store::{Retention, TicketStoreKind, UnknownPolicy};
 
 use super::Problem;
 use super::file::File;
-use super::{api_user, modem};
+use super::{api_user, modem, simple};
 use crate::wire::{RenderSettings, SuccessCode};
 use crate::{dispatch, gateway, http, telemetry};
 
@@ -88,7 +88,8 @@ impl Config {
             Problem::new("otp.length", format!("{error}, not {}", file.otp.length), "write a number from 4 to 10")
         }));
         let choices = choices(file, &mut found);
-        let api = http_settings(file, &mut found);
+        let template = simple::template(file, length, &mut found);
+        let mut api = http_settings(file, &mut found);
         check_lifetimes(file, &mut found);
         let modems: Vec<_> =
             file.modem.iter().enumerate().map(|(index, one)| modem::line(index, one, file, &mut found)).collect();
@@ -99,16 +100,19 @@ impl Config {
             .map(|(index, one)| modem::route(index, one, plan.as_ref(), &mut found))
             .collect();
         modem::check_all(&file.modem, &mut found);
-        let api_users = file
+        let api_users: Vec<_> = file
             .api_user
             .iter()
             .enumerate()
             .filter_map(|(index, one)| api_user::read(index, one, &mut found))
             .collect();
         api_user::check_all(&file.api_user, &mut found);
+        api.simple = simple::settings(file, &api_users, &mut found);
 
         let Found { problems, warnings } = found;
-        let (Some(plan), Some(code_length), Some(choices), true) = (plan, length, choices, problems.is_empty()) else {
+        let (Some(plan), Some(code_length), Some(choices), Some(template), true) =
+            (plan, length, choices, template, problems.is_empty())
+        else {
             return Err(problems);
         };
         Ok(Self {
@@ -122,6 +126,7 @@ impl Config {
                 drop_expired: file.sms.drop_expired,
                 expiration_offset: file.sms.expiration_offset.0,
                 rejects_id_conflict: choices.rejects_id_conflict,
+                template,
                 wait: choices.waits.then_some(file.api.wait_limit.0),
             },
             dispatch: dispatch::Settings {
@@ -156,6 +161,10 @@ pub(super) struct Found {
 impl Found {
     pub(super) fn take<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
         result.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    pub(super) fn warn(&mut self, key: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) {
+        self.warnings.push(Problem::new(key, what, fix));
     }
 
     pub(super) fn problem(&mut self, key: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) {

@@ -97,6 +97,13 @@ impl DispatcherHandle {
         self.table.modems.iter().any(|modem| modem.is_enabled)
     }
 
+    /// True if a modem that may send for the API is ready.
+    #[must_use]
+    pub fn has_ready_modem(&self) -> bool {
+        let is_ready = |channel: &ChannelHandle| channel.modem.status().borrow().phase == Phase::Ready;
+        self.table.modems.iter().zip(&*self.channels).any(|(modem, channel)| modem.is_enabled && is_ready(channel))
+    }
+
     /// Ends when the dispatcher has: nothing is sent any more before the next start.
     pub async fn ended(&self) {
         self.orders.closed().await;

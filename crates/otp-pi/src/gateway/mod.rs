@@ -6,7 +6,10 @@
 
 mod otp;
 mod send;
+mod simple;
 mod wait;
+
+pub use otp::check_template;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +20,7 @@ use domain::message::{MessageId, MessageState};
 use domain::otp::CodeLength;
 use domain::outcome::{Outcome, Reply, ReplyData};
 use domain::receiver::{NumberingPlan, Receiver};
+use domain::secret::SecretText;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use store::{Content, NewMessage, QueueEntry, Store, StoreError};
@@ -44,6 +48,8 @@ pub struct Settings {
     pub expiration_offset: Duration,
     /// Whether the same id with other content is refused (1401) or a new message.
     pub rejects_id_conflict: bool,
+    /// The text of codes whose caller names none, with one `%s`.
+    pub template: SecretText,
     /// How long an answer over HTTP waits until the channel has taken the message; without it, not at all.
     pub wait: Option<Duration>,
 }
@@ -87,6 +93,9 @@ impl Gateway {
             Command::CreateOtp(request) => inner.create_otp(request, caller, now).await,
             Command::ValidateOtp(request) => inner.validate_otp(request, &caller, now).await,
             Command::CancelOtp { reference } => inner.cancel_otp(reference, &caller, now).await,
+            Command::SendCode { receiver } => inner.send_code(receiver, caller, now).await,
+            Command::CheckCode { receiver, otp } => inner.check_code(receiver, otp, &caller, now).await,
+            Command::FindCode { receiver } => inner.find_code(receiver, &caller, now).await,
             Command::Send(request) => inner.send(request, caller, now).await,
             Command::GetStatus(query) => inner.status(query, &caller).await,
             Command::BlockMsisdn { receiver } => inner.block(receiver, true).await,
@@ -99,6 +108,12 @@ impl Gateway {
             Some(watch) => inner.follow(watch, reply).await,
             None => reply,
         }
+    }
+
+    /// Tells whether a code could be sent just now: a modem that may send for the API is ready, and the store can be written.
+    #[must_use]
+    pub fn can_send(&self) -> bool {
+        self.inner.dispatcher.has_ready_modem() && self.inner.store.is_writable()
     }
 }
 

@@ -4,7 +4,7 @@ use domain::clock::WallTime;
 use domain::command::{Caller, CreateOtp, ValidateOtp};
 use domain::deadline::{self, Times};
 use domain::message::{Class, MessageId, MessageState};
-use domain::otp::{Again, Binding, Code, CodePolicy, Fingerprint, Guess, Reservation, TicketKey, Verdict};
+use domain::otp::{Again, Binding, Code, CodeLength, CodePolicy, Fingerprint, Guess, Reservation, TicketKey, Verdict};
 use domain::outcome::{Outcome, Reply, ReplyData};
 use domain::template::Template;
 use gsm::segment;
@@ -20,10 +20,23 @@ const LONGEST_FIELD: usize = 256;
 
 impl Inner {
     pub(super) async fn create_otp(&self, request: CreateOtp, caller: Caller, now: WallTime) -> Result<Reply, Refusal> {
+        let again = if request.resend { Again::Resend } else { Again::Retry };
+        self.accept_code(request, again, caller, now).await
+    }
+
+    /// Makes a request for a code durable and hands it to the dispatcher.
+    pub(super) async fn accept_code(
+        &self,
+        request: CreateOtp,
+        again: Again,
+        caller: Caller,
+        now: WallTime,
+    ) -> Result<Reply, Refusal> {
         check_reference(&request.reference)?;
         check_params(&request.params)?;
         let receiver = self.receiver(&request.receiver)?;
-        self.check_template(&request)?;
+        check_template(request.message.expose(), self.settings.code_length)
+            .map_err(|error| Refusal::field(format!("message: {error}")))?;
         let times = Times {
             accepted_at: now,
             date_time: request.date_time,
@@ -57,7 +70,7 @@ impl Inner {
             message_id: id,
             deadline,
             code_policy: policy,
-            again: if request.resend { Again::Resend } else { Again::Retry },
+            again,
         };
         let message = NewMessage {
             id,
@@ -100,18 +113,6 @@ impl Inner {
         Ok(Reply::accepted(ReplyData::Otp { reference, receiver, message: Some(message) }))
     }
 
-    /// The message must hold one place for the code, and must not become too long with it.
-    fn check_template(&self, request: &CreateOtp) -> Result<(), Refusal> {
-        let invalid = |error: String| Refusal::field(format!("message: {error}"));
-        let template = Template::parse(request.message.expose()).map_err(|error| invalid(error.to_string()))?;
-        let rendered = template.render(&Code::placeholder(self.settings.code_length));
-        let parts = segment::count(rendered.expose());
-        if parts > MOST_PARTS {
-            return Err(invalid(format!("it takes {parts} SMS with its code, at most {MOST_PARTS} are allowed")));
-        }
-        Ok(())
-    }
-
     pub(super) async fn validate_otp(
         &self,
         request: ValidateOtp,
@@ -129,6 +130,7 @@ impl Inner {
             self.store.validate(ticket_key, guess, now).await.map_err(|error| Refusal::store_failed(&error))?;
         let mut reply = Reply::new(Outcome::from(verdict));
         reply.data = data;
+        reply.verdict = Some(verdict);
         reply.error = match verdict {
             Verdict::Valid => None,
             Verdict::Wrong { attempts_left } => {
@@ -174,6 +176,19 @@ impl Inner {
             ],
         )
     }
+}
+
+/// Checks the text of a code: one place for it, and not too long with it.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn check_template(text: &str, length: CodeLength) -> Result<(), String> {
+    let template = Template::parse(text).map_err(|error| error.to_string())?;
+    let parts = segment::count(template.render(&Code::placeholder(length)).expose());
+    if parts > MOST_PARTS {
+        return Err(format!("it takes {parts} SMS with its code, at most {MOST_PARTS} are allowed"));
+    }
+    Ok(())
 }
 
 fn check_reference(reference: &str) -> Result<(), Refusal> {

@@ -37,7 +37,7 @@ impl Inner {
     /// Begins to listen, if the answer to this command is to wait. To be called before the message is accepted.
     pub(super) fn watch(&self, command: &Command, entrance: Entrance) -> Option<Watch> {
         let limit = self.settings.wait?;
-        let is_sent = matches!(command, Command::CreateOtp(_) | Command::Send(_));
+        let is_sent = matches!(command, Command::CreateOtp(_) | Command::SendCode { .. } | Command::Send(_));
         (is_sent && waits(entrance)).then(|| Watch { events: self.events.subscribe(), limit })
     }
 

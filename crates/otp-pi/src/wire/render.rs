@@ -120,7 +120,7 @@ impl Serialize for Answer<'_> {
 }
 
 /// Rounds up: a caller that waits this long is not refused again for the same reason.
-fn whole_seconds(wait: Duration) -> u64 {
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 

@@ -4,6 +4,7 @@ mod documented;
 mod envelope;
 mod messages;
 mod otp;
+mod simple;
 mod transport;
 mod wait;
 

@@ -192,3 +192,19 @@ fn a_retry_of_what_was_sent_is_answered_as_the_first_and_one_of_what_waits_waits
     assert_eq!((&answers[0], &answers[0]["data"]["state"]), (&answers[1], &json!("sent")));
     assert_eq!(emulator.count("twice: "), 1);
 }
+
+#[test]
+fn a_failed_send_is_the_500_of_the_sim800l_dialect() {
+    let stage = waiting();
+    let login = authorization(USER, PASSWORD);
+    let ask = |path: &str, body: &str| {
+        let answer = stage.gateway.connect().request("POST", path, Some(&login), body.as_bytes()).unwrap();
+        (answer.status, answer.json())
+    };
+    let failed = (500, json!({"error": "Failed to send SMS"}));
+    assert_eq!(ask("/send_otp", &json!({"phone": REFUSED}).to_string()), failed);
+    let failed = (500, json!({"status": "error", "message": "Failed to send SMS"}));
+    assert_eq!(ask("/generate_otp", &format!("phone_number={REFUSED}")), failed);
+    assert_eq!(ask("/send_otp", &json!({"phone": PHONE}).to_string()).0, 200);
+    assert_eq!(stage.emulator.count("Your code is "), 1, "it was on air before the answer");
+}
