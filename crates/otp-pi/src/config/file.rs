@@ -100,6 +100,16 @@ pub struct Api {
     pub success_code: String,
     /// `"accept"` or `"reject"`: what the same id with other content is.
     pub id_conflict: String,
+    /// `"accepted"` or `"sent"`: what an answer waits for.
+    pub wait: String,
+    /// How long it waits at most.
+    pub wait_limit: Span,
+    /// Speaks the two small dialects.
+    pub simple_otp: bool,
+    /// Networks that may speak them without a login.
+    pub simple_otp_open: Vec<String>,
+    /// The API user in whose name those act.
+    pub simple_otp_user: String,
     /// Tells the caller how many tries are left in 1202 answers.
     pub attempts_left: bool,
     /// Most connections at once.
@@ -116,6 +126,11 @@ defaults!(Api {
     unblock_path: "/api/unblock".to_owned(),
     success_code: "000".to_owned(),
     id_conflict: "accept".to_owned(),
+    wait: "accepted".to_owned(),
+    wait_limit: seconds(30),
+    simple_otp: true,
+    simple_otp_open: Vec::new(),
+    simple_otp_user: String::new(),
     attempts_left: false,
     max_connections: 1024,
 });
@@ -143,6 +158,8 @@ pub struct Otp {
     pub max_lifetime: Span,
     /// How many guesses a code allows.
     pub max_attempts: u32,
+    /// The text of codes whose caller names none, with one `%s`.
+    pub template: String,
     /// Folds 1203 and 1204 into 1202.
     pub uniform_failures: bool,
     /// `"sqlite"` or `"memory"`.
@@ -153,6 +170,7 @@ defaults!(Otp {
     lifetime: seconds(180),
     max_lifetime: seconds(600),
     max_attempts: 5,
+    template: "Your code is %s".to_owned(),
     uniform_failures: false,
     ticket_store: "sqlite".to_owned(),
 });

@@ -13,6 +13,7 @@ mod layers;
 mod modem;
 mod resolve;
 mod schema;
+mod simple;
 mod text;
 mod tls;
 mod units;

@@ -259,3 +259,69 @@ fn a_certificate_that_cannot_be_served_is_a_problem_where_it_is_used() {
     check(&tls("", "certificate = \"/nowhere/a.pem\""), &["tls.private_key: it is missing beside the other"]);
     check(&tls("", "private_key = \"/nowhere/a.key\""), &["tls.certificate: it is missing beside the other"]);
 }
+
+#[test]
+fn an_open_network_needs_an_active_api_user_who_may_send_codes() {
+    let open = |api: &str, user: &str| {
+        let text =
+            GOOD.replace("[[api_user]]", &format!("[api]\nsimple_otp_open = [\"127.0.0.0/8\"]\n{api}\n[[api_user]]"));
+        format!("{text}{user}")
+    };
+    let named = "simple_otp_user = \"shop\"";
+    let config = parse(&open(named, "")).unwrap();
+    let simple = config.api.simple.unwrap();
+    assert_eq!((simple.open.len(), simple.open_user.as_str()), (1, "shop"));
+    check(&open("", ""), &["api.simple_otp_user: it is missing", "fix: write the username of an [[api_user]]"]);
+    check(
+        &open("simple_otp_user = \"nobody\"", ""),
+        &["line 10: api.simple_otp_user: there is no API user \"nobody\"", "fix: add [[api_user]]"],
+    );
+    check(&open(named, "active = false\n"), &["the API user \"shop\" is switched off", "fix: write active = true"]);
+    check(&open(named, "scopes = [\"sms\"]\n"), &["\"shop\" may not send codes", "fix: add \"otp\" to its scopes"]);
+    assert!(parse(&open("simple_otp = false", "")).unwrap().api.simple.is_none());
+}
+
+#[test]
+fn an_open_network_is_checked_and_one_of_everybody_is_unwise() {
+    let open = |network: &str| format!("{GOOD}[api]\nsimple_otp_open = [{network:?}]\nsimple_otp_user = \"shop\"\n");
+    check(&open("localhost"), &["api.simple_otp_open: \"localhost\": it does not begin with an IP address", "fix: "]);
+    check(&open("10.0.0.1/8"), &["has bits behind the fixed ones; the network is 10.0.0.0/8"]);
+    let warnings = parse(&open("0.0.0.0/0")).unwrap().warnings;
+    assert!(warnings.iter().any(|warning| warning.key == "api.simple_otp_open"), "{warnings:?}");
+}
+
+#[test]
+fn the_text_of_codes_is_checked_like_that_of_a_request() {
+    assert_eq!(parse(GOOD).unwrap().gateway.template.expose(), "Your code is %s");
+    let with = |template: &str| format!("{GOOD}[otp]\ntemplate = {template:?}\n");
+    assert_eq!(parse(&with("%s: kode Anda")).unwrap().gateway.template.expose(), "%s: kode Anda");
+    check(&with("Your code"), &["otp.template: the message holds no %s", "fix: write a short text with one %s"]);
+    check(&with("%s %s"), &["otp.template: the message holds more than one %s"]);
+    check(&with(&("x".repeat(320) + "%s")), &["otp.template: it takes 3 SMS with its code, at most 2"]);
+}
+
+#[test]
+fn an_answer_waits_for_as_long_as_is_written_and_at_most_half_a_minute() {
+    let wait = |keys: &str| format!("{GOOD}[api]\n{keys}\n");
+    assert_eq!(parse(GOOD).unwrap().gateway.wait, None);
+    assert_eq!(parse(&wait("wait = \"sent\"")).unwrap().gateway.wait, Some(Duration::from_secs(30)));
+    let short = parse(&wait("wait = \"sent\"\nwait_limit = \"5s\"")).unwrap();
+    assert_eq!(short.gateway.wait, Some(Duration::from_secs(5)));
+    assert!(short.api.render.code_state);
+    check(&wait("wait = \"delivered\""), &["api.wait: \"delivered\" is not known", "\"accepted\", \"sent\""]);
+    for limit in ["0s", "31s"] {
+        check(
+            &wait(&format!("wait_limit = {limit:?}")),
+            &["api.wait_limit: it must be more than zero and at most 30s"],
+        );
+    }
+}
+
+#[test]
+fn a_path_of_the_small_dialects_is_not_taken_by_the_envelope() {
+    let taken = |path: &str, more: &str| format!("{GOOD}[api]\notp_path = {path:?}\n{more}\n");
+    for path in ["/send_otp", "/verify_otp/", "/health"] {
+        check(&taken(path, ""), &["api.otp_path", "belongs to the small dialects", "simple_otp = false"]);
+        assert!(parse(&taken(path, "simple_otp = false")).is_ok());
+    }
+}

@@ -118,6 +118,19 @@ impl DispatcherHandle {
         self.plan().table.modems.iter().any(|modem| modem.is_enabled)
     }
 
+    /// True if a modem that may send for the API is ready.
+    #[must_use]
+    pub fn has_ready_modem(&self) -> bool {
+        let plan = self.plan();
+        let is_ready = |channel: &ChannelHandle| channel.modem.status().borrow().phase == Phase::Ready;
+        plan.table.modems.iter().zip(&plan.channels).any(|(modem, channel)| modem.is_enabled && is_ready(channel))
+    }
+
+    /// Ends when the dispatcher has: nothing is sent any more before the next start.
+    pub async fn ended(&self) {
+        self.orders.closed().await;
+    }
+
     /// The modems of this moment, and which takes what.
     #[must_use]
     pub fn plan(&self) -> Arc<Plan> {

@@ -337,8 +337,9 @@ impl Dispatcher {
         for entry in self.queue.take_expired(now) {
             let reason = "its deadline passed in the queue".to_owned();
             info!(message.id = %entry.id, "expired in the queue");
-            self.record(Change::Final { message_id: entry.id, state: MessageState::Expired, reason, at: now }).await;
-            self.events.publish(MessageEvent { id: entry.id, state: MessageState::Expired, channel: None, at: now });
+            let (id, state, at) = (entry.id, MessageState::Expired, now);
+            self.record(Change::Final { message_id: id, state, reason: reason.clone(), at }).await;
+            self.events.publish(MessageEvent { id, state, reason: Some(reason), channel: None, at });
         }
     }
 

@@ -6,6 +6,10 @@
 
 mod otp;
 mod send;
+mod simple;
+mod wait;
+
+pub use otp::check_template;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -16,6 +20,7 @@ use domain::message::{MessageId, MessageState};
 use domain::otp::CodeLength;
 use domain::outcome::{Outcome, Reply, ReplyData};
 use domain::receiver::{NumberingPlan, Receiver};
+use domain::secret::SecretText;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use store::{Content, NewMessage, QueueEntry, Store, StoreError};
@@ -43,6 +48,10 @@ pub struct Settings {
     pub expiration_offset: Duration,
     /// Whether the same id with other content is refused (1401) or a new message.
     pub rejects_id_conflict: bool,
+    /// The text of codes whose caller names none, with one `%s`.
+    pub template: SecretText,
+    /// How long an answer over HTTP waits until the channel has taken the message; without it, not at all.
+    pub wait: Option<Duration>,
 }
 
 /// The one door behind all entrances. Cheap to clone.
@@ -84,12 +93,16 @@ impl Gateway {
         if !caller.may(&command) {
             return Reply::failed(Outcome::NotAllowed, format!("this API user may not use {}", command.name()));
         }
-        let inner = Arc::clone(&self.inner.read().unwrap_or_else(PoisonError::into_inner));
+        let inner = self.inner();
+        let watch = inner.watch(&command, caller.entrance);
         let now = inner.clock.now();
         let done = match command {
             Command::CreateOtp(request) => inner.create_otp(request, caller, now).await,
             Command::ValidateOtp(request) => inner.validate_otp(request, &caller, now).await,
             Command::CancelOtp { reference } => inner.cancel_otp(reference, &caller, now).await,
+            Command::SendCode { receiver } => inner.send_code(receiver, caller, now).await,
+            Command::CheckCode { receiver, otp } => inner.check_code(receiver, otp, &caller, now).await,
+            Command::FindCode { receiver } => inner.find_code(receiver, &caller, now).await,
             Command::Send(request) => inner.send(request, caller, now).await,
             Command::GetStatus(query) => inner.status(query, &caller).await,
             Command::BlockMsisdn { receiver } => inner.block(receiver, true).await,
@@ -97,7 +110,22 @@ impl Gateway {
             Command::GetModemList => Ok(inner.modems()),
             Command::Echo => Ok(Reply::accepted(ReplyData::Echo)),
         };
-        done.unwrap_or_else(Reply::from)
+        let reply = done.unwrap_or_else(Reply::from);
+        match watch {
+            Some(watch) => inner.follow(watch, reply).await,
+            None => reply,
+        }
+    }
+
+    /// Tells whether a code could be sent just now: a modem that may send for the API is ready, and the store can be written.
+    #[must_use]
+    pub fn can_send(&self) -> bool {
+        let inner = self.inner();
+        inner.dispatcher.has_ready_modem() && inner.store.is_writable()
+    }
+
+    fn inner(&self) -> Arc<Inner> {
+        Arc::clone(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -128,7 +156,7 @@ impl Inner {
 
     fn announce(&self, id: MessageId, state: MessageState, at: WallTime) {
         debug!(message.id = %id, message.state = state.as_str(), "message changed");
-        self.events.publish(MessageEvent { id, state, channel: None, at });
+        self.events.publish(MessageEvent { id, state, reason: None, channel: None, at });
     }
 }
 

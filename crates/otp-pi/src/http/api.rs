@@ -1,15 +1,18 @@
 //! One HTTP request to one command, one reply to one HTTP response.
 //!
 //! For `http::listener`. The order: path (404) → health without login → login (401) → method (405) → body (413, 408) →
-//! `wire::parse` → gateway → `wire::render`. It must never look at the content type: the documented clients send
+//! `wire::parse` → gateway → `wire::render`; the paths of the small dialects go by `simple`. It must never look at the content type: the documented clients send
 //! JSON under several.
 
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use domain::command::Caller;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, EXPECT, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
@@ -34,8 +37,8 @@ pub struct Readiness {
 
 /// What all connections of the API listeners share.
 pub struct ApiState {
-    gateway: Gateway,
-    auth: Auth,
+    pub(super) gateway: Gateway,
+    pub(super) auth: Auth,
     rules: RwLock<Arc<Rules>>,
     readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
 }
@@ -101,19 +104,51 @@ impl ApiState {
         peer: IpAddr,
         settings: &Settings,
     ) -> Result<Response<Full<Bytes>>, Fault> {
-        let (head, mut body) = request.into_parts();
+        let (head, body) = request.into_parts();
         match head.uri.path() {
-            "/healthz" => return self.health(&head.method, false),
-            "/readyz" => return self.health(&head.method, true),
-            path if settings.paths.contain(path) => {}
-            _ => return Err(Fault::NotFound),
+            "/healthz" => self.health(&head.method, false),
+            "/readyz" => self.health(&head.method, true),
+            path if settings.paths.contain(path) => self.answer_envelope(&head, body, peer, settings).await,
+            _ => self.answer_simple(&head, body, peer, settings).await,
         }
+    }
+
+    async fn answer_envelope(
+        &self,
+        head: &Parts,
+        body: Incoming,
+        peer: IpAddr,
+        settings: &Settings,
+    ) -> Result<Response<Full<Bytes>>, Fault> {
+        let (caller, body) = self.receive(head, body, settings, self.login(head, peer)).await?;
+        let render = &settings.render;
+        Ok(error::outcome(match wire::parse(&body) {
+            Ok(parsed) => {
+                let reply = self.gateway.handle(parsed.command, caller).await;
+                wire::render(&parsed.envelope, &reply, render)
+            }
+            Err(failure) => wire::render_failure(&failure, render),
+        }))
+    }
+
+    /// Returns who calls by the login that the request brings.
+    pub(super) async fn login(&self, head: &Parts, peer: IpAddr) -> Result<Caller, Fault> {
+        let login = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        self.auth.check(login, peer).await.map_err(Fault::from)
+    }
+
+    /// Takes a command in: who calls, then the method, then the body.
+    pub(super) async fn receive(
+        &self,
+        head: &Parts,
+        mut body: Incoming,
+        settings: &Settings,
+        caller: impl Future<Output = Result<Caller, Fault>>,
+    ) -> Result<(Caller, Bytes), Fault> {
         let deadline = Instant::now() + settings.body_timeout;
         // A client that waits for leave to send its body is answered at once; others get to see the answer only after that.
         let waits = head.headers.contains_key(EXPECT);
-        let login = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let caller = self.auth.check(login, peer).await.map_err(Fault::from);
-        let caller = match caller {
+        let caller = match caller.await {
             Ok(_) if head.method != Method::POST && head.method != Method::PUT => Err(Fault::NotACommand),
             other => other,
         };
@@ -126,15 +161,7 @@ impl ApiState {
                 return Err(fault);
             }
         };
-        let body = read(body, settings.body_limit, deadline, waits).await?;
-        let render = &settings.render;
-        Ok(error::outcome(match wire::parse(&body) {
-            Ok(parsed) => {
-                let reply = self.gateway.handle(parsed.command, caller).await;
-                wire::render(&parsed.envelope, &reply, render)
-            }
-            Err(failure) => wire::render_failure(&failure, render),
-        }))
+        Ok((caller, read(body, settings.body_limit, deadline, waits).await?))
     }
 
     fn health(&self, method: &Method, is_readiness: bool) -> Result<Response<Full<Bytes>>, Fault> {

@@ -1,7 +1,7 @@
 //! The faults of the transport, and the only HTTP status codes of this program.
 //!
 //! For the other files of `http`. What a command brings is never a fault: outcomes are 200 with a `response_code`, because
-//! that is what the documented clients read.
+//! that is what the documented clients read. Only the two small dialects say by the status what became of a request.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue,
 use hyper::{Response, StatusCode};
 
 use super::auth::AuthFailure;
+use crate::wire::{AnswerKind, SimpleAnswer};
 
 /// Why a request has no outcome.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -164,6 +165,25 @@ fn whole_seconds(wait: Duration) -> u64 {
 /// The answer to a command, whatever its outcome.
 pub(super) fn outcome(body: Vec<u8>) -> Response<Full<Bytes>> {
     json(StatusCode::OK, body)
+}
+
+/// The answer in a small dialect, whose clients read the status.
+pub(super) fn simple(answer: SimpleAnswer) -> Response<Full<Bytes>> {
+    let status = match answer.kind {
+        AnswerKind::Good => StatusCode::OK,
+        AnswerKind::Malformed => StatusCode::BAD_REQUEST,
+        AnswerKind::WrongCode => StatusCode::UNAUTHORIZED,
+        AnswerKind::NoCode => StatusCode::NOT_FOUND,
+        AnswerKind::Forbidden => StatusCode::FORBIDDEN,
+        AnswerKind::NotSent => StatusCode::INTERNAL_SERVER_ERROR,
+        AnswerKind::Limited => StatusCode::TOO_MANY_REQUESTS,
+        AnswerKind::Full => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = json(status, answer.body);
+    if let Some(wait) = answer.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    }
+    response
 }
 
 /// The answer to a question about the state of the program.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::network::Network;
 use crate::wire::RenderSettings;
 
 /// How the API listeners behave. Built by `config`.
@@ -14,6 +15,8 @@ pub struct Settings {
     pub https_listen: Vec<SocketAddr>,
     /// Where commands are taken.
     pub paths: ApiPaths,
+    /// The two small dialects; `None` where they are not spoken.
+    pub simple: Option<SimpleSettings>,
     /// How answers are written.
     pub render: RenderSettings,
     /// The longest body, in bytes.
@@ -38,6 +41,7 @@ impl Default for Settings {
             listen: Vec::new(),
             https_listen: Vec::new(),
             paths: ApiPaths::default(),
+            simple: Some(SimpleSettings::default()),
             render: RenderSettings::default(),
             body_limit: 64 * 1024,
             handshake_timeout: Duration::from_secs(10),
@@ -48,6 +52,15 @@ impl Default for Settings {
             realm: "OTP-Pi".to_owned(),
         }
     }
+}
+
+/// Who may speak the two small dialects without a login. By default nobody.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SimpleSettings {
+    /// Where they may call from.
+    pub open: Vec<Network>,
+    /// The API user in whose name they act.
+    pub open_user: String,
 }
 
 /// The paths that take commands. All are alike: the command decides what is done, never the path.

@@ -8,6 +8,7 @@ use domain::clock::{Clock, Manual, WallTime};
 use domain::otp::CodeLength;
 use domain::receiver::{CountryCode, NumberingPlan};
 use domain::route::{RouteTable, WhenUnhealthy};
+use domain::secret::SecretText;
 use store::{Keys, Store, UnknownPolicy};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -64,6 +65,8 @@ impl TestGateway {
             drop_expired: true,
             expiration_offset: Duration::from_mins(10),
             rejects_id_conflict: false,
+            template: SecretText::new("Your code is %s"),
+            wait: None,
         };
         let gateway = Gateway::new(settings, store, handle, events, clock);
         Self { gateway, _dispatcher: dispatcher, _writer: tasks, _data_dir: data_dir }
