@@ -4,6 +4,8 @@
 //! The only place that reads the wall clock and starts tasks. Called by `cli` (and by nobody else).
 
 mod clock;
+mod keys;
+mod offline;
 mod pins;
 mod tasks;
 mod users;
@@ -16,7 +18,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use domain::clock::Clock;
 use modem::{Phase, PinMemory};
-use store::{Keys, Store};
+use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +34,8 @@ use crate::http::auth::Auth;
 use crate::http::{self, ApiState, Readiness};
 
 pub use clock::SystemClock;
+pub use keys::{load as load_keys, place as keys_place};
+pub use offline::with_store;
 pub use tasks::Tasks;
 
 /// How many reports may wait for the store before the modems hold theirs back.
@@ -74,10 +78,11 @@ impl App {
         let sockets = bind(&config.api.listen).await?;
         let addresses = sockets.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
 
-        let keys = Keys::load_or_create(&config.store.data_dir.join("keys")).context("the keys cannot be used")?;
+        let keys = keys::open(&config, clock.as_ref()).context("the keys cannot be used")?;
         let (store, writer) = Store::open(config.store.clone(), keys, Arc::clone(&clock)).await?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
         users::update(&store, config.api_users.clone()).await.context("the API users cannot be stored")?;
+        store_tasks.spawn("keys", keys::tend(store.clone(), store_tasks.stop_token()));
         store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
 
         info!(limits.mode = "off", "no limits are enforced yet: keep the API behind your own");

@@ -102,3 +102,17 @@ fn two_modems_never_share_a_name_or_a_line() {
     let twice = format!("{GOOD}[[modem]]\nname = \"a\"\nport = \"/dev/ttyUSB0\"\n");
     check(&twice, &["modem[1].name: another modem has this name", "modem[1].port: another modem uses this line"]);
 }
+
+#[test]
+fn a_keys_file_is_taken_only_where_one_is_named() {
+    let keys_file = |text: &str| parse(text).unwrap().keys_file;
+    assert_eq!(keys_file(GOOD), None);
+    assert_eq!(keys_file(&format!("{GOOD}[keys]\nfile = \"\"\n")), None);
+    assert_eq!(keys_file(&format!("{GOOD}[keys]\nfile = \"/etc/k\"\n")), Some("/etc/k".into()));
+}
+
+#[test]
+fn an_older_pepper_is_honoured_as_long_as_a_code_may_live() {
+    let config = parse(&format!("{GOOD}[otp]\nmax_lifetime = \"8m\"\n")).unwrap();
+    assert_eq!(config.store.longest_lifetime, Duration::from_secs(480));
+}
