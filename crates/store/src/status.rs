@@ -28,8 +28,8 @@ pub struct StatusRecord {
     pub api_user: String,
     /// The caller's own id.
     pub own_id: Option<String>,
-    /// Where it goes.
-    pub receiver: Receiver,
+    /// Where it goes; None when that was lost with its keys.
+    pub receiver: Option<Receiver>,
     /// The class it queued in.
     pub class: Class,
     /// True for an OTP.

@@ -136,7 +136,8 @@ async fn prepare(
             };
             let template = Template::parse(template.expose()).map_err(give_up)?;
             let code = Code::mint(*length, &mut UnwrapErr(SysRng));
-            let pepper = &context.store.peppers().current;
+            let peppers = context.store.peppers();
+            let pepper = &peppers.current;
             let entry = TagEntry {
                 attempt: id,
                 key_id: pepper.id,

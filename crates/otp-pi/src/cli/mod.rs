@@ -5,6 +5,7 @@
 
 mod check_config;
 mod demo;
+mod keys;
 mod output;
 mod serve;
 
@@ -29,7 +30,13 @@ enum Command {
     Serve(ServeArguments),
     /// Checks a configuration file: names line, key, what is wrong and the fix
     CheckConfig(CheckArguments),
+    /// Shows and rotates the keys that protect what is stored
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
 }
+
+/// Where the configuration lies unless said otherwise.
+const CONFIG: &str = "/etc/otp-pi.toml";
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
@@ -73,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) if arguments.check => check_config::run(&arguments.config),
         Command::Serve(arguments) => finish(serve::run(&arguments.config)),
         Command::CheckConfig(arguments) => check_config::run(&arguments.config),
+        Command::Keys(command) => finish(keys::run(&command)),
     }
 }
 

@@ -12,6 +12,7 @@ mod crash;
 mod demo;
 mod faults;
 mod https;
+mod keys;
 mod rest;
 mod secrecy;
 mod sending;

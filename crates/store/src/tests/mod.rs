@@ -1,6 +1,7 @@
 //! The store as its callers see it, on a real file.
 
 mod acceptance;
+mod keys;
 mod privacy;
 mod recovery;
 mod retention;

@@ -14,6 +14,7 @@ use crate::acceptance::{Accepted, Replay};
 use crate::api_user::ApiUser;
 use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::error::StoreError;
+use crate::seal::HEAD_LENGTH;
 use crate::tickets::TagOutcome;
 
 /// Where an answer goes, and the value that waits for the commit.
@@ -109,6 +110,15 @@ pub(crate) enum RareStep {
     },
     /// Removes one chunk of the journal's oldest rows.
     TrimOldest,
+    /// Puts values that were sealed anew in place of the old ones; see [`crate::resealing`].
+    Reseal {
+        statement: &'static str,
+        rows: String,
+    },
+    /// Notes how everything is sealed.
+    NoteSealedWith([u8; HEAD_LENGTH]),
+    /// Does nothing: when it is answered, so is everything that was asked before.
+    Barrier,
     /// Makes the disk full (or not) for a test.
     #[cfg(test)]
     LimitPages(Option<u32>),
@@ -195,12 +205,14 @@ impl Mailbox {
         self.jobs.clone().try_reserve_owned().ok().map(Slot)
     }
 
+    /// Waits for room.
+    pub(crate) async fn reserve(&self) -> Result<Slot, StoreError> {
+        self.jobs.clone().reserve_owned().await.map(Slot).map_err(|_| StoreError::Closed)
+    }
+
     /// Waits for room, asks, waits for the answer.
     pub(crate) async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
-        let permit = self.jobs.reserve().await.map_err(|_| StoreError::Closed)?;
-        let (answer, receiver) = Answer::new();
-        permit.send(job(answer));
-        receiver.await.map_err(|_| StoreError::Closed)?
+        self.reserve().await?.post(job).answer().await
     }
 
     /// Waits for room among the changes; does not wait for their commit.
@@ -209,11 +221,21 @@ impl Mailbox {
     }
 }
 
+/// What was asked; the answer comes after its commit.
+#[derive(Debug)]
+pub(crate) struct Asked<T>(oneshot::Receiver<Result<T, StoreError>>);
+
+impl<T> Asked<T> {
+    pub(crate) async fn answer(self) -> Result<T, StoreError> {
+        self.0.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
 impl Slot {
-    /// Asks through the reserved place.
-    pub(crate) async fn ask<T>(self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
+    /// Asks through the reserved place, at once; the answer is awaited apart.
+    pub(crate) fn post<T>(self, job: impl FnOnce(Answer<T>) -> Job) -> Asked<T> {
         let (answer, receiver) = Answer::new();
         drop(self.0.send(job(answer)));
-        receiver.await.map_err(|_| StoreError::Closed)?
+        Asked(receiver)
     }
 }

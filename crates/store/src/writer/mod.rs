@@ -249,7 +249,10 @@ impl Writer {
                 | RareStep::PutSetting { .. }
                 | RareStep::DeleteSetting(_)
                 | RareStep::Trim { .. }
-                | RareStep::TrimOldest => {}
+                | RareStep::TrimOldest
+                | RareStep::Reseal { .. }
+                | RareStep::NoteSealedWith(_)
+                | RareStep::Barrier => {}
                 #[cfg(test)]
                 RareStep::LimitPages(_) => {}
             }
