@@ -219,6 +219,10 @@ pub struct ModemSection {
     pub start_bits: u8,
     /// 1 or 2.
     pub stop_bits: u8,
+    /// How long the modem may take to ask for a message.
+    pub prompt_timeout: Span,
+    /// How long the modem may take to say what became of a message.
+    pub result_timeout: Span,
     /// A file that holds the SIM's PIN.
     pub sim_pin_file: Option<PathBuf>,
     /// The service centre to set, when the SIM's own is wrong.
@@ -246,6 +250,8 @@ defaults!(ModemSection {
     data_bits: 8,
     start_bits: 1,
     stop_bits: 1,
+    prompt_timeout: seconds(10),
+    result_timeout: seconds(120),
     sim_pin_file: None,
     sms_center: String::new(),
     msisdn: String::new(),
