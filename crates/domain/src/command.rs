@@ -21,6 +21,23 @@ pub enum Command {
         /// The caller's name of the transaction.
         reference: String,
     },
+    /// Send a code under the reference that the receiver itself is; a live one gets another code.
+    SendCode {
+        /// As the caller wrote it.
+        receiver: String,
+    },
+    /// Check a code that was sent under the reference that the receiver itself is.
+    CheckCode {
+        /// As the caller wrote it.
+        receiver: String,
+        /// What the user typed.
+        otp: SecretText,
+    },
+    /// Ask whether a code of that reference can be entered; counts and uses nothing.
+    FindCode {
+        /// As the caller wrote it.
+        receiver: String,
+    },
     /// Send a text.
     Send(SendMessage),
     /// Ask where a message stands.
@@ -112,6 +129,9 @@ impl Command {
             Self::CreateOtp(_) => "create-otp",
             Self::ValidateOtp(_) => "validate-otp",
             Self::CancelOtp { .. } => "cancel-otp",
+            Self::SendCode { .. } => "send-code",
+            Self::CheckCode { .. } => "check-code",
+            Self::FindCode { .. } => "find-code",
             Self::Send(_) => "send-message",
             Self::GetStatus(_) => "get-status",
             Self::BlockMsisdn { .. } => "block-msisdn",
@@ -124,7 +144,12 @@ impl Command {
     /// Answers what a caller needs for it; `None` where any caller may. (`get-status` shows only own messages.)
     pub fn scope(&self) -> Option<Scope> {
         match self {
-            Self::CreateOtp(_) | Self::ValidateOtp(_) | Self::CancelOtp { .. } => Some(Scope::Otp),
+            Self::CreateOtp(_)
+            | Self::ValidateOtp(_)
+            | Self::CancelOtp { .. }
+            | Self::SendCode { .. }
+            | Self::CheckCode { .. }
+            | Self::FindCode { .. } => Some(Scope::Otp),
             Self::Send(send) if send.receiver.contains('@') => Some(Scope::Email),
             Self::Send(_) => Some(Scope::Sms),
             Self::BlockMsisdn { .. } | Self::UnblockMsisdn { .. } => Some(Scope::Block),

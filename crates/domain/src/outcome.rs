@@ -106,12 +106,22 @@ pub struct Reply {
     pub rule: Option<String>,
     /// How many tries remain, after a wrong code.
     pub attempts_left: Option<u32>,
+    /// What a guess was, for entrances that tell more than the envelope does.
+    pub verdict: Option<Verdict>,
 }
 
 impl Reply {
     /// Makes a reply without data.
     pub const fn new(outcome: Outcome) -> Self {
-        Self { outcome, data: ReplyData::None, error: None, retry_after: None, rule: None, attempts_left: None }
+        Self {
+            outcome,
+            data: ReplyData::None,
+            error: None,
+            retry_after: None,
+            rule: None,
+            attempts_left: None,
+            verdict: None,
+        }
     }
 
     /// Makes a success with data.
@@ -134,12 +144,14 @@ impl Reply {
 pub enum ReplyData {
     /// Nothing.
     None,
-    /// `create-otp`, `validate-otp`, `cancel-otp`.
+    /// `create-otp`, `validate-otp`, `cancel-otp`, and the commands about a receiver's own reference.
     Otp {
         /// The caller's name of the transaction.
         reference: String,
         /// As the caller wrote it.
         receiver: String,
+        /// The message that carries the code and where it stands; none where nothing is sent.
+        message: Option<(MessageId, MessageState)>,
     },
     /// The sends.
     Message {

@@ -32,6 +32,12 @@ impl ModemHandle {
         &self.name
     }
 
+    /// Tells whether both reach the same actor.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.jobs.same_channel(&other.jobs)
+    }
+
     /// Follows the modem's status.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {

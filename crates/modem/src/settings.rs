@@ -172,6 +172,37 @@ impl Settings {
         }
     }
 
+    /// Tells whether a modem that runs under these settings would be the same under the others. The memory of PINs does not count.
+    #[must_use]
+    pub fn is_same_modem(&self, other: &Self) -> bool {
+        // Taken apart, so that a new setting cannot be forgotten here.
+        let Self {
+            name,
+            path,
+            baud_rate,
+            parity,
+            data_bits,
+            stop_bits,
+            sim_pin,
+            pin_memory: _,
+            sms_center,
+            delivery_reports,
+            timeouts,
+            poll_interval,
+        } = self;
+        name == &other.name
+            && path == &other.path
+            && baud_rate == &other.baud_rate
+            && parity == &other.parity
+            && data_bits == &other.data_bits
+            && stop_bits == &other.stop_bits
+            && sim_pin == &other.sim_pin
+            && sms_center == &other.sms_center
+            && delivery_reports == &other.delivery_reports
+            && timeouts == &other.timeouts
+            && poll_interval == &other.poll_interval
+    }
+
     /// Makes the handle for callers and the actor to run; reports and inbound messages go to `events`.
     #[must_use]
     pub fn build(self, events: mpsc::Sender<ModemEvent>) -> (ModemHandle, Actor) {

@@ -14,5 +14,6 @@ pub mod dispatch;
 pub mod event;
 pub mod gateway;
 pub mod http;
+pub mod operator;
 pub mod telemetry;
 pub mod wire;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// Rooms of the `otp-pi` crate with their floor: a room imports only from floors below (ARCHITECTURE.md, arrows).
-const ROOMS: [(&str, u8); 13] = [
+const ROOMS: [(&str, u8); 15] = [
     ("main", 8),
     ("lib", 8),
     ("cli", 7),
@@ -19,7 +19,9 @@ const ROOMS: [(&str, u8); 13] = [
     ("config", 5),
     ("http", 4),
     ("intake", 4),
+    ("control", 4),
     ("gateway", 3),
+    ("operator", 3),
     ("dispatch", 2),
     ("channel", 2),
     ("wire", 1),
@@ -637,6 +639,26 @@ fn no_file_names_a_directory_of_the_machine_it_was_written_on() -> Result<()> {
 }
 
 // --- the reading helpers can tell good from bad ---------------------------------------------------------------------
+
+#[test]
+fn no_banned_crate_is_locked() -> Result<()> {
+    let root = workspace()?;
+    let (deny, lock) = (fs::read_to_string(root.join("deny.toml"))?, fs::read_to_string(root.join("Cargo.lock"))?);
+    let banned = banned_crates(&deny);
+    assert!(["aws-lc-sys", "openssl-sys", "native-tls"].iter().all(|name| banned.contains(name)), "{banned:?}");
+    let offences: Vec<String> = banned
+        .into_iter()
+        .filter(|name| lock.lines().any(|line| line == format!("name = \"{name}\"")))
+        .map(str::to_owned)
+        .collect();
+    assert_none("crates that deny.toml bans", &offences);
+    Ok(())
+}
+
+/// The crates that `deny.toml` bans by name.
+fn banned_crates(deny: &str) -> Vec<&str> {
+    deny.lines().filter_map(|line| line.trim().strip_prefix("{ crate = \"")?.split('"').next()).collect()
+}
 
 #[test]
 fn imports_are_read_from_paths_groups_and_super_chains() {

@@ -14,7 +14,7 @@ use domain::clock::{Clock, Manual, WallTime};
 use domain::command::Entrance;
 use domain::message::{Class, MessageId};
 use domain::otp::{
-    AttemptId, Binding, CodeLength, CodePolicy, Fingerprint, Guess, Reservation, TagEntry, TicketKey, Verdict,
+    Again, AttemptId, Binding, CodeLength, CodePolicy, Fingerprint, Guess, Reservation, TagEntry, TicketKey, Verdict,
 };
 use domain::receiver::Receiver;
 use domain::secret::SecretText;
@@ -54,7 +54,7 @@ fn acceptance(store: &Store, number: u64, rng: &mut ChaCha20Rng) -> (Acceptance,
         message_id: id,
         deadline,
         code_policy: POLICY,
-        resend: false,
+        again: Again::Retry,
     };
     let message = NewMessage {
         id,

@@ -67,17 +67,27 @@ impl DataDir {
 
     /// The database file.
     pub(crate) fn database(&self) -> PathBuf {
-        self.path.join(DATABASE)
+        database_in(&self.path)
     }
 
     fn options(&self) -> SqliteConnectOptions {
-        SqliteConnectOptions::new()
-            .filename(self.database())
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true)
-            .pragma("temp_store", "MEMORY")
-            .disable_statement_logging()
+        options(&self.database())
     }
+}
+
+/// The database file of a data directory.
+pub(crate) fn database_in(data_dir: &Path) -> PathBuf {
+    data_dir.join(DATABASE)
+}
+
+/// How every connection is opened.
+pub(crate) fn options(database: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(database)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .pragma("temp_store", "MEMORY")
+        .disable_statement_logging()
 }
 
 /// Opens the writer's connection, with the schema up to date and the keys checked.

@@ -226,6 +226,14 @@ impl Store {
         self.inner.tickets.validate(key, guess, now).await
     }
 
+    /// Tells whether a code of the ticket can be entered, now or when it has arrived. Counts and changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn takes_guesses(&self, key: TicketKey, now: WallTime) -> Result<bool, StoreError> {
+        self.inner.tickets.takes_guesses(key, now).await
+    }
+
     /// Gives a live ticket up; answers its newest message, whose sending the dispatcher then drops.
     ///
     /// # Errors

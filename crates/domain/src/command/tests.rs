@@ -30,10 +30,14 @@ fn commands() -> Vec<(Command, &'static str, Option<Scope>)> {
         otp: SecretText::new("123456"),
         params: Default::default(),
     };
+    let check = Command::CheckCode { receiver: receiver.clone(), otp: SecretText::new("123456") };
     vec![
         (Command::CreateOtp(create), "create-otp", Some(Scope::Otp)),
         (Command::ValidateOtp(validate), "validate-otp", Some(Scope::Otp)),
         (Command::CancelOtp { reference }, "cancel-otp", Some(Scope::Otp)),
+        (Command::SendCode { receiver: receiver.clone() }, "send-code", Some(Scope::Otp)),
+        (check, "check-code", Some(Scope::Otp)),
+        (Command::FindCode { receiver: receiver.clone() }, "find-code", Some(Scope::Otp)),
         (send("08126666666"), "send-message", Some(Scope::Sms)),
         (send("a@example.org"), "send-message", Some(Scope::Email)),
         (Command::GetStatus(StatusQuery::default()), "get-status", None),

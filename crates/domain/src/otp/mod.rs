@@ -9,4 +9,4 @@ mod ticket;
 
 pub use code::{Code, CodeLength, CodeLengthError};
 pub use tag::{Binding, Fingerprint, Guess, KeyId, Pepper, PepperRing, Tag, TicketKey};
-pub use ticket::{AttemptId, CodePolicy, Reservation, ReserveOutcome, TagEntry, Ticket, TicketState, Verdict};
+pub use ticket::{Again, AttemptId, CodePolicy, Reservation, ReserveOutcome, TagEntry, Ticket, TicketState, Verdict};

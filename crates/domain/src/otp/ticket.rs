@@ -87,10 +87,22 @@ impl TicketState {
     }
 }
 
+/// What a request for a code is to a reference that is live.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Again {
+    /// With the same content a client's retry, with other content a conflict.
+    Retry,
+    /// A wish for another code; all codes of the ticket share its tries.
+    Resend,
+    /// The same for callers who have one reference for each receiver: when all tries are used up, the ticket is over and
+    /// the reference begins anew.
+    Renew,
+}
+
 /// A request for a code, as the ticket sees it.
 #[derive(Clone, Debug)]
 pub struct Reservation {
-    /// Of the request's content: what must be the same for a client's retry. Without `resend` and `date_time`.
+    /// Of the request's content: what must be the same for a client's retry. Without `again` and `date_time`.
     pub fingerprint: Fingerprint,
     /// The message that will carry the code.
     pub message_id: MessageId,
@@ -98,8 +110,8 @@ pub struct Reservation {
     pub deadline: WallTime,
     /// Rules for the codes.
     pub code_policy: CodePolicy,
-    /// The caller wants a new code for a live reference.
-    pub resend: bool,
+    /// What it is to a live reference.
+    pub again: Again,
 }
 
 /// What becomes of a reservation.
@@ -166,7 +178,11 @@ pub struct Ticket {
 impl Ticket {
     /// Decides on a request for a code. A ticket that is consumed, cancelled or expired gives its reference free.
     pub fn reserve(existing: Option<&Self>, reservation: &Reservation, now: WallTime) -> ReserveOutcome {
-        let Some(live) = existing.filter(|ticket| ticket.is_live(now)) else {
+        let is_taken = |ticket: &&Self| match reservation.again {
+            Again::Retry | Again::Resend => ticket.is_live(now),
+            Again::Renew => ticket.takes_guesses(now),
+        };
+        let Some(live) = existing.filter(is_taken) else {
             return ReserveOutcome::New(Self {
                 fingerprint: reservation.fingerprint,
                 message_id: reservation.message_id,
@@ -180,7 +196,7 @@ impl Ticket {
                 keep_until: reservation.deadline.saturating_add(KEPT_AFTER_EXPIRY),
             });
         };
-        if reservation.resend {
+        if reservation.again != Again::Retry {
             // The tags and the attempts stay: more codes must not mean more tries.
             ReserveOutcome::Resent(Self {
                 fingerprint: reservation.fingerprint,
@@ -201,6 +217,11 @@ impl Ticket {
     /// Tells whether the reference is taken: neither consumed nor cancelled, and a code is valid or still to come.
     pub fn is_live(&self, now: WallTime) -> bool {
         self.state == TicketState::Live && now < self.expires_at()
+    }
+
+    /// Tells whether a code of the ticket can be entered, now or when it has arrived: live, and with tries left.
+    pub fn takes_guesses(&self, now: WallTime) -> bool {
+        self.is_live(now) && self.attempts_used < self.code_policy.max_attempts
     }
 
     /// Answers when the ticket expires: with its last code, or, until the newest message has its code, at the deadline

@@ -4,6 +4,10 @@
 //! The only place that reads the wall clock and starts tasks. Called by `cli` (and by nobody else).
 
 mod clock;
+mod listeners;
+mod live;
+mod machine;
+mod modems;
 mod pins;
 mod tasks;
 mod users;
@@ -15,21 +19,25 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::clock::Clock;
-use modem::{Phase, PinMemory};
+use modem::Phase;
 use store::{Keys, Store};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::channel::ChannelHandle;
 use crate::channel::modem::Context;
-use crate::config::{Config, ModemConfig};
-use crate::dispatch::{self, DispatcherHandle};
+use crate::config::{Loaded, Sources};
+use crate::dispatch::{self, DispatcherHandle, Plan};
 use crate::event::Events;
 use crate::gateway::Gateway;
 use crate::http::auth::Auth;
-use crate::http::{self, ApiState, Readiness};
+use crate::http::{ApiState, Readiness};
+use crate::operator::SettingsHandle;
+use crate::telemetry::LogHandle;
+use listeners::Listeners;
+use live::{Live, Running};
+use modems::Modems;
 
 pub use clock::SystemClock;
 pub use tasks::Tasks;
@@ -57,22 +65,30 @@ pub struct App {
     drain_timeout: Duration,
     addresses: Vec<SocketAddr>,
     handle: Store,
+    settings: SettingsHandle,
 }
 
 impl App {
     /// Starts everything; ready when it returns.
     ///
     /// # Errors
-    /// What keeps it from starting: a listen address in use, a data directory that cannot be used, bad keys.
-    pub async fn start(config: Config) -> anyhow::Result<Self> {
+    /// What keeps it from starting: settings that do not go together, a listen address in use, a data directory that cannot be used,
+    /// bad keys.
+    pub async fn start(sources: Sources, log: LogHandle) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let loaded = load(&sources).await?;
+        for warning in &loaded.config.warnings {
+            warn!(config.key = warning.key, "{}; fix: {}", warning.what, warning.fix);
+        }
+        log.set_filter(&loaded.config.log.filter);
+        let config = loaded.config.clone();
         let failed = CancellationToken::new();
         let group = || Tasks::new(failed.clone());
         let (listeners, delivery, lines, store_tasks) = (group(), group(), group(), group());
 
         // Bound first: a second gateway on the same address ends here, before it touches the data directory.
-        let sockets = bind(&config.api.listen).await?;
-        let addresses = sockets.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+        let mut listening = Listeners::new(listeners.clone(), Arc::clone(&clock));
+        let bound = listening.bind(&config.api).await?;
 
         let keys = Keys::load_or_create(&config.store.data_dir.join("keys")).context("the keys cannot be used")?;
         let (store, writer) = Store::open(config.store.clone(), keys, Arc::clone(&clock)).await?;
@@ -80,11 +96,18 @@ impl App {
         users::update(&store, config.api_users.clone()).await.context("the API users cannot be stored")?;
         store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
 
+        listening.certify(&config.api, config.tls).await?;
+
         info!(limits.mode = "off", "no limits are enforced yet: keep the API behind your own");
         let events = Events::default();
-        let pin_memory = pins::memory(&store, &config.modems).await.context("the memory of PINs cannot be read")?;
         let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
-        let channels = start_modems(config.modems, &pin_memory, &reports, &lines);
+        let mut modems = Modems::new(lines.clone(), reports, store.clone());
+        let change = modems.prepare(config.modems).await?;
+        let channels = change.channels();
+        if channels.is_empty() {
+            warn!("no modem is configured: nothing can be sent");
+        }
+        modems.commit(change, Duration::ZERO);
         let context = Arc::new(Context {
             store: store.clone(),
             clock: Arc::clone(&clock),
@@ -93,7 +116,7 @@ impl App {
         });
         let drain_timeout = config.dispatch.drain_timeout;
         let (handle, mut dispatcher) =
-            dispatch::build(config.dispatch, context, channels, config.routes, events.clone());
+            dispatch::build(config.dispatch, context, Plan { channels, table: config.routes }, events.clone());
         let recovered = dispatcher.recover(store.pending().await?);
         if recovered > 0 {
             info!(queue.recovered = recovered, "messages from before the last stop are queued again");
@@ -105,15 +128,35 @@ impl App {
 
         let gateway = Gateway::new(config.gateway, store.clone(), handle.clone(), events, clock);
         let auth = Auth::start(users::finder(store.clone())).context("the hashing thread cannot be started")?;
-        let state = Arc::new(ApiState::new(gateway, auth, config.api, readiness(store.clone(), handle)));
-        for (socket, address) in sockets.into_iter().zip(&addresses) {
-            info!(api.address = %address, "listening");
-            listeners.spawn("api", http::serve(socket, Arc::clone(&state), listeners.stop_token()));
-        }
-        Ok(Self { listeners, delivery, lines, store: store_tasks, failed, drain_timeout, addresses, handle: store })
+        let readiness = readiness(store.clone(), handle.clone());
+        let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness));
+        listening.commit(bound, &state);
+        let (settings, asks) = SettingsHandle::new();
+        let addresses = listening.plain_addresses();
+        let running =
+            Running { gateway, dispatcher: handle, modems, api: Arc::clone(&state), listeners: listening, log };
+        let live = Live { sources, loaded, store: store.clone(), running: Some(running) };
+        listeners.spawn("settings", live.run(asks, listeners.stop_token()));
+        Ok(Self {
+            listeners,
+            delivery,
+            lines,
+            store: store_tasks,
+            failed,
+            drain_timeout,
+            addresses,
+            handle: store,
+            settings,
+        })
     }
 
-    /// Where the API listens.
+    /// The settings that are in force.
+    #[must_use]
+    pub fn settings(&self) -> &SettingsHandle {
+        &self.settings
+    }
+
+    /// Where the API listens without TLS.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -145,35 +188,23 @@ impl App {
     }
 }
 
-async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
-    let mut sockets = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        let socket = TcpListener::bind(address).await;
-        sockets.push(socket.with_context(|| format!("api.http_listen: cannot listen on {address}"))?);
+/// Reads the settings from file, environment and database.
+async fn load(sources: &Sources) -> anyhow::Result<Loaded> {
+    let document = sources.document()?;
+    if !store::has_database(&document.data_dir) {
+        // Nothing is made before the settings are good.
+        return Ok(sources.load(None)?);
     }
-    Ok(sockets)
-}
-
-fn start_modems(
-    modems: Vec<ModemConfig>,
-    pin_memory: &PinMemory,
-    reports: &mpsc::Sender<modem::ModemEvent>,
-    tasks: &Tasks,
-) -> Vec<ChannelHandle> {
-    let mut channels = Vec::with_capacity(modems.len());
-    // One memory for all: a card that refused its PIN must not be asked again in another modem.
-    for mut modem in modems {
-        modem.line.pin_memory = pin_memory.clone();
-        let (handle, actor) = modem.line.build(reports.clone());
-        if modem.is_active {
-            tasks.spawn("modem", actor.run(tasks.stop_token()));
+    let keys = Keys::load_or_create(&document.data_dir.join("keys")).context("the keys cannot be used")?;
+    let kept = match store::peek(&document.data_dir, keys, live::DOCUMENT).await {
+        Ok(kept) => kept,
+        // Opening the store says in its own words what is wrong with it.
+        Err(error) => {
+            debug!(error = %error, "the settings in the database cannot be read");
+            None
         }
-        channels.push(ChannelHandle { modem: handle, is_default: modem.is_default });
-    }
-    if channels.is_empty() {
-        warn!("no modem is configured: nothing can be sent");
-    }
-    channels
+    };
+    Ok(sources.load(kept.as_ref())?)
 }
 
 fn readiness(store: Store, dispatcher: DispatcherHandle) -> impl Fn() -> Readiness + Send + Sync + 'static {
@@ -185,7 +216,7 @@ fn readiness(store: Store, dispatcher: DispatcherHandle) -> impl Fn() -> Readine
         };
         Readiness {
             ready: store.is_writable() && store.try_reserve().is_some(),
-            degraded: dispatcher.channels().iter().filter_map(words).collect(),
+            degraded: dispatcher.plan().channels.iter().filter_map(words).collect(),
         }
     }
 }
@@ -200,6 +231,15 @@ async fn retention(store: Store, clock: Arc<dyn Clock>, stop: CancellationToken)
             warn!(error = %error, "what is too old could not be removed; tried again in an hour");
         }
     }
+}
+
+/// The variables of the environment that are settings, and that can be read as text.
+#[must_use]
+pub fn environment() -> Vec<(String, String)> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("OTP_PI__")).collect()
 }
 
 fn random_byte() -> u8 {

@@ -28,23 +28,23 @@ struct Kept {
     cards: BTreeMap<String, String>,
 }
 
-/// Reads what was kept, and keeps what comes.
+/// Reads what was kept, and keeps what comes. `configured` is the [`print()`] of the PINs that are configured.
 ///
 /// # Errors
 /// A store that cannot be read: without the memory no PIN may be entered.
-pub(super) async fn memory(store: &Store, modems: &[ModemConfig]) -> anyhow::Result<PinMemory> {
-    let configured = configured(store, modems);
+pub(super) async fn memory(store: &Store, configured: &str) -> anyhow::Result<PinMemory> {
     let text = store.find_setting(SETTING).await?;
     let mut kept: Kept = text.and_then(|text| serde_json::from_str(text.expose()).ok()).unwrap_or_default();
     if kept.configured != configured {
-        kept = Kept { configured, cards: BTreeMap::new() };
+        kept = Kept { configured: configured.to_owned(), cards: BTreeMap::new() };
     }
     let known: Vec<_> = kept.cards.iter().filter_map(|(card, word)| Some((card.clone(), tried(word)?))).collect();
     let keeper = Keeper { store: store.clone(), kept: Mutex::new(kept), runtime: Handle::current() };
     Ok(PinMemory::kept(known, Arc::new(keeper)))
 }
 
-fn configured(store: &Store, modems: &[ModemConfig]) -> String {
+/// A keyed hash of all configured PINs: another one when any of them has changed.
+pub(super) fn print(store: &Store, modems: &[ModemConfig]) -> String {
     let pins: Vec<&[u8]> =
         modems.iter().filter_map(|modem| modem.line.sim_pin.as_ref()).map(|pin| pin.expose().as_bytes()).collect();
     let print = Fingerprint::derive(store.lookup_key().as_bytes(), &pins);

@@ -44,13 +44,17 @@ impl Tasks {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<anyhow::Error> + Send + 'static,
     {
-        let mut watch = Watch {
-            name,
-            stop: self.stop.clone(),
-            failed: self.failed.clone(),
-            failure: Arc::clone(&self.failure),
-            outcome: None,
-        };
+        self.spawn_until(self.stop.clone(), name, task);
+    }
+
+    /// Starts a task that may also end alone, once `stop` is cancelled: a child of [`Tasks::stop_token`].
+    pub fn spawn_until<F, E>(&self, stop: CancellationToken, name: &'static str, task: F)
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<anyhow::Error> + Send + 'static,
+    {
+        let mut watch =
+            Watch { name, stop, failed: self.failed.clone(), failure: Arc::clone(&self.failure), outcome: None };
         let watched = async move {
             let outcome = task.await.map_err(Into::into);
             watch.see(outcome);
@@ -128,11 +132,15 @@ mod tests {
     async fn a_task_that_ends_when_it_is_asked_to_is_no_failure() {
         let failed = CancellationToken::new();
         let tasks = Tasks::new(failed.clone());
-        let stop = tasks.stop_token();
-        tasks.spawn("it", async move {
-            stop.cancelled().await;
-            anyhow::Ok(())
-        });
+        let (all, one) = (tasks.stop_token(), tasks.stop_token().child_token());
+        for stop in [all, one.clone()] {
+            let until = stop.clone();
+            tasks.spawn_until(until, "it", async move {
+                stop.cancelled().await;
+                anyhow::Ok(())
+            });
+        }
+        one.cancel();
         tasks.stop();
         tasks.finish(Duration::from_secs(9)).await.unwrap();
         assert!(!failed.is_cancelled());

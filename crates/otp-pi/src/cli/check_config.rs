@@ -4,15 +4,21 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::output;
-use crate::config;
+use crate::app::{self, SystemClock};
+use crate::config::{self, Config, FileSource, Sources};
+use crate::http::tls;
 
 /// Checks the file and tells. Exit code 0 when it can be served, 1 when not.
 #[must_use]
 pub(super) fn run(path: &Path) -> ExitCode {
-    match config::load(path) {
-        Ok(config) => {
+    let sources = Sources { file: FileSource::Path(path.to_owned()), environment: app::environment() };
+    match sources.load(None) {
+        Ok(config::Loaded { config, .. }) => {
             for warning in &config.warnings {
                 output::error(&format!("warning: {}: {}\n  fix: {}", warning.key, warning.what, warning.fix));
+            }
+            if let Some((what, fix)) = certificate_warning(&config) {
+                output::error(&format!("warning: tls.certificate: {what}\n  fix: {fix}"));
             }
             output::line(&format!(
                 "{}: good ({} modem(s), {} API user(s))",
@@ -27,4 +33,12 @@ pub(super) fn run(path: &Path) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What is to be told about the dates of a certificate that is there and used.
+fn certificate_warning(config: &Config) -> Option<(String, &'static str)> {
+    if config.api.https_listen.is_empty() {
+        return None;
+    }
+    tls::check(&config.tls).ok().flatten()?.date_warning(&SystemClock)
 }

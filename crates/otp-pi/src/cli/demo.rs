@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::clock::Clock;
+use domain::secret::SecretText;
 use emulator::{
     Modem, ModemSettings, Network, NetworkSettings, ReceiverRule, Script, ScriptDuration, Transmission, Treatment,
 };
+use store::PasswordHasher;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -19,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use super::serve::{runtime, until_stopped};
 use super::{DemoArguments, output};
 use crate::app::{App, SystemClock, Tasks};
-use crate::config::{Config, File, file};
+use crate::config::{FileSource, Sources};
 use crate::http::phones::{self, PhoneFeed, PhoneMessage};
-use crate::telemetry;
+use crate::telemetry::{self, LogHandle};
 
 /// The demo's API user.
 const USERNAME: &str = "demo";
@@ -48,17 +50,17 @@ const NOT_OBTAINABLE: u8 = 0x43;
 /// # Errors
 /// An address in use, a directory that cannot be written.
 pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
-    telemetry::start(
+    let log = telemetry::start(
         &telemetry::Settings { filter: "warn".to_owned(), ..telemetry::Settings::default() },
         std::io::stderr,
     );
     let place = Place::new(arguments.data_dir.clone())?;
-    let result = runtime()?.block_on(serve(arguments, place.path()));
+    let result = runtime()?.block_on(serve(arguments, place.path(), log));
     place.leave()?;
     result
 }
 
-async fn serve(arguments: &DemoArguments, directory: &Path) -> anyhow::Result<()> {
+async fn serve(arguments: &DemoArguments, directory: &Path, log: LogHandle) -> anyhow::Result<()> {
     let failed = CancellationToken::new();
     let devices = Tasks::new(failed.clone());
     let network = Network::new(network_settings());
@@ -78,7 +80,7 @@ async fn serve(arguments: &DemoArguments, directory: &Path) -> anyhow::Result<()
     devices.spawn("page", phones::serve(page, feed, devices.stop_token()));
 
     let password = random_password()?;
-    let app = App::start(config(arguments, directory, &modems, &password)?).await?;
+    let app = App::start(sources(arguments, directory, &modems, &password)?, log).await?;
     if let Some(api) = app.addresses().first() {
         welcome(*api, page_address, &password, directory, arguments);
     }
@@ -105,24 +107,18 @@ fn network_settings() -> NetworkSettings {
     }
 }
 
-fn config(arguments: &DemoArguments, directory: &Path, modems: &[Modem], password: &str) -> anyhow::Result<Config> {
-    let mut document = File { data_dir: directory.join("data"), ..File::default() };
-    document.api.http_listen.0 = vec![arguments.api];
-    document.sms.country_code = "62".to_owned();
-    document.modem = modems
-        .iter()
-        .map(|modem| file::ModemSection {
-            name: modem.name().to_owned(),
-            path: modem.path(),
-            ..file::ModemSection::default()
-        })
-        .collect();
-    document.api_user = vec![file::ApiUserSection {
-        username: USERNAME.to_owned(),
-        password: Some(file::PlainPassword(password.to_owned())),
-        ..file::ApiUserSection::default()
-    }];
-    Config::resolve(&document).map_err(|problems| anyhow::anyhow!("the demo's own configuration is bad: {problems:?}"))
+fn sources(arguments: &DemoArguments, directory: &Path, modems: &[Modem], password: &str) -> anyhow::Result<Sources> {
+    // As a hash: the check of the configuration would rightly warn of a password in clear.
+    let hash = PasswordHasher::default().hash(&SecretText::new(password))?;
+    let modem = |modem: &Modem| format!("[[modem]]\nname = {:?}\nport = {:?}\n", modem.name(), modem.path());
+    let modems: String = modems.iter().map(modem).collect();
+    let text = format!(
+        "data_dir = {:?}\n[api]\nhttp_listen = \"{}\"\n[sms]\ncountry_code = \"62\"\n\
+         [log]\nfilter = \"warn\"\n{modems}[[api_user]]\nusername = \"{USERNAME}\"\npassword_hash = \"{hash}\"\n",
+        directory.join("data"),
+        arguments.api,
+    );
+    Ok(Sources { file: FileSource::Text(SecretText::new(text)), environment: Vec::new() })
 }
 
 async fn follow(

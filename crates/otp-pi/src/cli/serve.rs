@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
-use crate::app::App;
-use crate::{config, telemetry};
+use crate::app::{self, App};
+use crate::config::{FileSource, Sources};
+use crate::telemetry;
 
 /// Threads that run tasks. Hashing and SQLite have their own.
 pub(super) const WORKERS: usize = 2;
@@ -17,13 +18,11 @@ pub(super) const WORKERS: usize = 2;
 /// # Errors
 /// A configuration that cannot be served, or what the gateway fails with.
 pub(super) fn run(path: &Path) -> anyhow::Result<()> {
-    let config = config::load(path).with_context(|| path.display().to_string())?;
-    telemetry::start(&config.log, std::io::stderr);
-    for warning in &config.warnings {
-        tracing::warn!(config.key = warning.key, "{}; fix: {}", warning.what, warning.fix);
-    }
+    let sources = Sources { file: FileSource::Path(path.to_owned()), environment: app::environment() };
+    let document = sources.document().with_context(|| path.display().to_string())?;
+    let log = telemetry::start(&document.log_settings(), std::io::stderr);
     runtime()?.block_on(async {
-        let app = App::start(config).await?;
+        let app = App::start(sources, log).await.with_context(|| path.display().to_string())?;
         notify(&[sd_notify::NotifyState::Ready]);
         until_stopped(&app).await?;
         notify(&[sd_notify::NotifyState::Stopping]);
@@ -39,6 +38,7 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 /// Waits for SIGTERM, SIGINT or a failure; tells systemd's watchdog meanwhile that the runtime is alive.
 pub(super) async fn until_stopped(app: &App) -> anyhow::Result<()> {
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let beat = sd_notify::watchdog_enabled().map(|limit| limit / 2);
     loop {
         let pause = async {
@@ -51,11 +51,23 @@ pub(super) async fn until_stopped(app: &App) -> anyhow::Result<()> {
             _ = term.recv() => break,
             _ = interrupt.recv() => break,
             () = app.failed() => break,
+            _ = hangup.recv() => reload(app).await,
             () = pause => notify(&[sd_notify::NotifyState::Watchdog]),
         }
     }
     info!("asked to stop");
     Ok(())
+}
+
+/// Reads the settings again, and tells systemd when that is done. The outcome is in the log.
+async fn reload(app: &App) {
+    let mut states = vec![sd_notify::NotifyState::Reloading];
+    if let Ok(now) = sd_notify::NotifyState::monotonic_usec_now() {
+        states.push(now);
+    }
+    notify(&states);
+    drop(app.settings().reload().await);
+    notify(&[sd_notify::NotifyState::Ready]);
 }
 
 /// Tells systemd, where there is one.

@@ -1,11 +1,11 @@
 //! The TOML document as its owner writes it: sections, keys, defaults. Unknown keys are errors.
 //!
-//! Nothing is decided here: `super::resolve` turns this model into the Settings of the components.
+//! Nothing is decided here: `super::resolve` turns this model into the Settings of the components. A section that is added
+//! here is added to the list in `super::schema` too.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::units::{Listen, Size, Span};
 
@@ -24,7 +24,7 @@ fn seconds(count: u64) -> Span {
 }
 
 /// The whole document.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct File {
     /// Where the database and the keys live.
@@ -35,6 +35,8 @@ pub struct File {
     pub device: Device,
     /// The API listeners.
     pub api: Api,
+    /// The certificate of the HTTPS listeners.
+    pub tls: Tls,
     /// Rules for codes.
     pub otp: Otp,
     /// Rules for SMS.
@@ -55,6 +57,7 @@ defaults!(File {
     drain_timeout: seconds(60),
     device: Device::default(),
     api: Api::default(),
+    tls: Tls::default(),
     otp: Otp::default(),
     sms: Sms::default(),
     limits: Limits::default(),
@@ -65,7 +68,7 @@ defaults!(File {
 });
 
 /// `[device]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Device {
     /// The name that pages and the login realm show.
@@ -74,11 +77,13 @@ pub struct Device {
 defaults!(Device { name: "OTP-Pi".to_owned() });
 
 /// `[api]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
     /// Plain HTTP listeners.
     pub http_listen: Listen,
+    /// HTTPS listeners; none when empty.
+    pub https_listen: Listen,
     /// Path of the OTP commands. The path never selects the command.
     pub otp_path: String,
     /// Path of the message commands.
@@ -95,6 +100,16 @@ pub struct Api {
     pub success_code: String,
     /// `"accept"` or `"reject"`: what the same id with other content is.
     pub id_conflict: String,
+    /// `"accepted"` or `"sent"`: what an answer waits for.
+    pub wait: String,
+    /// How long it waits at most.
+    pub wait_limit: Span,
+    /// Speaks the two small dialects.
+    pub simple_otp: bool,
+    /// Networks that may speak them without a login.
+    pub simple_otp_open: Vec<String>,
+    /// The API user in whose name those act.
+    pub simple_otp_user: String,
     /// Tells the caller how many tries are left in 1202 answers.
     pub attempts_left: bool,
     /// Most connections at once.
@@ -102,6 +117,7 @@ pub struct Api {
 }
 defaults!(Api {
     http_listen: Listen(vec![std::net::SocketAddr::from(([0, 0, 0, 0], 8899))]),
+    https_listen: Listen(Vec::new()),
     otp_path: "/api/otp".to_owned(),
     message_path: "/api/message".to_owned(),
     sms_path: "/api/sms".to_owned(),
@@ -110,12 +126,28 @@ defaults!(Api {
     unblock_path: "/api/unblock".to_owned(),
     success_code: "000".to_owned(),
     id_conflict: "accept".to_owned(),
+    wait: "accepted".to_owned(),
+    wait_limit: seconds(30),
+    simple_otp: true,
+    simple_otp_open: Vec::new(),
+    simple_otp_user: String::new(),
     attempts_left: false,
     max_connections: 1024,
 });
 
+/// `[tls]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// The certificate and its chain in PEM form; self-signed when empty.
+    pub certificate: PathBuf,
+    /// Its private key in PEM form.
+    pub private_key: PathBuf,
+}
+defaults!(Tls { certificate: PathBuf::new(), private_key: PathBuf::new() });
+
 /// `[otp]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Otp {
     /// Digits of a code, 4 to 10.
@@ -126,6 +158,8 @@ pub struct Otp {
     pub max_lifetime: Span,
     /// How many guesses a code allows.
     pub max_attempts: u32,
+    /// The text of codes whose caller names none, with one `%s`.
+    pub template: String,
     /// Folds 1203 and 1204 into 1202.
     pub uniform_failures: bool,
     /// `"sqlite"` or `"memory"`.
@@ -136,12 +170,13 @@ defaults!(Otp {
     lifetime: seconds(180),
     max_lifetime: seconds(600),
     max_attempts: 5,
+    template: "Your code is %s".to_owned(),
     uniform_failures: false,
     ticket_store: "sqlite".to_owned(),
 });
 
 /// `[sms]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sms {
     /// The home country's calling code, without `+`. Required for `serve`.
@@ -170,7 +205,7 @@ defaults!(Sms {
 });
 
 /// `[limits]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// `"off"`; `enforce` and `observe` come with the limits themselves.
@@ -179,7 +214,7 @@ pub struct Limits {
 defaults!(Limits { mode: "off".to_owned() });
 
 /// `[retention]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
     /// How long the journal keeps what happened.
@@ -190,7 +225,7 @@ pub struct Retention {
 defaults!(Retention { journal: seconds(90 * 86_400), max_db: Size(2 << 30) });
 
 /// `[log]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// A filter such as `"info"`.
@@ -201,7 +236,7 @@ pub struct Log {
 defaults!(Log { filter: "info".to_owned(), format: "text".to_owned() });
 
 /// `[[modem]]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModemSection {
     /// Its name, unique.
@@ -223,7 +258,9 @@ pub struct ModemSection {
     pub prompt_timeout: Span,
     /// How long the modem may take to say what became of a message.
     pub result_timeout: Span,
-    /// A file that holds the SIM's PIN.
+    /// The SIM's PIN in clear; `check-config` warns.
+    pub sim_pin: Option<PlainPassword>,
+    /// A file whose first line is the SIM's PIN.
     pub sim_pin_file: Option<PathBuf>,
     /// The service centre to set, when the SIM's own is wrong.
     pub sms_center: String,
@@ -252,6 +289,7 @@ defaults!(ModemSection {
     stop_bits: 1,
     prompt_timeout: seconds(10),
     result_timeout: seconds(120),
+    sim_pin: None,
     sim_pin_file: None,
     sms_center: String::new(),
     msisdn: String::new(),
@@ -264,7 +302,7 @@ defaults!(ModemSection {
 });
 
 /// `[[api_user]]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiUserSection {
     /// The login name, unique, without `:`.
@@ -309,26 +347,9 @@ impl std::fmt::Debug for PlainPassword {
     }
 }
 
-/// Where each key stands in the text: key (`otp.length`, `modem[1].name`) → line, counted from 1.
-#[must_use]
-pub fn lines_of_keys(text: &str) -> BTreeMap<String, usize> {
-    let mut lines = BTreeMap::new();
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut section = String::new();
-    for (line, number) in text.lines().zip(1..) {
-        let line = line.trim();
-        if let Some(name) = line.strip_prefix("[[").and_then(|rest| rest.split("]]").next()) {
-            let count = counts.entry(name.trim().to_owned()).or_insert(0);
-            section = format!("{}[{count}].", name.trim());
-            *count += 1;
-            lines.insert(section.trim_end_matches('.').to_owned(), number);
-        } else if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-            section = format!("{}.", name.trim());
-        } else if let Some((key, _)) = line.split_once('=')
-            && !line.starts_with('#')
-        {
-            lines.insert(format!("{section}{}", key.trim().trim_matches('"')), number);
-        }
+/// For the list of keys only; a password is never written back.
+impl Serialize for PlainPassword {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("•••")
     }
-    lines
 }

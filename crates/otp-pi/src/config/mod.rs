@@ -1,24 +1,43 @@
-//! Configuration: one TOML document becomes the Settings of the components.
+//! Configuration: one document, read from a file, the environment and the database, becomes the Settings of the components.
 //!
-//! It only assembles: what a value means is the component's business, which owns its Settings. Every problem names the
-//! key, its line, what is wrong and the fix, and all problems are told at once. Used by `app` and `cli` alone.
+//! Environment above file above database above defaults; what file and environment set is locked ([`Layers`]). It only assembles:
+//! what a value means is the component's business, which owns its Settings. Every problem names its key, where it stands, what is wrong
+//! and the fix, and all problems of one kind are told at once. It reads files and nothing else: the environment and the
+//! database's document are handed in. Used by `app` and `cli` alone.
 
 mod api_user;
+mod edit;
+mod environment;
 pub mod file;
+mod layers;
 mod modem;
 mod resolve;
+mod schema;
+mod simple;
+mod text;
+mod tls;
 mod units;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use domain::secret::SecretText;
+use serde::Deserialize as _;
 
+pub use edit::{Draft, EditError};
 pub use file::File;
+pub use layers::{Layers, Origin};
 pub use resolve::{ApiUserSource, Config, ModemConfig, PasswordSource};
+pub use view::{Changed, Imported, Open, SEALED, Seal};
+
+use crate::operator::{ApiUserView, Setting};
+use layers::Position;
+use schema::Schema;
+use text::Home;
 
 /// One thing that is wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,33 +56,50 @@ impl Problem {
     }
 }
 
+/// A problem and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// Who set the value.
+    pub origin: Origin,
+    /// What is wrong.
+    pub problem: Problem,
+    /// The line of the file with carets under what is wrong; never its value.
+    excerpt: Option<String>,
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problem { key, what, fix } = &self.problem;
+        if self.origin != Origin::Default {
+            write!(formatter, "{}: ", self.origin)?;
+        }
+        if !key.is_empty() {
+            write!(formatter, "{key}: ")?;
+        }
+        formatter.write_str(what)?;
+        if let Some(excerpt) = &self.excerpt {
+            write!(formatter, "\n{excerpt}")?;
+        }
+        if fix.is_empty() { Ok(()) } else { write!(formatter, "\n  fix: {fix}") }
+    }
+}
+
 /// Why there is no configuration.
 #[derive(Debug)]
 pub enum ConfigError {
     /// The file cannot be read.
     Unreadable(std::io::Error),
-    /// It is not TOML, or a key is unknown or of the wrong type; the text has line, column and caret.
-    Malformed(String),
-    /// It reads well, but its values do not go together. With the line of each key, where it stands in the file.
-    Invalid(Vec<(Problem, Option<usize>)>),
+    /// What is wrong with it.
+    Invalid(Vec<Complaint>),
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(error) => write!(formatter, "cannot be read: {error}"),
-            Self::Malformed(text) => write!(formatter, "{}", text.trim_end()),
-            Self::Invalid(problems) => {
-                for (index, (problem, line)) in problems.iter().enumerate() {
-                    if index > 0 {
-                        writeln!(formatter)?;
-                    }
-                    if let Some(line) = line {
-                        write!(formatter, "line {line}: ")?;
-                    }
-                    write!(formatter, "{}: {}\n  fix: {}", problem.key, problem.what, problem.fix)?;
-                }
-                Ok(())
+            Self::Invalid(complaints) => {
+                let texts: Vec<String> = complaints.iter().map(Complaint::to_string).collect();
+                formatter.write_str(&texts.join("\n"))
             }
         }
     }
@@ -71,45 +107,169 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Reads the file at `path` and assembles the Settings.
-///
-/// # Errors
-/// [`ConfigError`], with every problem that was found.
-pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(ConfigError::Unreadable)?;
-    parse(&text)
+/// Where settings come from, besides the database.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file.
+    pub file: FileSource,
+    /// The variables of the environment; only those that begin with `OTP_PI__` count.
+    pub environment: Vec<(String, String)>,
 }
 
-/// Assembles the Settings from the text of a file.
-///
-/// # Errors
-/// [`ConfigError`], with every problem that was found.
-pub fn parse(text: &str) -> Result<Config, ConfigError> {
-    let file: File = toml::from_str(text).map_err(|error| ConfigError::Malformed(point_at(text, &error)))?;
-    let lines = file::lines_of_keys(text);
-    Config::resolve(&file).map_err(|problems| {
-        let with_line = |problem: Problem| {
-            let section = problem.key.rsplit_once('.').map(|(section, _)| section.to_owned());
-            let line = lines.get(&problem.key).or_else(|| lines.get(&section?)).copied();
-            (problem, line)
+/// What stands in place of the file.
+#[derive(Clone, Debug, Default)]
+pub enum FileSource {
+    /// There is none.
+    #[default]
+    None,
+    /// It lies at this path, and is read again at each reload.
+    Path(PathBuf),
+    /// A text that the program itself has written.
+    Text(SecretText),
+}
+
+/// The configuration, and where each part of it comes from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The Settings.
+    pub config: Config,
+    /// The documents that they come from.
+    pub layers: Layers,
+    schema: Schema,
+}
+
+impl Loaded {
+    /// Every value that is in force, defaults included.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Setting> {
+        view::list(&self.layers, &self.schema)
+    }
+
+    /// What is different in the other: keys as people write them, with both values, or none for secrets.
+    #[must_use]
+    pub fn changes(&self, other: &Self) -> Vec<Changed> {
+        view::changes((&self.layers, &self.settings()), (&other.layers, &other.settings()))
+    }
+
+    /// Every API user.
+    #[must_use]
+    pub fn api_users(&self) -> Vec<ApiUserView> {
+        let view = |(place, user): (usize, &ApiUserSource)| ApiUserView {
+            username: user.username.clone(),
+            scopes: user.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            class: user.class.as_str().to_owned(),
+            is_active: user.is_active,
+            origin: self.layers.origin(&format!("api_user[{place}]")).to_string(),
         };
-        ConfigError::Invalid(problems.into_iter().map(with_line).collect())
-    })
+        self.config.api_users.iter().enumerate().map(view).collect()
+    }
+
+    /// Opens the document of the database for changes.
+    ///
+    /// # Errors
+    /// [`EditError::Damaged`].
+    pub fn draft(&self, database: Option<&SecretText>) -> Result<Draft<'_>, EditError> {
+        Draft::open(database.map_or("", SecretText::expose), &self.layers, &self.schema)
+    }
+
+    /// One TOML document of everything that is set; without `seal` secrets are left out.
+    ///
+    /// # Errors
+    /// What `seal` says, or the file of a secret that cannot be read, in words.
+    pub fn export(&self, seal: Option<&mut Seal<'_>>) -> Result<String, String> {
+        view::export(&self.layers, &self.schema, seal)
+    }
+
+    /// Reads an exported document in place of what the database keeps.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when it is no such document, or `open` cannot open a secret.
+    pub fn import(
+        &self,
+        text: &SecretText,
+        database: Option<&SecretText>,
+        open: &mut Open<'_>,
+    ) -> Result<Imported, ConfigError> {
+        view::import(text, database.map_or("", SecretText::expose), &self.layers, &self.schema, open)
+    }
 }
 
-/// Shows where a document is malformed: line, column, the line up to its `=`, and a caret. Never the value, which may be a
-/// password with a quote missing.
-fn point_at(text: &str, error: &toml::de::Error) -> String {
-    let at = error.span().map_or(0, |span| span.start);
-    let before = text.get(..at).unwrap_or(text);
-    let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |newline| newline + 1));
-    let column = before.get(start..).map_or(0, |head| head.chars().count());
-    let shown = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let shown = shown.split_once('=').map_or_else(|| shown.to_owned(), |(key, _)| format!("{key}= …"));
-    let column = column.min(shown.chars().count());
-    let pad = " ".repeat(line.to_string().len());
-    let (caret, message) = (" ".repeat(column), error.message().trim_end());
-    format!("line {line}, column {}: {message}\n{pad} |\n{line} | {shown}\n{pad} | {caret}^", column + 1)
+impl Sources {
+    /// Reads everything and assembles the Settings. `database` is the document that the database keeps.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with every problem that was found.
+    pub fn load(&self, database: Option<&SecretText>) -> Result<Loaded, ConfigError> {
+        assemble(self.text()?.expose(), database.map_or("", SecretText::expose), &self.environment)
+    }
+
+    /// Reads what must be known before there is a database: where it is, and where its keys are.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when file or environment cannot be read as a document; values are not looked at yet.
+    pub fn document(&self) -> Result<File, ConfigError> {
+        let text = self.text()?;
+        let layers = lay(text.expose(), "", &self.environment, &Schema::new()).map_err(ConfigError::Invalid)?;
+        document(&layers).map_err(ConfigError::Invalid)
+    }
+
+    fn text(&self) -> Result<SecretText, ConfigError> {
+        match &self.file {
+            FileSource::None => Ok(SecretText::new("")),
+            FileSource::Path(path) => {
+                std::fs::read_to_string(path).map(SecretText::new).map_err(ConfigError::Unreadable)
+            }
+            FileSource::Text(text) => Ok(text.clone()),
+        }
+    }
+}
+
+/// Assembles the Settings from the texts of a file and of the database's document, and the variables of the environment.
+///
+/// # Errors
+/// [`ConfigError`], with every problem that was found.
+pub fn assemble(file: &str, database: &str, environment: &[(String, String)]) -> Result<Loaded, ConfigError> {
+    let schema = Schema::new();
+    let layers = lay(file, database, environment, &schema).map_err(ConfigError::Invalid)?;
+    let document = document(&layers).map_err(ConfigError::Invalid)?;
+    match Config::resolve(&document) {
+        Ok(config) => Ok(Loaded { config, layers, schema }),
+        Err(problems) => {
+            let locate = |problem: Problem| Complaint { origin: layers.origin(&problem.key), problem, excerpt: None };
+            Err(ConfigError::Invalid(problems.into_iter().map(locate).collect()))
+        }
+    }
+}
+
+fn lay(
+    file: &str,
+    database: &str,
+    environment: &[(String, String)],
+    schema: &Schema,
+) -> Result<Layers, Vec<Complaint>> {
+    let (file, database) = (text::read(file, Home::File, schema), text::read(database, Home::Database, schema));
+    let (mut layers, mut complaints) = (Layers::default(), Vec::new());
+    for (layer, position) in [(file, Position::Above), (database, Position::Below)] {
+        match layer {
+            Ok(layer) => layers.lay(layer, position, schema),
+            Err(found) => complaints.extend(found),
+        }
+    }
+    match environment::read(environment, &layers, schema) {
+        Ok(layer) => layers.lay(layer, Position::Above, schema),
+        Err(found) => complaints.extend(found),
+    }
+    if complaints.is_empty() { Ok(layers) } else { Err(complaints) }
+}
+
+/// The laid document as a whole. Each of its parts was read before, so this fails only if they do not fit each other.
+fn document(layers: &Layers) -> Result<File, Vec<Complaint>> {
+    File::deserialize(toml::Value::Table(layers.table().clone())).map_err(|error| {
+        let what = "file, environment and database do not fit each other";
+        // The message may repeat a value: it is not told.
+        drop(error);
+        vec![Complaint { origin: Origin::Default, problem: Problem::new("", what, "check each alone"), excerpt: None }]
+    })
 }
 
 /// The first line of a file that holds a secret.
@@ -122,4 +282,15 @@ fn first_line(key: &str, path: &Path) -> Result<SecretText, Problem> {
             "check the path and who may read it",
         )),
     }
+}
+
+/// An error with its causes, in one line.
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -1,7 +1,6 @@
 //! `[[modem]]`: the line, its SIM, and what it is meant for.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use ::modem::{DataBits, Parity, Pin, Settings, SmsCenter, StopBits};
@@ -46,7 +45,7 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     if section.start_bits != 1 {
         found.problem(key("start_bits"), "a serial line always has one start bit", "write 1 or leave it out");
     }
-    let sim_pin = section.sim_pin_file.as_ref().and_then(|path| read_pin(&key("sim_pin_file"), path, found));
+    let sim_pin = read_pin(index, section, found);
     let sms_center = if section.sms_center.is_empty() {
         None
     } else {
@@ -77,11 +76,27 @@ fn timeout(key: String, span: Span, found: &mut Found) -> Duration {
     span.0
 }
 
-fn read_pin(key: &str, path: &Path, found: &mut Found) -> Option<Pin> {
-    let text = found.take(first_line(key, path))?;
-    found.take(Pin::parse(text.expose()).map_err(|error| {
-        Problem::new(key, format!("in {}: {error}", path.display()), "put the PIN into the file's first line")
-    }))
+fn read_pin(index: usize, section: &ModemSection, found: &mut Found) -> Option<Pin> {
+    let key = |name: &str| format!("modem[{index}].{name}");
+    let bad = |key: &str, error: &dyn std::fmt::Display| {
+        Problem::new(key, error.to_string(), "a PIN is four to eight digits, in quotes or in the file's first line")
+    };
+    match (&section.sim_pin, &section.sim_pin_file) {
+        (None, None) => None,
+        (Some(clear), None) => {
+            found.warnings.push(Problem::new(key("sim_pin"), "the PIN stands in clear", "use sim_pin_file"));
+            found.take(Pin::parse(&clear.0).map_err(|error| bad(&key("sim_pin"), &error)))
+        }
+        (None, Some(path)) => {
+            let text = found.take(first_line(&key("sim_pin_file"), path))?;
+            let pin = Pin::parse(text.expose());
+            found.take(pin.map_err(|error| bad(&key("sim_pin_file"), &format!("in {}: {error}", path.display()))))
+        }
+        (Some(_), Some(_)) => {
+            found.problem(key("sim_pin"), "there is also a sim_pin_file", "keep one of the two");
+            None
+        }
+    }
 }
 
 /// Prefixes are stored as callers' numbers are: `0871` becomes `62871`.

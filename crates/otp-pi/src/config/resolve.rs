@@ -12,7 +12,7 @@ use store::{Retention, TicketStoreKind, UnknownPolicy};
 
 use super::Problem;
 use super::file::File;
-use super::{api_user, modem};
+use super::{api_user, modem, simple, tls};
 use crate::wire::{RenderSettings, SuccessCode};
 use crate::{dispatch, gateway, http, telemetry};
 
@@ -21,6 +21,8 @@ use crate::{dispatch, gateway, http, telemetry};
 pub struct Config {
     /// The API's settings.
     pub api: http::Settings,
+    /// The certificate of the HTTPS listeners.
+    pub tls: http::tls::TlsSettings,
     /// The gateway's settings.
     pub gateway: gateway::Settings,
     /// The dispatcher's settings.
@@ -88,7 +90,10 @@ impl Config {
             Problem::new("otp.length", format!("{error}, not {}", file.otp.length), "write a number from 4 to 10")
         }));
         let choices = choices(file, &mut found);
-        let api = http_settings(file, &mut found);
+        let template = simple::template(file, length, &mut found);
+        let mut api = http_settings(file, &mut found);
+        tls::check_listeners(file, &mut found);
+        let tls = tls::read(file, &mut found);
         check_lifetimes(file, &mut found);
         let modems: Vec<_> =
             file.modem.iter().enumerate().map(|(index, one)| modem::line(index, one, file, &mut found)).collect();
@@ -99,20 +104,24 @@ impl Config {
             .map(|(index, one)| modem::route(index, one, plan.as_ref(), &mut found))
             .collect();
         modem::check_all(&file.modem, &mut found);
-        let api_users = file
+        let api_users: Vec<_> = file
             .api_user
             .iter()
             .enumerate()
             .filter_map(|(index, one)| api_user::read(index, one, &mut found))
             .collect();
         api_user::check_all(&file.api_user, &mut found);
+        api.simple = simple::settings(file, &api_users, &mut found);
 
         let Found { problems, warnings } = found;
-        let (Some(plan), Some(code_length), Some(choices), true) = (plan, length, choices, problems.is_empty()) else {
+        let (Some(plan), Some(code_length), Some(choices), Some(template), true) =
+            (plan, length, choices, template, problems.is_empty())
+        else {
             return Err(problems);
         };
         Ok(Self {
             api,
+            tls,
             gateway: gateway::Settings {
                 plan,
                 code_length,
@@ -122,6 +131,8 @@ impl Config {
                 drop_expired: file.sms.drop_expired,
                 expiration_offset: file.sms.expiration_offset.0,
                 rejects_id_conflict: choices.rejects_id_conflict,
+                template,
+                wait: choices.waits.then_some(file.api.wait_limit.0),
             },
             dispatch: dispatch::Settings {
                 unknown_policy: choices.unknown_policy,
@@ -145,6 +156,15 @@ impl Config {
     }
 }
 
+impl File {
+    /// How to write logs before the rest of the document was looked at.
+    #[must_use]
+    pub fn log_settings(&self) -> telemetry::Settings {
+        let format = if self.log.format == "json" { telemetry::Format::Json } else { telemetry::Format::Text };
+        telemetry::Settings { filter: self.log.filter.clone(), format }
+    }
+}
+
 /// Collects what is wrong and what is unwise.
 #[derive(Default)]
 pub(super) struct Found {
@@ -155,6 +175,10 @@ pub(super) struct Found {
 impl Found {
     pub(super) fn take<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
         result.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    pub(super) fn warn(&mut self, key: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) {
+        self.warnings.push(Problem::new(key, what, fix));
     }
 
     pub(super) fn problem(&mut self, key: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) {
@@ -179,6 +203,7 @@ struct Choices {
     when_unhealthy: WhenUnhealthy,
     log_format: telemetry::Format,
     rejects_id_conflict: bool,
+    waits: bool,
 }
 
 fn choices(file: &File, found: &mut Found) -> Option<Choices> {
@@ -203,14 +228,19 @@ fn choices(file: &File, found: &mut Found) -> Option<Choices> {
         &file.log.format,
         &[("text", telemetry::Format::Text), ("json", telemetry::Format::Json)],
     );
+    if !telemetry::is_filter(&file.log.filter) {
+        found.problem("log.filter", "it is not a filter", "write \"info\", or \"warn,modem=debug\"");
+    }
     let rejects_id_conflict =
         found.word("api.id_conflict", &file.api.id_conflict, &[("accept", false), ("reject", true)]);
+    let waits = found.word("api.wait", &file.api.wait, &[("accepted", false), ("sent", true)]);
     Some(Choices {
         unknown_policy: unknown_policy?,
         ticket_store: ticket_store?,
         when_unhealthy: when_unhealthy?,
         log_format: log_format?,
         rejects_id_conflict: rejects_id_conflict?,
+        waits: waits?,
     })
 }
 
@@ -248,6 +278,7 @@ fn http_settings(file: &File, found: &mut Found) -> http::Settings {
     }
     http::Settings {
         listen: api.http_listen.0.clone(),
+        https_listen: api.https_listen.0.clone(),
         paths: http::ApiPaths {
             otp: api.otp_path.clone(),
             message: api.message_path.clone(),
@@ -260,6 +291,7 @@ fn http_settings(file: &File, found: &mut Found) -> http::Settings {
             success_code,
             uniform_failures: file.otp.uniform_failures,
             attempts_left: api.attempts_left,
+            code_state: api.wait == "sent",
         },
         max_connections: api.max_connections,
         realm: file.device.name.clone(),
@@ -269,6 +301,10 @@ fn http_settings(file: &File, found: &mut Found) -> http::Settings {
 
 fn check_lifetimes(file: &File, found: &mut Found) {
     const LONGEST: Duration = Duration::from_secs(600);
+    const LONGEST_WAIT: Duration = Duration::from_secs(30);
+    if file.api.wait_limit.0.is_zero() || file.api.wait_limit.0 > LONGEST_WAIT {
+        found.problem("api.wait_limit", "it must be more than zero and at most 30s", "write \"30s\" or less");
+    }
     let otp = &file.otp;
     if otp.lifetime.0.is_zero() || otp.lifetime.0 > otp.max_lifetime.0 {
         found.problem("otp.lifetime", "it must be more than zero and at most otp.max_lifetime", "write \"3m\"");

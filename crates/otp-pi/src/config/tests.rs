@@ -16,6 +16,10 @@ username = "shop"
 password = "secret"
 "#;
 
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    assemble(text, "", &[]).map(|loaded| loaded.config)
+}
+
 fn complaint(text: &str) -> String {
     match parse(text) {
         Ok(_) => panic!("it was taken:\n{text}"),
@@ -63,8 +67,20 @@ fn a_password_in_clear_is_taken_with_a_warning_and_never_printed() {
 
 #[test]
 fn an_unknown_key_is_refused_with_its_line_and_a_caret() {
-    check("[sms]\ncountry_code = \"62\"\ncuntry = 1\n", &["line 3", "^", "unknown field `cuntry`"]);
-    check("[smss]\n", &["line 1", "unknown field `smss`"]);
+    check(
+        "[sms]\ncountry_code = \"62\"\ncuntry_code = 1\n[otp]\nlenght = 3\ncolour = 1",
+        &[
+            "line 3: sms.cuntry_code: there is no such key\n  |\n3 | cuntry_code = …\n  | ^^^^^^^^^^^\n  fix: did you mean country_code?",
+            "line 5: otp.lenght: there is no such key",
+            "did you mean length?",
+            "line 6: otp.colour: there is no such key",
+            "fix: take it out",
+        ],
+    );
+    check("[smss]\n", &["line 1: smss: there is no such key", "did you mean sms?"]);
+    check("[[modems]]\n", &["did you mean modem?"]);
+    check("sms = 3\n", &["line 1: sms: it is a section"]);
+    check("[modem]\nname = \"a\"\n", &["modem: it is a section", "[[modem]]"]);
 }
 
 #[test]
@@ -103,4 +119,211 @@ fn all_problems_are_told_at_once() {
 fn two_modems_never_share_a_name_or_a_line() {
     let twice = format!("{GOOD}[[modem]]\nname = \"a\"\nport = \"/dev/ttyUSB0\"\n");
     check(&twice, &["modem[1].name: another modem has this name", "modem[1].port: another modem uses this line"]);
+}
+
+fn from_environment(variables: &[(&str, &str)]) -> Result<Loaded, String> {
+    let variables: Vec<_> = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    assemble(GOOD, "", &variables).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_environment_is_above_the_file_and_locks_what_it_sets() {
+    let loaded = from_environment(&[
+        ("OTP_PI__OTP__LENGTH", "8"),
+        ("OTP_PI__OTP__UNIFORM_FAILURES", "true"),
+        ("OTP_PI__OTP__LIFETIME", "90s"),
+        ("OTP_PI__DATA_DIR", "/elsewhere"),
+        ("OTP_PI__API__HTTP_LISTEN", "127.0.0.1:1, [::1]:2"),
+        ("OTP_PI__MODEM__A__RECIPIENT_PREFIXES", "62811, 62812"),
+        ("OTP_PI__MODEM__NEW_ONE__PORT", "/dev/new"),
+        ("OTP_PI__API_USER__SHOP__SCOPES", "[\"otp\"]"),
+        ("OTHER__OTP__LENGTH", "9"),
+    ])
+    .unwrap();
+    let config = loaded.config;
+    assert_eq!(config.gateway.code_length.digits(), 8);
+    assert!(config.api.render.uniform_failures);
+    assert_eq!(config.gateway.lifetime, Duration::from_secs(90));
+    assert_eq!(config.store.data_dir, Path::new("/elsewhere"));
+    assert_eq!(config.api.listen.len(), 2);
+    assert_eq!(config.routes.modems[0].prefixes, ["62811", "62812"]);
+    assert_eq!(config.modems[1].line.name, "new_one");
+    assert_eq!(config.api_users.len(), 1);
+    let origin = loaded.layers.origin("modem[0].recipient_prefixes");
+    assert_eq!(origin.to_string(), "OTP_PI__MODEM__A__RECIPIENT_PREFIXES");
+    assert!(origin.is_locked() && loaded.layers.origin("modem[0].port").is_locked());
+}
+
+#[test]
+fn a_bad_variable_is_named_with_what_was_meant() {
+    for (name, value, expected) in [
+        (
+            "OTP_PI__OTP__LENGHT",
+            "6",
+            "OTP_PI__OTP__LENGHT: otp.lenght: there is no such key\n  fix: did you mean length?",
+        ),
+        ("OTP_PI__OPT__LENGTH", "6", "opt: there is no such key\n  fix: did you mean otp?"),
+        ("OTP_PI__DATADIR", "/x", "datadir: there is no such key\n  fix: did you mean data_dir?"),
+        ("OTP_PI__OTP", "x", "otp: there is no such key"),
+        ("OTP_PI__OTP__LENGTH", "six", "otp.length: it must be a whole number"),
+        ("OTP_PI__OTP__UNIFORM_FAILURES", "yes", "it must be true or false"),
+        ("OTP_PI__OTP__LIFETIME", "soon", "OTP_PI__OTP__LIFETIME: otp.lifetime: not a duration: \"soon\""),
+        ("OTP_PI__OTP__LENGTH", "3", "OTP_PI__OTP__LENGTH: otp.length: a code has 4 to 10 digits"),
+        ("OTP_PI__MODEM__PORT", "/dev/x", "modem: it is a list, and the variable does not say which name"),
+        ("OTP_PI__MODEM__A__NAME", "b", "modem.name: there is no such key"),
+        ("OTP_PI__API_USER__SHOP__SCOPES", "[\"otp\"", "it must be a list like a,b"),
+    ] {
+        let said = from_environment(&[(name, value)]).map(drop).unwrap_err();
+        assert!(said.contains(expected), "{name}={value}:\n{said}");
+    }
+}
+
+#[test]
+fn the_database_fills_in_what_nobody_else_sets() {
+    let database = "[otp]\nlength = 8\n[sms]\ncountry_code = \"1\"\n[[modem]]\nname = \"b\"\nport = \"/dev/b\"\n\
+                    [[modem]]\nname = \"a\"\nport = \"/dev/c\"\ncost = 5\n";
+    let loaded = assemble(GOOD, database, &[]).unwrap();
+    assert_eq!(loaded.config.gateway.code_length.digits(), 8);
+    assert_eq!(loaded.config.gateway.plan.country_code.as_str(), "62", "locked by the file");
+    let paths: Vec<_> = loaded.config.modems.iter().map(|modem| modem.line.path.to_str().unwrap()).collect();
+    assert_eq!(paths, ["/dev/ttyUSB0", "/dev/b"]);
+    let bad = assemble(GOOD, "[otp]\nlength = 3\n", &[]).map(drop).unwrap_err().to_string();
+    assert!(bad.contains("database: otp.length: a code has"), "{bad}");
+}
+
+#[test]
+fn every_key_is_explained_in_the_example() {
+    let example = include_str!("../../../../config/otp-pi.example.toml");
+    let schema = schema::Schema::new();
+    let mut sections: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
+    let mut section = String::new();
+    for line in example.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_start_matches('[').split(']').next().unwrap().to_owned();
+        }
+        let lines = sections.entry(section.clone()).or_default();
+        *lines = format!("{lines}{}\n", line.trim_start_matches(['#', ' ']));
+    }
+    for known in schema.sections() {
+        let text = sections.get(known.name).unwrap_or_else(|| panic!("[{}] is not in the example", known.name));
+        for key in known.keys() {
+            assert!(text.lines().any(|line| line.starts_with(&format!("{key} = "))), "{}.{key}", known.name);
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_document_makes_it_panic_and_no_secret_is_repeated(
+        section in "(\\[\\[?(modem|api_user|otp|x)\\]\\]?\n)?",
+        lines in "((password|sim_pin) ?= ?(\"s3cr3t\"|'s3cr3t|s3cr3t|\\[\"s3cr3t\"\\]|\"s3cr3t)\n|(length|name) ?= ?(12|\"a\"|\\[1\\])\n){0,4}",
+    ) {
+        if let Err(error) = assemble(&format!("{section}{lines}"), "", &[]) {
+            proptest::prop_assert!(!error.to_string().contains("s3cr3t"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn https_is_off_and_self_signed_unless_it_is_asked_for() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!((config.api.https_listen, config.tls.files), (Vec::new(), None));
+    let two = parse(&format!("{GOOD}[api]\nhttps_listen = [\":8443\", \"192.0.2.7:8444\"]\n")).unwrap();
+    assert_eq!(two.api.https_listen, ["0.0.0.0:8443".parse().unwrap(), "192.0.2.7:8444".parse().unwrap()]);
+    assert_eq!(two.tls.addresses, ["192.0.2.7".parse::<std::net::IpAddr>().unwrap()], "a wildcard is no name");
+    assert_eq!(two.tls.directory, Path::new("/var/lib/otp-pi/tls"));
+}
+
+#[test]
+fn two_listeners_never_share_an_address() {
+    let api = |lines: &str| format!("{GOOD}[api]\n{lines}\n");
+    check(
+        &api("https_listen = \":8899\""),
+        &["line 12: api.https_listen: 0.0.0.0:8899 is taken: api.http_listen has 0.0.0.0:8899", "fix: give each"],
+    );
+    check(&api("http_listen = [\":5000\", \":5000\"]"), &["api.http_listen: 0.0.0.0:5000 is taken"]);
+    check(
+        &api("http_listen = \"127.0.0.1:5000\"\nhttps_listen = \":5000\""),
+        &["0.0.0.0:5000 is taken: api.http_listen has 127.0.0.1:5000"],
+    );
+}
+
+#[test]
+fn a_certificate_that_cannot_be_served_is_a_problem_where_it_is_used() {
+    let tls = |api: &str, lines: &str| format!("{GOOD}[api]\n{api}\n[tls]\n{lines}\n");
+    let on = "https_listen = \":8443\"";
+    let missing = "certificate = \"/nowhere/a.pem\"\nprivate_key = \"/nowhere/a.key\"";
+    check(
+        &tls(on, missing),
+        &["line 14: tls.certificate: /nowhere/a.pem cannot be read: No such file", "fix: check the path"],
+    );
+    parse(&tls("", missing)).unwrap();
+    check(&tls("", "certificate = \"/nowhere/a.pem\""), &["tls.private_key: it is missing beside the other"]);
+    check(&tls("", "private_key = \"/nowhere/a.key\""), &["tls.certificate: it is missing beside the other"]);
+}
+
+#[test]
+fn an_open_network_needs_an_active_api_user_who_may_send_codes() {
+    let open = |api: &str, user: &str| {
+        let text =
+            GOOD.replace("[[api_user]]", &format!("[api]\nsimple_otp_open = [\"127.0.0.0/8\"]\n{api}\n[[api_user]]"));
+        format!("{text}{user}")
+    };
+    let named = "simple_otp_user = \"shop\"";
+    let config = parse(&open(named, "")).unwrap();
+    let simple = config.api.simple.unwrap();
+    assert_eq!((simple.open.len(), simple.open_user.as_str()), (1, "shop"));
+    check(&open("", ""), &["api.simple_otp_user: it is missing", "fix: write the username of an [[api_user]]"]);
+    check(
+        &open("simple_otp_user = \"nobody\"", ""),
+        &["line 10: api.simple_otp_user: there is no API user \"nobody\"", "fix: add [[api_user]]"],
+    );
+    check(&open(named, "active = false\n"), &["the API user \"shop\" is switched off", "fix: write active = true"]);
+    check(&open(named, "scopes = [\"sms\"]\n"), &["\"shop\" may not send codes", "fix: add \"otp\" to its scopes"]);
+    assert!(parse(&open("simple_otp = false", "")).unwrap().api.simple.is_none());
+}
+
+#[test]
+fn an_open_network_is_checked_and_one_of_everybody_is_unwise() {
+    let open = |network: &str| format!("{GOOD}[api]\nsimple_otp_open = [{network:?}]\nsimple_otp_user = \"shop\"\n");
+    check(&open("localhost"), &["api.simple_otp_open: \"localhost\": it does not begin with an IP address", "fix: "]);
+    check(&open("10.0.0.1/8"), &["has bits behind the fixed ones; the network is 10.0.0.0/8"]);
+    let warnings = parse(&open("0.0.0.0/0")).unwrap().warnings;
+    assert!(warnings.iter().any(|warning| warning.key == "api.simple_otp_open"), "{warnings:?}");
+}
+
+#[test]
+fn the_text_of_codes_is_checked_like_that_of_a_request() {
+    assert_eq!(parse(GOOD).unwrap().gateway.template.expose(), "Your code is %s");
+    let with = |template: &str| format!("{GOOD}[otp]\ntemplate = {template:?}\n");
+    assert_eq!(parse(&with("%s: kode Anda")).unwrap().gateway.template.expose(), "%s: kode Anda");
+    check(&with("Your code"), &["otp.template: the message holds no %s", "fix: write a short text with one %s"]);
+    check(&with("%s %s"), &["otp.template: the message holds more than one %s"]);
+    check(&with(&("x".repeat(320) + "%s")), &["otp.template: it takes 3 SMS with its code, at most 2"]);
+}
+
+#[test]
+fn an_answer_waits_for_as_long_as_is_written_and_at_most_half_a_minute() {
+    let wait = |keys: &str| format!("{GOOD}[api]\n{keys}\n");
+    assert_eq!(parse(GOOD).unwrap().gateway.wait, None);
+    assert_eq!(parse(&wait("wait = \"sent\"")).unwrap().gateway.wait, Some(Duration::from_secs(30)));
+    let short = parse(&wait("wait = \"sent\"\nwait_limit = \"5s\"")).unwrap();
+    assert_eq!(short.gateway.wait, Some(Duration::from_secs(5)));
+    assert!(short.api.render.code_state);
+    check(&wait("wait = \"delivered\""), &["api.wait: \"delivered\" is not known", "\"accepted\", \"sent\""]);
+    for limit in ["0s", "31s"] {
+        check(
+            &wait(&format!("wait_limit = {limit:?}")),
+            &["api.wait_limit: it must be more than zero and at most 30s"],
+        );
+    }
+}
+
+#[test]
+fn a_path_of_the_small_dialects_is_not_taken_by_the_envelope() {
+    let taken = |path: &str, more: &str| format!("{GOOD}[api]\notp_path = {path:?}\n{more}\n");
+    for path in ["/send_otp", "/verify_otp/", "/health"] {
+        check(&taken(path, ""), &["api.otp_path", "belongs to the small dialects", "simple_otp = false"]);
+        assert!(parse(&taken(path, "simple_otp = false")).is_ok());
+    }
 }

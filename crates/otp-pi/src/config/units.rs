@@ -5,7 +5,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A duration written as whole numbers with units: `"500ms"`, `"30s"`, `"3m"`, `"24h"`, `"90d"`, `"1h30m"`; `""` and `"0s"` are zero.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Span(pub Duration);
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Size(pub u64);
 
-/// None, one or several listen addresses: `""`, `":8899"`, `"127.0.0.1:8899"` or a list of them.
+/// None, one or several listen addresses: `""`, `":8899"`, `"127.0.0.1:8899, [::1]:8899"` or a list of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listen(pub Vec<SocketAddr>);
 
@@ -67,6 +67,35 @@ pub(super) fn parse_listen(text: &str) -> Option<SocketAddr> {
     }
 }
 
+/// Writes a duration in its largest whole unit.
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let milliseconds = self.0.as_millis();
+        let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+        let whole = units.iter().find(|(length, _)| milliseconds > 0 && milliseconds.is_multiple_of(*length));
+        let (length, unit) = whole.unwrap_or(&(1_000, "s"));
+        serializer.collect_str(&format_args!("{}{unit}", milliseconds / length))
+    }
+}
+
+/// Writes a size in its largest whole unit.
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        let whole = units.iter().find(|(size, _)| self.0 > 0 && self.0.is_multiple_of(*size));
+        let (size, unit) = whole.unwrap_or(&(1, ""));
+        serializer.collect_str(&format_args!("{}{unit}", self.0 / size))
+    }
+}
+
+/// Writes one line of addresses.
+impl Serialize for Listen {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let all: Vec<String> = self.0.iter().map(SocketAddr::to_string).collect();
+        serializer.serialize_str(&all.join(", "))
+    }
+}
+
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -95,7 +124,7 @@ impl<'de> Deserialize<'de> for Listen {
         }
         let texts = match OneOrMany::deserialize(deserializer)? {
             OneOrMany::One(text) if text.trim().is_empty() => Vec::new(),
-            OneOrMany::One(text) => vec![text],
+            OneOrMany::One(text) => text.split(',').map(str::to_owned).collect(),
             OneOrMany::Many(texts) => texts,
         };
         let read = |text: &String| {

@@ -3,6 +3,7 @@
 //! Pure: time is a parameter. A full disk pauses all sending with growing pauses; a modem whose SIM or settings are at
 //! fault stands aside for a growing time, and is told about once each time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -41,6 +42,16 @@ pub(super) struct Health {
 impl Health {
     pub(super) fn new(modems: usize) -> Self {
         Self { store: Backoff::default(), modems: vec![Backoff::default(); modems] }
+    }
+
+    /// What is known of the modems goes to their new places; `places` is old → new.
+    pub(super) fn rearrange(&mut self, places: &BTreeMap<usize, usize>, modems: usize) {
+        let old = std::mem::replace(&mut self.modems, vec![Backoff::default(); modems]);
+        for (from, to) in places {
+            if let (Some(known), Some(slot)) = (old.get(*from), self.modems.get_mut(*to)) {
+                *slot = *known;
+            }
+        }
     }
 
     /// The store could not make an attempt durable: no other is begun for a while.
@@ -110,5 +121,8 @@ mod tests {
         assert!(!health.is_aside(1, start + SHORTEST_ASIDE));
         assert!(health.modem_failed(1, start + SHORTEST_ASIDE));
         assert!(health.is_aside(1, start + SHORTEST_ASIDE * 2), "longer the second time");
+        health.rearrange(&BTreeMap::from([(1, 0)]), 3);
+        let aside = [0, 1, 2].map(|modem| health.is_aside(modem, start + SHORTEST_ASIDE * 2));
+        assert_eq!(aside, [true, false, false], "it is known at its new place");
     }
 }

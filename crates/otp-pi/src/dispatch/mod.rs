@@ -6,13 +6,14 @@
 //! [`DispatcherHandle`], where room is reserved before anything is stored.
 
 mod health;
+mod plan;
 mod queue;
 mod reports;
 mod retry;
 mod settle;
 mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use ::modem::Phase;
@@ -20,7 +21,7 @@ use domain::message::MessageId;
 use domain::outcome::ModemEntry;
 use domain::route::RouteTable;
 use store::{QueueEntry, UnknownPolicy};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::error;
 
 use crate::channel::ChannelHandle;
@@ -43,20 +44,40 @@ pub struct Settings {
     pub drain_timeout: Duration,
 }
 
+/// The modems, and which takes what. Replaced as a whole when settings change.
+#[derive(Debug)]
+pub struct Plan {
+    /// The modems, in the order of the table.
+    pub channels: Vec<ChannelHandle>,
+    /// Which modem takes what.
+    pub table: RouteTable,
+}
+
 /// What the dispatcher is told.
 #[derive(Debug)]
 enum Order {
     Send(QueueEntry, OwnedSemaphorePermit),
     Cancel(MessageId),
+    Replan(Box<NewPlan>, oneshot::Sender<()>),
 }
+
+/// What changes for the dispatcher when settings change.
+#[derive(Debug)]
+struct NewPlan {
+    settings: Settings,
+    delivery_reports: bool,
+    plan: Plan,
+}
+
+/// The present plan, seen by the dispatcher and its handles alike.
+type SharedPlan = Arc<RwLock<Arc<Plan>>>;
 
 /// How others reach the dispatcher. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DispatcherHandle {
     orders: mpsc::Sender<Order>,
     places: Arc<Semaphore>,
-    channels: Arc<[ChannelHandle]>,
-    table: Arc<RouteTable>,
+    plan: SharedPlan,
 }
 
 /// One reserved place in the queue. Given back when dropped unused.
@@ -94,13 +115,37 @@ impl DispatcherHandle {
     /// True if some modem may send for the API, whatever its health.
     #[must_use]
     pub fn has_modem(&self) -> bool {
-        self.table.modems.iter().any(|modem| modem.is_enabled)
+        self.plan().table.modems.iter().any(|modem| modem.is_enabled)
     }
 
-    /// The channels, in the order of the route table.
+    /// True if a modem that may send for the API is ready.
     #[must_use]
-    pub fn channels(&self) -> &[ChannelHandle] {
-        &self.channels
+    pub fn has_ready_modem(&self) -> bool {
+        let plan = self.plan();
+        let is_ready = |channel: &ChannelHandle| channel.modem.status().borrow().phase == Phase::Ready;
+        plan.table.modems.iter().zip(&plan.channels).any(|(modem, channel)| modem.is_enabled && is_ready(channel))
+    }
+
+    /// Ends when the dispatcher has: nothing is sent any more before the next start.
+    pub async fn ended(&self) {
+        self.orders.closed().await;
+    }
+
+    /// The modems of this moment, and which takes what.
+    #[must_use]
+    pub fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives the dispatcher other modems and rules; returns when no message is given to a modem that is not among them any more.
+    /// What waits is sorted anew, what is on air goes on. The size of the queue stays as it was at the start.
+    pub async fn replan(&self, settings: Settings, delivery_reports: bool, plan: Plan) {
+        let (done, is_done) = oneshot::channel();
+        let order = Order::Replan(Box::new(NewPlan { settings, delivery_reports, plan }), done);
+        if self.orders.send(order).await.is_ok() {
+            // A dispatcher that has ended meanwhile gives nothing to anybody.
+            drop(is_done.await);
+        }
     }
 
     /// The modems as callers see them.
@@ -118,7 +163,7 @@ impl DispatcherHandle {
                 signal_dbm: status.signal_dbm,
             }
         };
-        self.channels.iter().map(entry).collect()
+        self.plan().channels.iter().map(entry).collect()
     }
 }
 
@@ -138,24 +183,13 @@ pub(crate) fn phase_word(phase: Phase) -> &'static str {
     }
 }
 
-/// Builds the dispatcher for `channels`, which stand in the order of the route table.
+/// Builds the dispatcher.
 #[must_use]
-pub fn build(
-    settings: Settings,
-    context: Arc<Context>,
-    channels: Vec<ChannelHandle>,
-    table: RouteTable,
-    events: Events,
-) -> (DispatcherHandle, Dispatcher) {
+pub fn build(settings: Settings, context: Arc<Context>, plan: Plan, events: Events) -> (DispatcherHandle, Dispatcher) {
     let most = settings.max_queue.clamp(1, Semaphore::MAX_PERMITS);
     let (orders, incoming) = mpsc::channel(most.saturating_add(64));
     let places = Arc::new(Semaphore::new(most));
-    let (channels, table) = (Arc::<[ChannelHandle]>::from(channels), Arc::new(table));
-    let handle = DispatcherHandle {
-        orders,
-        places: Arc::clone(&places),
-        channels: Arc::clone(&channels),
-        table: Arc::clone(&table),
-    };
-    (handle, Dispatcher::new(settings, context, channels, table, events, incoming, places))
+    let plan = Arc::new(RwLock::new(Arc::new(plan)));
+    let handle = DispatcherHandle { orders, places: Arc::clone(&places), plan: Arc::clone(&plan) };
+    (handle, Dispatcher::new(settings, context, plan, events, incoming, places))
 }

@@ -121,6 +121,20 @@ impl Queue {
         Some(entry)
     }
 
+    /// Takes everything out, in the order of acceptance, each with the end of its rest.
+    pub(crate) fn take_all(&mut self) -> Vec<(Entry, Option<Instant>)> {
+        let Self { waiting, resting, delayed, .. } = std::mem::take(self);
+        let until: HashMap<MessageId, Instant> = delayed.into_iter().map(|(until, id)| (id, until)).collect();
+        let waiting = waiting.into_values().map(|(entry, _)| (entry, None));
+        let rested = resting.into_values().map(|(entry, _)| {
+            let end = until.get(&entry.id).copied();
+            (entry, end)
+        });
+        let mut all: Vec<_> = waiting.chain(rested).collect();
+        all.sort_by_key(|(entry, _)| entry.id);
+        all
+    }
+
     /// True if the message waits or rests here.
     pub(crate) fn contains(&self, id: MessageId) -> bool {
         self.waiting.contains_key(&id) || self.resting.contains_key(&id)

@@ -100,7 +100,8 @@ async fn settle(resting: Resting, store: &Store, events: &Events) {
     match store.report(known).await {
         Ok(Some(settled)) => {
             debug!(message.id = %settled.message_id, message.state = settled.state.as_str(), "delivery report");
-            events.publish(MessageEvent { id: settled.message_id, state: settled.state, channel: Some(modem), at });
+            let (id, state) = (settled.message_id, settled.state);
+            events.publish(MessageEvent { id, state, reason: None, channel: Some(modem), at });
         }
         Ok(None) => info!(modem.name = modem, "a delivery report fits no message that is remembered"),
         Err(error) => warn!(modem.name = modem, error = %error, "a delivery report could not be recorded"),

@@ -32,16 +32,17 @@ const MOST_ATTEMPTS_IN_DOUBT: u32 = 3;
 impl Dispatcher {
     pub(super) async fn settle(&mut self, done: Done) {
         let Done { entry, channel, outcome } = done;
+        let channel = self.plan.place_of(&channel);
         self.on_air.remove(&entry.id);
         let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
         match outcome {
             // Settled by somebody else meanwhile.
             None => {}
-            Some(Outcome::Settled(state)) => self.announce(&entry, channel, state),
+            Some(Outcome::Settled(state)) => self.announce(&entry, channel, state, None),
             Some(Outcome::Stale) => debug!(message.id = %entry.id, "settled by somebody else: not sent"),
             Some(Outcome::Sent) => {
                 self.health.sent(channel);
-                self.announce(&entry, channel, MessageState::Sent);
+                self.announce(&entry, channel, MessageState::Sent, None);
             }
             Some(Outcome::StoreFailed) => {
                 self.health.store_failed(Instant::now());
@@ -63,19 +64,20 @@ impl Dispatcher {
         let (state, at) = (MessageState::Cancelled, self.context.clock.now());
         self.record(Change::Final { message_id: id, state, reason: "its code was cancelled".to_owned(), at }).await;
         debug!(message.id = %id, "cancelled before it was sent");
-        self.events.publish(MessageEvent { id, state, channel: None, at });
+        self.events.publish(MessageEvent { id, state, reason: None, channel: None, at });
     }
 
     async fn unknown(&mut self, mut entry: Entry, channel: usize, attempt: AttemptId, detail: String) {
         let resend = self.settings.unknown_policy == UnknownPolicy::Resend && entry.attempts < MOST_ATTEMPTS_IN_DOUBT;
         warn!(message.id = %entry.id, channel.id = self.name_of(channel), "the outcome cannot be known: {detail}");
-        self.record(Change::Unknown { attempt, resend, reason: detail, at: self.context.clock.now() }).await;
+        let at = self.context.clock.now();
+        self.record(Change::Unknown { attempt, resend, reason: detail.clone(), at }).await;
         if resend {
             // Another modem may know better how its messages end.
             entry.excluded = vec![channel];
             self.rest(entry, REST_BEFORE_RESEND);
         } else {
-            self.announce(&entry, channel, MessageState::Unknown);
+            self.announce(&entry, channel, MessageState::Unknown, Some(detail));
         }
     }
 
@@ -118,8 +120,9 @@ impl Dispatcher {
     }
 
     async fn finish(&mut self, entry: &Entry, channel: usize, state: MessageState, reason: String) {
-        self.record(Change::Final { message_id: entry.id, state, reason, at: self.context.clock.now() }).await;
-        self.announce(entry, channel, state);
+        let at = self.context.clock.now();
+        self.record(Change::Final { message_id: entry.id, state, reason: reason.clone(), at }).await;
+        self.announce(entry, channel, state, Some(reason));
     }
 
     // Not `&self`: the sends that are under way may move to another thread but not be shared between two.
@@ -130,11 +133,11 @@ impl Dispatcher {
         }
     }
 
-    fn announce(&self, entry: &Entry, channel: usize, state: MessageState) {
+    fn announce(&self, entry: &Entry, channel: usize, state: MessageState, reason: Option<String>) {
         let at = self.context.clock.now();
         let name = self.name_of(channel).to_owned();
         debug!(message.id = %entry.id, message.state = state.as_str(), channel.id = name, "message changed");
-        self.events.publish(MessageEvent { id: entry.id, state, channel: Some(name), at });
+        self.events.publish(MessageEvent { id: entry.id, state, reason, channel: Some(name), at });
     }
 
     /// Lets what is on air come down. What does not in time is `unknown`: nobody can know.

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use ::modem::{Phase, Status, Turn};
@@ -15,7 +15,7 @@ use domain::clock::WallTime;
 use domain::message::{Class, MessageId, MessageState};
 use domain::receiver::Msisdn;
 use domain::retry::FailureClass;
-use domain::route::{ModemView, Reason, Rotation, Route, RouteTable};
+use domain::route::{ModemView, Reason, Rotation, Route};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use store::{Change, QueueEntry, StoreError};
@@ -26,7 +26,7 @@ use tracing::{debug, error, info, warn};
 
 use super::health::Health;
 use super::queue::{Entry, GroupKey, Queue};
-use super::{Order, Settings};
+use super::{Order, Plan, Settings, SharedPlan, plan};
 use crate::channel::modem::Context;
 use crate::channel::{ChannelHandle, Outcome};
 use crate::event::{Events, MessageEvent};
@@ -49,19 +49,21 @@ const ORDERS_AT_ONCE: usize = 256;
 /// One attempt that ended.
 pub(super) struct Done {
     pub(super) entry: Entry,
-    pub(super) channel: usize,
+    /// The modem's name: its place may be another one by now.
+    pub(super) channel: Arc<str>,
     pub(super) outcome: Option<Outcome>,
 }
 
 type Sending = Pin<Box<dyn Future<Output = Done> + Send>>;
-type Watching = Pin<Box<dyn Future<Output = (usize, watch::Receiver<Status>)> + Send>>;
+pub(super) type Watching = Pin<Box<dyn Future<Output = watch::Receiver<Status>> + Send>>;
 
 /// The dispatcher; see the module.
 pub struct Dispatcher {
     pub(super) settings: Settings,
     pub(super) context: Arc<Context>,
-    pub(super) channels: Arc<[ChannelHandle]>,
-    pub(super) table: Arc<RouteTable>,
+    /// The plan that this task works by, and where its handles read it.
+    pub(super) plan: Arc<Plan>,
+    pub(super) shared_plan: SharedPlan,
     pub(super) events: Events,
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) places: Arc<Semaphore>,
@@ -71,6 +73,7 @@ pub struct Dispatcher {
     pub(super) sending: FuturesUnordered<Sending>,
     pub(super) on_air: HashMap<MessageId, u32>,
     pub(super) health: Health,
+    pub(super) watches: FuturesUnordered<Watching>,
     /// The two clocks at one moment, to notice when the wall clock steps.
     clocks: (Instant, WallTime),
 }
@@ -85,24 +88,20 @@ impl Dispatcher {
     pub(super) fn new(
         settings: Settings,
         context: Arc<Context>,
-        channels: Arc<[ChannelHandle]>,
-        table: Arc<RouteTable>,
+        shared_plan: SharedPlan,
         events: Events,
         orders: mpsc::Receiver<Order>,
         places: Arc<Semaphore>,
     ) -> Self {
-        let of_enabled = |modem: &&domain::route::ModemRoute| modem.is_enabled;
-        let mut prefixes: Vec<String> =
-            table.modems.iter().filter(of_enabled).flat_map(|modem| modem.prefixes.clone()).collect();
-        prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.len()));
-        prefixes.dedup();
-        let health = Health::new(channels.len());
+        let plan = Arc::clone(&shared_plan.read().unwrap_or_else(PoisonError::into_inner));
+        let (prefixes, watches) = (plan.prefixes(), plan.watches());
+        let health = Health::new(plan.channels.len());
         let clocks = (Instant::now(), context.clock.now());
         Self {
             settings,
             context,
-            channels,
-            table,
+            plan,
+            shared_plan,
             events,
             orders,
             places,
@@ -112,6 +111,7 @@ impl Dispatcher {
             sending: FuturesUnordered::new(),
             on_air: HashMap::new(),
             health,
+            watches,
             clocks,
         }
     }
@@ -132,12 +132,6 @@ impl Dispatcher {
     /// # Errors
     /// None today; the signature is that of every task.
     pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut watches: FuturesUnordered<Watching> = self
-            .channels
-            .iter()
-            .enumerate()
-            .map(|(place, channel)| watch_status(place, channel.modem.status()))
-            .collect();
         loop {
             self.follow_clock();
             self.drop_expired().await;
@@ -148,7 +142,7 @@ impl Dispatcher {
                 // Every branch is cancel-safe: receivers, streams and timers lose nothing when their wait is dropped.
                 () = stop.cancelled() => break,
                 Some(done) = self.sending.next(), if !self.sending.is_empty() => self.settle(done).await,
-                Some((place, status)) = watches.next() => watches.push(watch_status(place, status)),
+                Some(status) = self.watches.next() => self.watches.push(plan::watch_status(status)),
                 // When every entrance has gone, what waits still goes out until the stop.
                 Some(order) = self.orders.recv() => self.take_orders(order).await,
                 () = tokio::time::sleep_until(next) => {}
@@ -179,6 +173,11 @@ impl Dispatcher {
             match order {
                 Order::Send(entry, place) => self.enqueue(entry, Some(place)),
                 Order::Cancel(id) => self.cancel(id).await,
+                Order::Replan(new, done) => {
+                    self.replan(*new);
+                    // Whoever asked may not wait any more.
+                    done.send(()).ok();
+                }
             }
             taken += 1;
             next = if taken < ORDERS_AT_ONCE { self.orders.try_recv().ok() } else { None };
@@ -252,7 +251,7 @@ impl Dispatcher {
         for (priority, key) in heads {
             let Some(head) = self.queue.head_of(&priority) else { continue };
             let views = without(&views, &key.1);
-            let decision = Route::choose(&self.table, &views, &head.msisdn, &mut self.rotation);
+            let decision = Route::choose(&self.plan.table, &views, &head.msisdn, &mut self.rotation);
             let Some(place) = decision.modem else {
                 if decision.reason == Reason::NoneHealthy && !key.1.is_empty() {
                     self.forgive(&key);
@@ -260,7 +259,9 @@ impl Dispatcher {
                 }
                 continue;
             };
-            let Some(turn) = self.channels.get(place).and_then(|channel| channel.modem.try_turn()) else { continue };
+            let Some(turn) = self.plan.channels.get(place).and_then(|channel| channel.modem.try_turn()) else {
+                continue;
+            };
             let Some(entry) = self.queue.pop(&key) else { continue };
             debug!(message.id = %entry.id, route.reason = decision.reason.as_str(), route.modem = place, "routed");
             self.start(entry, place, turn);
@@ -289,25 +290,25 @@ impl Dispatcher {
                 has_quota: true,
             }
         };
-        self.channels.iter().enumerate().map(view).collect()
+        self.plan.channels.iter().enumerate().map(view).collect()
     }
 
     /// Tells whether a modem outside `excluded` could take the number, now or as soon as it is free.
     pub(super) fn has_way(&self, msisdn: &Msisdn, excluded: &[usize]) -> bool {
         let mut views = without(&self.views(), excluded);
         views.iter_mut().for_each(|view| view.is_busy = false);
-        Route::choose(&self.table, &views, msisdn, &mut self.rotation.clone()).modem.is_some()
+        Route::choose(&self.plan.table, &views, msisdn, &mut self.rotation.clone()).modem.is_some()
     }
 
     fn start(&mut self, mut entry: Entry, place: usize, turn: Turn) {
         entry.attempts = entry.attempts.saturating_add(1);
         self.on_air.insert(entry.id, entry.attempts);
         let context = Arc::clone(&self.context);
-        let name = self.channels.get(place).map(|channel| channel.modem.name().to_owned()).unwrap_or_default();
+        let name: Arc<str> = Arc::from(self.name_of(place));
         self.sending.push(Box::pin(async move {
             let outcome = match context.store.load(entry.id).await {
                 Ok(Some(message)) => {
-                    Some(crate::channel::modem::send(context, turn, name, message, entry.attempts).await)
+                    Some(crate::channel::modem::send(context, turn, name.to_string(), message, entry.attempts).await)
                 }
                 Ok(None) => None,
                 Err(error @ StoreError::Unreadable { .. }) => {
@@ -320,7 +321,7 @@ impl Dispatcher {
                     Some(Outcome::StoreFailed)
                 }
             };
-            Done { entry, channel: place, outcome }
+            Done { entry, channel: name, outcome }
         }));
     }
 
@@ -336,13 +337,14 @@ impl Dispatcher {
         for entry in self.queue.take_expired(now) {
             let reason = "its deadline passed in the queue".to_owned();
             info!(message.id = %entry.id, "expired in the queue");
-            self.record(Change::Final { message_id: entry.id, state: MessageState::Expired, reason, at: now }).await;
-            self.events.publish(MessageEvent { id: entry.id, state: MessageState::Expired, channel: None, at: now });
+            let (id, state, at) = (entry.id, MessageState::Expired, now);
+            self.record(Change::Final { message_id: id, state, reason: reason.clone(), at }).await;
+            self.events.publish(MessageEvent { id, state, reason: Some(reason), channel: None, at });
         }
     }
 
     pub(super) fn name_of(&self, channel: usize) -> &str {
-        self.channels.get(channel).map_or("", |channel| channel.modem.name())
+        self.plan.channels.get(channel).map_or("", |channel| channel.modem.name())
     }
 
     fn next_time(&self) -> Instant {
@@ -363,14 +365,4 @@ fn without(views: &[ModemView], excluded: &[usize]) -> Vec<ModemView> {
         ..*view
     };
     views.iter().enumerate().map(show).collect()
-}
-
-fn watch_status(place: usize, mut status: watch::Receiver<Status>) -> Watching {
-    Box::pin(async move {
-        if status.changed().await.is_err() {
-            // The handle in our hands keeps the sender alive, so this cannot happen; it must not spin if it did.
-            std::future::pending::<()>().await;
-        }
-        (place, status)
-    })
 }

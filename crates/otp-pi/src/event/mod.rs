@@ -18,6 +18,8 @@ pub struct MessageEvent {
     pub id: MessageId,
     /// The state that it reached.
     pub state: MessageState,
+    /// Why, where a state needs a reason; never with a text, a code or a number.
+    pub reason: Option<String>,
     /// The channel that is at work on it, where there is one.
     pub channel: Option<String>,
     /// When.

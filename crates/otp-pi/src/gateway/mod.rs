@@ -6,8 +6,12 @@
 
 mod otp;
 mod send;
+mod simple;
+mod wait;
 
-use std::sync::Arc;
+pub use otp::check_template;
+
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use domain::clock::{Clock, WallTime};
@@ -16,6 +20,7 @@ use domain::message::{MessageId, MessageState};
 use domain::otp::CodeLength;
 use domain::outcome::{Outcome, Reply, ReplyData};
 use domain::receiver::{NumberingPlan, Receiver};
+use domain::secret::SecretText;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use store::{Content, NewMessage, QueueEntry, Store, StoreError};
@@ -43,14 +48,19 @@ pub struct Settings {
     pub expiration_offset: Duration,
     /// Whether the same id with other content is refused (1401) or a new message.
     pub rejects_id_conflict: bool,
+    /// The text of codes whose caller names none, with one `%s`.
+    pub template: SecretText,
+    /// How long an answer over HTTP waits until the channel has taken the message; without it, not at all.
+    pub wait: Option<Duration>,
 }
 
 /// The one door behind all entrances. Cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {
-    inner: Arc<Inner>,
+    inner: Arc<RwLock<Arc<Inner>>>,
 }
 
+#[derive(Clone)]
 struct Inner {
     settings: Settings,
     store: Store,
@@ -69,7 +79,13 @@ impl Gateway {
         events: Events,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { settings, store, dispatcher, events, clock }) }
+        Self { inner: Arc::new(RwLock::new(Arc::new(Inner { settings, store, dispatcher, events, clock }))) }
+    }
+
+    /// Works by other rules from now on; what is under way ends by the rules under which it began.
+    pub fn set_rules(&self, settings: Settings) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        *inner = Arc::new(Inner { settings, ..Inner::clone(&inner) });
     }
 
     /// Does what is asked, or says why not. A success answer is given only after the request is durable.
@@ -77,12 +93,16 @@ impl Gateway {
         if !caller.may(&command) {
             return Reply::failed(Outcome::NotAllowed, format!("this API user may not use {}", command.name()));
         }
-        let now = self.inner.clock.now();
-        let inner = &*self.inner;
+        let inner = self.inner();
+        let watch = inner.watch(&command, caller.entrance);
+        let now = inner.clock.now();
         let done = match command {
             Command::CreateOtp(request) => inner.create_otp(request, caller, now).await,
             Command::ValidateOtp(request) => inner.validate_otp(request, &caller, now).await,
             Command::CancelOtp { reference } => inner.cancel_otp(reference, &caller, now).await,
+            Command::SendCode { receiver } => inner.send_code(receiver, caller, now).await,
+            Command::CheckCode { receiver, otp } => inner.check_code(receiver, otp, &caller, now).await,
+            Command::FindCode { receiver } => inner.find_code(receiver, &caller, now).await,
             Command::Send(request) => inner.send(request, caller, now).await,
             Command::GetStatus(query) => inner.status(query, &caller).await,
             Command::BlockMsisdn { receiver } => inner.block(receiver, true).await,
@@ -90,7 +110,22 @@ impl Gateway {
             Command::GetModemList => Ok(inner.modems()),
             Command::Echo => Ok(Reply::accepted(ReplyData::Echo)),
         };
-        done.unwrap_or_else(Reply::from)
+        let reply = done.unwrap_or_else(Reply::from);
+        match watch {
+            Some(watch) => inner.follow(watch, reply).await,
+            None => reply,
+        }
+    }
+
+    /// Tells whether a code could be sent just now: a modem that may send for the API is ready, and the store can be written.
+    #[must_use]
+    pub fn can_send(&self) -> bool {
+        let inner = self.inner();
+        inner.dispatcher.has_ready_modem() && inner.store.is_writable()
+    }
+
+    fn inner(&self) -> Arc<Inner> {
+        Arc::clone(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -121,7 +156,7 @@ impl Inner {
 
     fn announce(&self, id: MessageId, state: MessageState, at: WallTime) {
         debug!(message.id = %id, message.state = state.as_str(), "message changed");
-        self.events.publish(MessageEvent { id, state, channel: None, at });
+        self.events.publish(MessageEvent { id, state, reason: None, channel: None, at });
     }
 }
 

@@ -4,7 +4,7 @@ use domain::clock::WallTime;
 use domain::command::{Caller, CreateOtp, ValidateOtp};
 use domain::deadline::{self, Times};
 use domain::message::{Class, MessageId, MessageState};
-use domain::otp::{Binding, Code, CodePolicy, Fingerprint, Guess, Reservation, TicketKey, Verdict};
+use domain::otp::{Again, Binding, Code, CodeLength, CodePolicy, Fingerprint, Guess, Reservation, TicketKey, Verdict};
 use domain::outcome::{Outcome, Reply, ReplyData};
 use domain::template::Template;
 use gsm::segment;
@@ -20,10 +20,23 @@ const LONGEST_FIELD: usize = 256;
 
 impl Inner {
     pub(super) async fn create_otp(&self, request: CreateOtp, caller: Caller, now: WallTime) -> Result<Reply, Refusal> {
+        let again = if request.resend { Again::Resend } else { Again::Retry };
+        self.accept_code(request, again, caller, now).await
+    }
+
+    /// Makes a request for a code durable and hands it to the dispatcher.
+    pub(super) async fn accept_code(
+        &self,
+        request: CreateOtp,
+        again: Again,
+        caller: Caller,
+        now: WallTime,
+    ) -> Result<Reply, Refusal> {
         check_reference(&request.reference)?;
         check_params(&request.params)?;
         let receiver = self.receiver(&request.receiver)?;
-        self.check_template(&request)?;
+        check_template(request.message.expose(), self.settings.code_length)
+            .map_err(|error| Refusal::field(format!("message: {error}")))?;
         let times = Times {
             accepted_at: now,
             date_time: request.date_time,
@@ -57,7 +70,7 @@ impl Inner {
             message_id: id,
             deadline,
             code_policy: policy,
-            resend: request.resend,
+            again,
         };
         let message = NewMessage {
             id,
@@ -79,33 +92,25 @@ impl Inner {
         };
         let entry = queue_entry(&message);
         let acceptance = Acceptance { message, ticket: Some((ticket_key, reservation)), replay: None };
-        match self.store.accept(slot, acceptance).await.map_err(|error| Refusal::store_failed(&error))? {
+        let message = match self.store.accept(slot, acceptance).await.map_err(|error| Refusal::store_failed(&error))? {
             Accepted::New { .. } => {
                 place.submit(entry);
                 self.announce(id, MessageState::Queued, now);
+                (id, MessageState::Queued)
             }
-            // Handed over again, in case the first request was cut off between the two: the dispatcher knows it by its id.
-            Accepted::Repeat { message_id, state: MessageState::Queued } => {
-                place.submit(QueueEntry { id: message_id, ..entry });
+            Accepted::Repeat { message_id, state } => {
+                if state == MessageState::Queued {
+                    // In case the first request was cut off between the two: the dispatcher knows it by its id.
+                    place.submit(QueueEntry { id: message_id, ..entry });
+                }
+                (message_id, state)
             }
-            Accepted::Repeat { .. } => {}
             Accepted::Conflict => {
                 return Err(Refusal::new(Outcome::ReferenceInUse, "the reference is in use with other content"));
             }
-        }
-        Ok(Reply::accepted(ReplyData::Otp { reference: request.reference, receiver: request.receiver }))
-    }
-
-    /// The message must hold one place for the code, and must not become too long with it.
-    fn check_template(&self, request: &CreateOtp) -> Result<(), Refusal> {
-        let invalid = |error: String| Refusal::field(format!("message: {error}"));
-        let template = Template::parse(request.message.expose()).map_err(|error| invalid(error.to_string()))?;
-        let rendered = template.render(&Code::placeholder(self.settings.code_length));
-        let parts = segment::count(rendered.expose());
-        if parts > MOST_PARTS {
-            return Err(invalid(format!("it takes {parts} SMS with its code, at most {MOST_PARTS} are allowed")));
-        }
-        Ok(())
+        };
+        let (reference, receiver) = (request.reference, request.receiver);
+        Ok(Reply::accepted(ReplyData::Otp { reference, receiver, message: Some(message) }))
     }
 
     pub(super) async fn validate_otp(
@@ -117,7 +122,7 @@ impl Inner {
         check_reference(&request.reference)?;
         check_params(&request.params)?;
         let receiver = self.receiver(&request.receiver)?;
-        let data = ReplyData::Otp { reference: request.reference.clone(), receiver: request.receiver };
+        let data = ReplyData::Otp { reference: request.reference.clone(), receiver: request.receiver, message: None };
         let ticket_key = self.ticket_key(caller, &request.reference);
         let binding = Binding { reference: request.reference, receiver, params: request.params };
         let guess = Guess::new(&binding, self.store.peppers(), &request.otp);
@@ -125,6 +130,7 @@ impl Inner {
             self.store.validate(ticket_key, guess, now).await.map_err(|error| Refusal::store_failed(&error))?;
         let mut reply = Reply::new(Outcome::from(verdict));
         reply.data = data;
+        reply.verdict = Some(verdict);
         reply.error = match verdict {
             Verdict::Valid => None,
             Verdict::Wrong { attempts_left } => {
@@ -147,7 +153,7 @@ impl Inner {
             .map_err(|error| Refusal::store_failed(&error))?
             .ok_or_else(|| Refusal::new(Outcome::CodeWrong, "there is no live code under this reference"))?;
         self.dispatcher.cancel(id);
-        Ok(Reply::accepted(ReplyData::Otp { reference, receiver: String::new() }))
+        Ok(Reply::accepted(ReplyData::Otp { reference, receiver: String::new(), message: None }))
     }
 
     pub(super) fn ticket_key(&self, caller: &Caller, reference: &str) -> TicketKey {
@@ -170,6 +176,19 @@ impl Inner {
             ],
         )
     }
+}
+
+/// Checks the text of a code: one place for it, and not too long with it.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn check_template(text: &str, length: CodeLength) -> Result<(), String> {
+    let template = Template::parse(text).map_err(|error| error.to_string())?;
+    let parts = segment::count(template.render(&Code::placeholder(length)).expose());
+    if parts > MOST_PARTS {
+        return Err(format!("it takes {parts} SMS with its code, at most {MOST_PARTS} are allowed"));
+    }
+    Ok(())
 }
 
 fn check_reference(reference: &str) -> Result<(), Refusal> {

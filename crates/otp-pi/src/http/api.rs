@@ -1,15 +1,18 @@
 //! One HTTP request to one command, one reply to one HTTP response.
 //!
 //! For `http::listener`. The order: path (404) → health without login → login (401) → method (405) → body (413, 408) →
-//! `wire::parse` → gateway → `wire::render`. It must never look at the content type: the documented clients send
+//! `wire::parse` → gateway → `wire::render`; the paths of the small dialects go by `simple`. It must never look at the content type: the documented clients send
 //! JSON under several.
 
+use std::future::Future;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use domain::command::Caller;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, EXPECT, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
@@ -34,11 +37,25 @@ pub struct Readiness {
 
 /// What all connections of the API listeners share.
 pub struct ApiState {
-    gateway: Gateway,
-    auth: Auth,
-    settings: Settings,
+    pub(super) gateway: Gateway,
+    pub(super) auth: Auth,
+    rules: RwLock<Arc<Rules>>,
     readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
+}
+
+/// The settings, and what is made of them once.
+struct Rules {
+    settings: Settings,
     challenge: HeaderValue,
+}
+
+impl Rules {
+    fn new(settings: Settings) -> Self {
+        let realm = settings.realm.replace(['"', '\\'], "");
+        let challenge = HeaderValue::from_str(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
+            .unwrap_or(HeaderValue::from_static("Basic realm=\"OTP-Pi\", charset=\"UTF-8\""));
+        Self { settings, challenge }
+    }
 }
 
 impl ApiState {
@@ -49,10 +66,17 @@ impl ApiState {
         settings: Settings,
         readiness: impl Fn() -> Readiness + Send + Sync + 'static,
     ) -> Self {
-        let realm = settings.realm.replace(['"', '\\'], "");
-        let challenge = HeaderValue::from_str(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
-            .unwrap_or(HeaderValue::from_static("Basic realm=\"OTP-Pi\", charset=\"UTF-8\""));
-        Self { gateway, auth, settings, readiness: Box::new(readiness), challenge }
+        let rules = RwLock::new(Arc::new(Rules::new(settings)));
+        Self { gateway, auth, rules, readiness: Box::new(readiness) }
+    }
+
+    /// Answers by other settings from the next request on. Listen addresses and the cap of connections are not looked at here.
+    pub fn set_settings(&self, settings: Settings) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::new(settings));
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The logins, to be told when an API user changes.
@@ -60,46 +84,44 @@ impl ApiState {
         &self.auth
     }
 
-    pub(super) fn settings(&self) -> &Settings {
-        &self.settings
+    /// How a new connection is treated.
+    pub(super) fn with_settings<T>(&self, read: impl FnOnce(&Settings) -> T) -> T {
+        read(&self.rules().settings)
     }
 
     /// Answers one request.
     pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
-        match self.try_answer(request, peer).await {
+        let rules = self.rules();
+        match self.try_answer(request, peer, &rules.settings).await {
             Ok(response) => response,
-            Err(fault) => fault.response(&self.challenge),
+            Err(fault) => fault.response(&rules.challenge),
         }
     }
 
-    async fn try_answer(&self, request: Request<Incoming>, peer: IpAddr) -> Result<Response<Full<Bytes>>, Fault> {
-        let (head, mut body) = request.into_parts();
+    async fn try_answer(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        settings: &Settings,
+    ) -> Result<Response<Full<Bytes>>, Fault> {
+        let (head, body) = request.into_parts();
         match head.uri.path() {
-            "/healthz" => return self.health(&head.method, false),
-            "/readyz" => return self.health(&head.method, true),
-            path if self.settings.paths.contain(path) => {}
-            _ => return Err(Fault::NotFound),
+            "/healthz" => self.health(&head.method, false),
+            "/readyz" => self.health(&head.method, true),
+            path if settings.paths.contain(path) => self.answer_envelope(&head, body, peer, settings).await,
+            _ => self.answer_simple(&head, body, peer, settings).await,
         }
-        let deadline = Instant::now() + self.settings.body_timeout;
-        // A client that waits for leave to send its body is answered at once; others get to see the answer only after that.
-        let waits = head.headers.contains_key(EXPECT);
-        let login = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let caller = self.auth.check(login, peer).await.map_err(Fault::from);
-        let caller = match caller {
-            Ok(_) if head.method != Method::POST && head.method != Method::PUT => Err(Fault::NotACommand),
-            other => other,
-        };
-        let caller = match caller {
-            Ok(caller) => caller,
-            Err(fault) => {
-                if !waits {
-                    discard(&mut body, self.settings.body_limit, deadline).await;
-                }
-                return Err(fault);
-            }
-        };
-        let body = read(body, self.settings.body_limit, deadline, waits).await?;
-        let render = &self.settings.render;
+    }
+
+    async fn answer_envelope(
+        &self,
+        head: &Parts,
+        body: Incoming,
+        peer: IpAddr,
+        settings: &Settings,
+    ) -> Result<Response<Full<Bytes>>, Fault> {
+        let (caller, body) = self.receive(head, body, settings, self.login(head, peer)).await?;
+        let render = &settings.render;
         Ok(error::outcome(match wire::parse(&body) {
             Ok(parsed) => {
                 let reply = self.gateway.handle(parsed.command, caller).await;
@@ -107,6 +129,39 @@ impl ApiState {
             }
             Err(failure) => wire::render_failure(&failure, render),
         }))
+    }
+
+    /// Returns who calls by the login that the request brings.
+    pub(super) async fn login(&self, head: &Parts, peer: IpAddr) -> Result<Caller, Fault> {
+        let login = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        self.auth.check(login, peer).await.map_err(Fault::from)
+    }
+
+    /// Takes a command in: who calls, then the method, then the body.
+    pub(super) async fn receive(
+        &self,
+        head: &Parts,
+        mut body: Incoming,
+        settings: &Settings,
+        caller: impl Future<Output = Result<Caller, Fault>>,
+    ) -> Result<(Caller, Bytes), Fault> {
+        let deadline = Instant::now() + settings.body_timeout;
+        // A client that waits for leave to send its body is answered at once; others get to see the answer only after that.
+        let waits = head.headers.contains_key(EXPECT);
+        let caller = match caller.await {
+            Ok(_) if head.method != Method::POST && head.method != Method::PUT => Err(Fault::NotACommand),
+            other => other,
+        };
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(fault) => {
+                if !waits {
+                    discard(&mut body, settings.body_limit, deadline).await;
+                }
+                return Err(fault);
+            }
+        };
+        Ok((caller, read(body, settings.body_limit, deadline, waits).await?))
     }
 
     fn health(&self, method: &Method, is_readiness: bool) -> Result<Response<Full<Bytes>>, Fault> {

@@ -127,6 +127,15 @@ impl Auth {
         Ok(caller)
     }
 
+    /// Returns the API user of this name, for requests that need no login.
+    ///
+    /// # Errors
+    /// [`AuthFailure::Refused`] when there is no such active user, [`AuthFailure::Busy`] when the users cannot be read.
+    pub(super) async fn named(&self, username: &str) -> Result<Caller, AuthFailure> {
+        let known = (self.find_user)(username.to_owned()).await.map_err(|LookupError| AuthFailure::Busy)?;
+        known.map(|user| user.caller).ok_or(AuthFailure::Refused)
+    }
+
     /// Forgets every kept login. To be called whenever an API user changes.
     pub fn forget_logins(&self) {
         self.kept.clear();

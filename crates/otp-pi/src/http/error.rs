@@ -1,7 +1,7 @@
 //! The faults of the transport, and the only HTTP status codes of this program.
 //!
 //! For the other files of `http`. What a command brings is never a fault: outcomes are 200 with a `response_code`, because
-//! that is what the documented clients read.
+//! that is what the documented clients read. Only the two small dialects say by the status what became of a request.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue,
 use hyper::{Response, StatusCode};
 
 use super::auth::AuthFailure;
+use crate::wire::{AnswerKind, SimpleAnswer};
 
 /// Why a request has no outcome.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -23,6 +24,8 @@ pub(super) enum Fault {
     Busy,
     /// Too many connections.
     TooManyConnections,
+    /// HTTP without TLS on a listener that speaks HTTPS.
+    NotEncrypted,
     /// No such path.
     NotFound,
     /// A method other than POST and PUT where a command is meant.
@@ -54,7 +57,7 @@ impl Fault {
             Self::NotACommand | Self::NotAQuestion => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::BodyBroken | Self::NotEncrypted => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -64,6 +67,7 @@ impl Fault {
             Self::Throttled(_) => "too many wrong logins",
             Self::Busy => "too many logins at once, try again",
             Self::TooManyConnections => "too many connections, try again",
+            Self::NotEncrypted => "this is an HTTPS listener: use https://",
             Self::NotFound => "there is nothing at this path",
             Self::NotACommand => "use POST or PUT",
             Self::NotAQuestion => "use GET",
@@ -75,7 +79,10 @@ impl Fault {
 
     /// Whether what follows on the connection cannot be trusted to be the next request.
     fn ends_connection(self) -> bool {
-        matches!(self, Self::TooManyConnections | Self::BodyTooLarge | Self::BodyTimedOut | Self::BodyBroken)
+        matches!(
+            self,
+            Self::TooManyConnections | Self::NotEncrypted | Self::BodyTooLarge | Self::BodyTimedOut | Self::BodyBroken
+        )
     }
 
     fn allowed(self) -> Option<&'static str> {
@@ -86,6 +93,7 @@ impl Fault {
             | Self::Throttled(_)
             | Self::Busy
             | Self::TooManyConnections
+            | Self::NotEncrypted
             | Self::NotFound
             | Self::BodyTooLarge
             | Self::BodyTimedOut
@@ -98,6 +106,7 @@ impl Fault {
             Self::Throttled(wait) => Some(wait),
             Self::Busy | Self::TooManyConnections => Some(ROOM_IN),
             Self::Unauthorized
+            | Self::NotEncrypted
             | Self::NotFound
             | Self::NotACommand
             | Self::NotAQuestion
@@ -156,6 +165,25 @@ fn whole_seconds(wait: Duration) -> u64 {
 /// The answer to a command, whatever its outcome.
 pub(super) fn outcome(body: Vec<u8>) -> Response<Full<Bytes>> {
     json(StatusCode::OK, body)
+}
+
+/// The answer in a small dialect, whose clients read the status.
+pub(super) fn simple(answer: SimpleAnswer) -> Response<Full<Bytes>> {
+    let status = match answer.kind {
+        AnswerKind::Good => StatusCode::OK,
+        AnswerKind::Malformed => StatusCode::BAD_REQUEST,
+        AnswerKind::WrongCode => StatusCode::UNAUTHORIZED,
+        AnswerKind::NoCode => StatusCode::NOT_FOUND,
+        AnswerKind::Forbidden => StatusCode::FORBIDDEN,
+        AnswerKind::NotSent => StatusCode::INTERNAL_SERVER_ERROR,
+        AnswerKind::Limited => StatusCode::TOO_MANY_REQUESTS,
+        AnswerKind::Full => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = json(status, answer.body);
+    if let Some(wait) = answer.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    }
+    response
 }
 
 /// The answer to a question about the state of the program.

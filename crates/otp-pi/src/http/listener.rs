@@ -4,6 +4,7 @@
 //! cost more than its socket: over the cap a connection is answered 503 and closed without being read.
 
 mod guard;
+mod secure;
 
 use std::convert::Infallible;
 use std::io;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -24,6 +25,7 @@ use tracing::{debug, warn};
 
 use super::api::ApiState;
 use super::error::Fault;
+use super::tls::Certificates;
 use guard::{Guarded, Limits, Progress};
 
 /// What one connection may hold in memory: a thousand of them must fit into a small machine.
@@ -45,12 +47,26 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How long a connection that is between two requests may outlive the stop.
 const STOP_TIME: Duration = Duration::from_secs(1);
 
+/// How a listener speaks.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// HTTP.
+    Plain,
+    /// HTTPS, with the certificate that is in service when the connection comes.
+    Tls(Certificates),
+}
+
 /// Serves the API on `listener` until `stop`; then accepts nothing more and returns when the requests under way are answered.
 ///
 /// # Errors
 /// None today: a failed `accept` is logged and tried again.
-pub async fn serve(listener: TcpListener, state: Arc<ApiState>, stop: CancellationToken) -> io::Result<()> {
-    let room = Arc::new(Semaphore::new(state.settings().max_connections));
+pub async fn serve(
+    listener: TcpListener,
+    transport: Transport,
+    state: Arc<ApiState>,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let room = Arc::new(Semaphore::new(state.with_settings(|settings| settings.max_connections)));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let connections = TaskTracker::new();
     loop {
@@ -67,10 +83,20 @@ pub async fn serve(listener: TcpListener, state: Arc<ApiState>, stop: Cancellati
                 continue;
             }
         };
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(error = %error, "a connection ended before it began");
+            continue;
+        }
         if let Ok(permit) = Arc::clone(&room).try_acquire_owned() {
-            drop(connections.spawn(converse(stream, peer, Arc::clone(&state), stop.clone(), permit)));
+            let (state, stop) = (Arc::clone(&state), stop.clone());
+            drop(match transport.clone() {
+                Transport::Plain => connections.spawn(converse(stream, peer, state, stop, permit)),
+                Transport::Tls(certificates) => {
+                    connections.spawn(converse_over_tls(stream, certificates, peer, state, stop, permit))
+                }
+            });
         } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
-            drop(connections.spawn(refuse(stream, permit)));
+            drop(connections.spawn(refuse(stream, transport.clone(), permit)));
         }
     }
     drop(listener);
@@ -79,21 +105,41 @@ pub async fn serve(listener: TcpListener, state: Arc<ApiState>, stop: Cancellati
     Ok(())
 }
 
-/// Answers the requests of one connection.
-async fn converse(
+/// Agrees on TLS over one connection, then answers its requests.
+async fn converse_over_tls(
     stream: TcpStream,
+    certificates: Certificates,
     peer: SocketAddr,
     state: Arc<ApiState>,
     stop: CancellationToken,
     permit: OwnedSemaphorePermit,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(error = %error, "a connection ended before it began");
-        return;
+    let handshake_timeout = state.with_settings(|settings| settings.handshake_timeout);
+    // Cancel-safe: a connection whose handshake is dropped is closed.
+    let agreed = tokio::select! {
+        () = stop.cancelled() => return,
+        agreed = timeout(handshake_timeout, secure::accept(stream, &certificates)) => agreed,
+    };
+    match agreed {
+        Ok(Ok(stream)) => converse(stream, peer, state, stop, permit).await,
+        // Everyday where anybody may knock.
+        Ok(Err(error)) => debug!(error = %error, "no TLS came about"),
+        Err(_) => debug!("a TLS handshake stalled"),
     }
-    let settings = state.settings();
-    let limits = Limits { head: settings.header_timeout, write: settings.idle_timeout };
-    let idle_timeout = settings.idle_timeout;
+}
+
+/// Answers the requests of one connection.
+async fn converse<S>(
+    stream: S,
+    peer: SocketAddr,
+    state: Arc<ApiState>,
+    stop: CancellationToken,
+    permit: OwnedSemaphorePermit,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let limits = state.with_settings(|settings| Limits { head: settings.header_timeout, write: settings.idle_timeout });
+    let idle_timeout = limits.write;
     let progress = Arc::new(Progress::default());
     let io = TokioIo::new(Guarded::new(stream, limits, Arc::clone(&progress)));
     let service = service_fn(|request| {
@@ -136,9 +182,22 @@ async fn converse(
 }
 
 /// Answers 503 over a connection that has no room, without reading a request.
-async fn refuse(mut stream: TcpStream, permit: OwnedSemaphorePermit) {
+async fn refuse(stream: TcpStream, transport: Transport, permit: OwnedSemaphorePermit) {
+    match transport {
+        Transport::Plain => say(stream, Fault::TooManyConnections).await,
+        Transport::Tls(certificates) => {
+            if let Ok(Ok(stream)) = timeout(REFUSAL_TIME, secure::accept(stream, &certificates)).await {
+                say(stream, Fault::TooManyConnections).await;
+            }
+        }
+    }
+    drop(permit);
+}
+
+/// Answers a fault to a client whose request is not read, and closes.
+async fn say<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, fault: Fault) {
     let answer = async {
-        stream.write_all(Fault::TooManyConnections.raw().as_bytes()).await?;
+        stream.write_all(fault.raw().as_bytes()).await?;
         stream.shutdown().await?;
         // Read on until the client closes: closing over unread bytes would take the answer away from it.
         let mut thrown_away = [0; 1024];
@@ -147,5 +206,4 @@ async fn refuse(mut stream: TcpStream, permit: OwnedSemaphorePermit) {
     };
     // Whether the client took its answer is its own affair.
     drop(timeout(REFUSAL_TIME, answer).await);
-    drop(permit);
 }

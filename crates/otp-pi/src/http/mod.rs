@@ -9,12 +9,16 @@ mod api;
 pub mod auth;
 mod error;
 mod listener;
+mod network;
 pub mod phones;
 mod settings;
+mod simple;
+pub mod tls;
 
 pub use api::{ApiState, Readiness};
-pub use listener::serve;
-pub use settings::{ApiPaths, Settings};
+pub use listener::{Transport, serve};
+pub use network::{Network, NetworkError};
+pub use settings::{ApiPaths, Settings, SimpleSettings};
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::network::Network;
 use crate::wire::RenderSettings;
 
 /// How the API listeners behave. Built by `config`.
@@ -10,12 +11,18 @@ use crate::wire::RenderSettings;
 pub struct Settings {
     /// Where to listen. `app` binds these; the listener itself does not read them.
     pub listen: Vec<SocketAddr>,
+    /// Where to listen with TLS, bound by `app` too.
+    pub https_listen: Vec<SocketAddr>,
     /// Where commands are taken.
     pub paths: ApiPaths,
+    /// The two small dialects; `None` where they are not spoken.
+    pub simple: Option<SimpleSettings>,
     /// How answers are written.
     pub render: RenderSettings,
     /// The longest body, in bytes.
     pub body_limit: usize,
+    /// From the connection until TLS must be agreed on.
+    pub handshake_timeout: Duration,
     /// From the first byte of a request until its head must be complete.
     pub header_timeout: Duration,
     /// From the head until the body must be complete.
@@ -32,9 +39,12 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
+            https_listen: Vec::new(),
             paths: ApiPaths::default(),
+            simple: Some(SimpleSettings::default()),
             render: RenderSettings::default(),
             body_limit: 64 * 1024,
+            handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(1),
@@ -42,6 +52,15 @@ impl Default for Settings {
             realm: "OTP-Pi".to_owned(),
         }
     }
+}
+
+/// Who may speak the two small dialects without a login. By default nobody.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SimpleSettings {
+    /// Where they may call from.
+    pub open: Vec<Network>,
+    /// The API user in whose name they act.
+    pub open_user: String,
 }
 
 /// The paths that take commands. All are alike: the command decides what is done, never the path.

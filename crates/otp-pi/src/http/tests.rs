@@ -1,5 +1,8 @@
 //! The API over real sockets: what a well-meant request gets, and what a broken, slow or hostile client can not do.
 
+mod authority;
+mod certificates;
+mod https;
 mod support;
 
 use std::net::SocketAddr;
@@ -9,7 +12,7 @@ use std::time::Duration;
 use domain::command::{Caller, Entrance, ScopeSet};
 use domain::message::Class;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -17,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::support::TestGateway;
 use super::auth::{Auth, KnownUser};
-use super::{ApiState, Readiness, Settings, serve};
+use super::{ApiState, Readiness, Settings, Transport, serve};
 use crate::wire::{RenderSettings, SuccessCode};
 
 /// Of the password `password`; cheap to check.
@@ -45,6 +48,10 @@ impl Server {
     }
 
     async fn start_with(settings: Settings, readiness: Readiness) -> Self {
+        Self::start_over(Transport::Plain, settings, readiness).await
+    }
+
+    async fn start_over(transport: Transport, settings: Settings, readiness: Readiness) -> Self {
         let auth = Auth::start(Box::new(|name| {
             let caller = Caller {
                 api_user: name,
@@ -62,7 +69,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
-        running.spawn(serve(listener, Arc::new(state), stop.clone()));
+        running.spawn(serve(listener, transport, Arc::new(state), stop.clone()));
         Self { _gateway: gateway, address, stop, running }
     }
 
@@ -83,8 +90,8 @@ impl Server {
     }
 }
 
-struct Client {
-    stream: TcpStream,
+struct Client<S = TcpStream> {
+    stream: S,
     unread: Vec<u8>,
 }
 
@@ -106,7 +113,7 @@ impl Answer {
     }
 }
 
-impl Client {
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }

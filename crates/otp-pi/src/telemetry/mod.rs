@@ -31,15 +31,57 @@ impl Default for Settings {
     }
 }
 
-/// Starts logging to `writer`. A second call in one process changes nothing and answers `false`.
-pub fn start<W>(settings: &Settings, writer: W) -> bool
+/// Changes the filter of the log that was started.
+pub struct LogHandle(Box<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl LogHandle {
+    /// Writes by another filter from now on; `false` when it is none, and then nothing has changed.
+    pub fn set_filter(&self, filter: &str) -> bool {
+        (self.0)(filter)
+    }
+
+    /// For programs that have started no log: it takes every filter and changes nothing.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(Box::new(|filter| EnvFilter::try_new(filter).is_ok()))
+    }
+}
+
+impl std::fmt::Debug for LogHandle {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("LogHandle")
+    }
+}
+
+/// True if the text is a filter in `tracing` notation.
+#[must_use]
+pub fn is_filter(text: &str) -> bool {
+    EnvFilter::try_new(text).is_ok()
+}
+
+/// Starts logging to `writer`. A second call in one process changes nothing and answers a handle that changes nothing.
+pub fn start<W>(settings: &Settings, writer: W) -> LogHandle
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
-    match settings.format {
-        Format::Text => builder.try_init().is_ok(),
-        Format::Json => builder.json().flatten_event(true).try_init().is_ok(),
+    let (is_started, handle) = match settings.format {
+        Format::Text => {
+            let builder = builder.with_filter_reloading();
+            let handle = builder.reload_handle();
+            let set = move |filter| handle.reload(filter).is_ok();
+            (builder.try_init().is_ok(), Box::new(set) as Box<dyn Fn(EnvFilter) -> bool + Send + Sync>)
+        }
+        Format::Json => {
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            let handle = builder.reload_handle();
+            let set = move |filter| handle.reload(filter).is_ok();
+            (builder.try_init().is_ok(), Box::new(set) as Box<dyn Fn(EnvFilter) -> bool + Send + Sync>)
+        }
+    };
+    if !is_started {
+        return LogHandle::none();
     }
+    LogHandle(Box::new(move |filter| EnvFilter::try_new(filter).is_ok_and(&handle)))
 }

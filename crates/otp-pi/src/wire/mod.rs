@@ -1,7 +1,7 @@
 //! Outside words to a `Command`, a `Reply` to outside words: the JSON envelope that REST and every broker share.
 //!
-//! `{"command": …, "data": {…}}` comes in, `{"command", "response_code", "data", …}` goes out. Called by `http` (and by
-//! intakes). It is pure: it must never do input or output, read a clock, decide who may do what, or turn a receiver into
+//! `{"command": …, "data": {…}}` comes in, `{"command", "response_code", "data", …}` goes out; `simple` speaks the two small
+//! dialects in their own words. Called by `http` (and by intakes). It is pure: it must never do input or output, read a clock, decide who may do what, or turn a receiver into
 //! its canonical form, since that needs settings. It must never panic on any body; `json` and `fields` list what is
 //! tolerated and what is refused.
 
@@ -10,7 +10,11 @@ mod fields;
 mod json;
 mod parse;
 mod render;
+mod simple;
 
 pub use envelope::Envelope;
 pub use parse::{ParseFailure, Parsed, parse};
 pub use render::{RenderSettings, SuccessCode, render, render_failure};
+pub use simple::{
+    AnswerKind, Question, SimpleAnswer, SimpleFailure, SimplePath, SimpleRequest, parse_simple, render_simple,
+};

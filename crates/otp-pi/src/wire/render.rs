@@ -52,6 +52,8 @@ pub struct RenderSettings {
     pub uniform_failures: bool,
     /// Tells with 1202 how many guesses are left; without effect under `uniform_failures`.
     pub attempts_left: bool,
+    /// Tells where the message of a code stands: for callers that waited for it.
+    pub code_state: bool,
 }
 
 /// Writes the answer to a request that could be read.
@@ -95,7 +97,7 @@ impl Serialize for Answer<'_> {
         map.serialize_entry("response_code", self.code())?;
         match &self.envelope.request {
             Some(request) if self.reply.data == ReplyData::Echo => echo(request, &mut map)?,
-            _ => map.serialize_entry("data", &AnswerData(self.envelope, &self.reply.data))?,
+            _ => map.serialize_entry("data", &AnswerData(self.envelope, &self.reply.data, self.settings))?,
         }
         if self.is_veiled() {
             map.serialize_entry("error", "the code was not accepted")?;
@@ -118,7 +120,7 @@ impl Serialize for Answer<'_> {
 }
 
 /// Rounds up: a caller that waits this long is not refused again for the same reason.
-fn whole_seconds(wait: Duration) -> u64 {
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
@@ -234,11 +236,11 @@ impl<'a> From<&'a ModemEntry> for ModemView<'a> {
 }
 
 /// The `data` of an answer: what the request named, then what the reply adds.
-struct AnswerData<'a>(&'a Envelope, &'a ReplyData);
+struct AnswerData<'a>(&'a Envelope, &'a ReplyData, &'a RenderSettings);
 
 impl Serialize for AnswerData<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(envelope, reply) = self;
+        let Self(envelope, reply, settings) = self;
         let mut map = serializer.serialize_map(None)?;
         if let Some(date_time) = &envelope.date_time {
             map.serialize_entry("date_time", date_time)?;
@@ -253,6 +255,9 @@ impl Serialize for AnswerData<'_> {
             map.serialize_entry("receiver", receiver)?;
         }
         match reply {
+            ReplyData::Otp { message: Some((_, state)), .. } if settings.code_state => {
+                map.serialize_entry("state", state.as_str())?;
+            }
             // What these carry was in the request, and the envelope repeats it.
             ReplyData::None | ReplyData::Otp { .. } | ReplyData::Receiver { .. } | ReplyData::Echo => {}
             ReplyData::Message { message_id, state, .. } => {

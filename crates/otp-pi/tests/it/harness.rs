@@ -15,6 +15,8 @@ use tempfile::TempDir;
 
 /// How long a condition may take before the test fails. Generous: only a failure ever waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// A free address of this machine.
+const ANYWHERE: &str = "\"127.0.0.1:0\"";
 pub(crate) const USER: &str = "user";
 pub(crate) const PASSWORD: &str = "password";
 
@@ -129,6 +131,8 @@ pub(crate) struct Gateway {
 /// What a test wants of its gateway's configuration.
 pub(crate) struct Setup {
     pub(crate) modems: Vec<PathBuf>,
+    /// Value of `api.http_listen`.
+    pub(crate) listen: String,
     /// Lines put into the sections `[api]`, `[otp]`, `[sms]`, and whole sections at the end.
     pub(crate) api: String,
     pub(crate) otp: String,
@@ -142,6 +146,7 @@ impl Setup {
     pub(crate) fn with(emulator: &Emulator) -> Self {
         Self {
             modems: emulator.modems.clone(),
+            listen: ANYWHERE.to_owned(),
             api: String::new(),
             otp: String::new(),
             sms: String::new(),
@@ -153,8 +158,8 @@ impl Setup {
 
     fn render(&self, data: &Path) -> String {
         let mut text = format!(
-            "data_dir = {data:?}\n[log]\nfilter = {:?}\n[api]\nhttp_listen = \"127.0.0.1:0\"\n{}\n[otp]\n{}\n[sms]\ncountry_code = \"62\"\n{}\n",
-            self.log, self.api, self.otp, self.sms
+            "data_dir = {data:?}\n[log]\nfilter = {:?}\n[api]\nhttp_listen = {}\n{}\n[otp]\n{}\n[sms]\ncountry_code = \"62\"\n{}\n",
+            self.log, self.listen, self.api, self.otp, self.sms
         );
         for (index, path) in self.modems.iter().enumerate() {
             text += &format!("[[modem]]\nname = \"m{index}\"\nport = {path:?}\n{}\n", self.modem);
@@ -202,6 +207,16 @@ impl Gateway {
 
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    /// The addresses that it listens on, in the order of the configuration, when it has told `count` of them.
+    pub(crate) fn addresses(&self, count: usize) -> Vec<SocketAddr> {
+        let address = |rest: &str| rest.split_whitespace().next()?.trim_matches('"').parse().ok();
+        wait_for("all addresses", || {
+            let log = self.log();
+            let told: Vec<_> = log.split("api.address=").skip(1).filter_map(address).collect();
+            (told.len() == count).then_some(told)
+        })
     }
 
     /// Kills the process at once, as a power cut would.
@@ -281,8 +296,12 @@ impl Stopped {
 
 /// An HTTP/1.1 client on one kept connection. Written here so that no library mends what the gateway does wrong.
 pub(crate) struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
 }
+
+/// What an HTTP client can speak over: a socket, or TLS over one.
+pub(crate) trait Stream: Read + Write + Send {}
+impl<S: Read + Write + Send> Stream for S {}
 
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -310,7 +329,11 @@ impl Client {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self::over(stream))
+    }
+
+    pub(crate) fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: BufReader::new(Box::new(stream)) }
     }
 
     /// Sends bytes as they are.
@@ -441,6 +464,7 @@ impl Setup {
     pub(crate) fn without_modems() -> Self {
         Self {
             modems: Vec::new(),
+            listen: ANYWHERE.to_owned(),
             api: String::new(),
             otp: String::new(),
             sms: String::new(),

@@ -4,7 +4,9 @@ mod documented;
 mod envelope;
 mod messages;
 mod otp;
+mod simple;
 mod transport;
+mod wait;
 
 use serde_json::{Value, json};
 

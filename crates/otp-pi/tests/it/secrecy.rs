@@ -246,6 +246,26 @@ fn everything_happens(gateway: &Gateway, emulator: &Emulator) -> Vec<String> {
     client.ask("create-otp", json!({"reference": "waits", "receiver": PHONES[3], "message": "waits %s"}));
     client.ask("block-msisdn", json!({"receiver": PHONES[2]}));
     client.ask("send-sms", json!({"receiver": PHONES[2], "message": TEXTS[3]}));
+    let login = authorization("user", "password");
+    let simple = |path: &str, body: String| {
+        gateway.connect().request("POST", path, Some(&login), body.as_bytes()).unwrap().status
+    };
+    for (path, body) in [
+        ("/send_otp", json!({"phone": PHONES[0]}).to_string()),
+        ("/generate_otp", format!("phone_number={}", national(PHONES[1]))),
+    ] {
+        let before = emulator.count("Your code is");
+        assert_eq!(simple(path, body), 200);
+        wait_for("the code of a small dialect", || (emulator.count("Your code is") > before).then_some(()));
+    }
+    let texts = emulator.transmissions();
+    let texts = texts.iter().filter_map(|sent| sent["text"].as_str()).filter(|text| text.contains("Your code is"));
+    codes.extend(texts.map(|text| code_in(text, CODE_LENGTH)));
+    let (first, second) = (&codes[codes.len() - 2], &codes[codes.len() - 1]);
+    assert_eq!(simple("/verify_otp", json!({"phone": PHONES[0], "otp": first}).to_string()), 200);
+    assert_eq!(simple("/verify_otp", format!("phone_number={}&otp={second}", PHONES[1])), 200);
+    assert_eq!(simple("/verify_otp", format!("phone_number={}&otp={second}&otp={first}", PHONES[1])), 400);
+    assert_eq!(simple("/send_otp", format!("{{\"phone\": \"{}x\"}}", PHONES[0])), 400);
     // Requests that cannot be read hold secrets too.
     let bad =
         format!("{{\"command\":\"send-sms\",\"data\":{{\"receiver\":\"{}\",\"message\":\"{}\"", PHONES[0], TEXTS[0]);

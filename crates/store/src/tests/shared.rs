@@ -40,6 +40,9 @@ impl TicketStore for Flaky {
     fn validate(&self, key: TicketKey, guess: Guess, now: WallTime) -> TicketFuture<'_, Verdict> {
         self.answer(self.tickets.validate(key, guess, now))
     }
+    fn takes_guesses(&self, key: TicketKey, now: WallTime) -> TicketFuture<'_, bool> {
+        self.answer(self.tickets.takes_guesses(key, now))
+    }
     fn cancel(&self, key: TicketKey, now: WallTime) -> TicketFuture<'_, Option<MessageId>> {
         self.answer(self.tickets.cancel(key, now))
     }

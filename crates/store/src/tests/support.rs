@@ -8,7 +8,7 @@ use domain::clock::{Clock, Manual, WallTime};
 use domain::command::Entrance;
 use domain::message::{Class, MessageId, MessageState};
 use domain::otp::{
-    AttemptId, Binding, CodeLength, CodePolicy, Fingerprint, Guess, Reservation, TagEntry, TicketKey, Verdict,
+    Again, AttemptId, Binding, CodeLength, CodePolicy, Fingerprint, Guess, Reservation, TagEntry, TicketKey, Verdict,
 };
 use domain::receiver::{Msisdn, Receiver};
 use domain::secret::SecretText;
@@ -143,7 +143,7 @@ impl Running {
             message_id: id,
             deadline,
             code_policy: POLICY,
-            resend: false,
+            again: Again::Retry,
         };
         Acceptance {
             message: message(id, content, None),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::clock::WallTime;
-use domain::otp::{AttemptId, Fingerprint, Guess, Reservation, ReserveOutcome, TagEntry, TicketKey, Verdict};
+use domain::otp::{Again, AttemptId, Fingerprint, Guess, Reservation, ReserveOutcome, TagEntry, TicketKey, Verdict};
 use domain::secret::SecretText;
 use tokio::task::JoinSet;
 
@@ -27,13 +27,13 @@ impl Subject {
         Guess::new(&binding("reference"), self.running.store.peppers(), &SecretText::new(code))
     }
 
-    fn reservation(content: &[u8], resend: bool) -> Reservation {
+    fn reservation(content: &[u8], again: Again) -> Reservation {
         Reservation {
             fingerprint: Fingerprint::derive(&[7; 32], &[content]),
             message_id: fresh_id(),
             deadline: NOW.saturating_add(Duration::from_secs(180)),
             code_policy: POLICY,
-            resend,
+            again,
         }
     }
 
@@ -43,7 +43,7 @@ impl Subject {
 
     /// A live ticket with the tag of `CODE`.
     async fn sent(&self) -> TagEntry {
-        let reservation = Self::reservation(b"content", false);
+        let reservation = Self::reservation(b"content", Again::Retry);
         assert!(matches!(self.reserve(&reservation).await, ReserveOutcome::New(_)));
         let entry = self.running.tag(reservation.message_id, 1, "reference");
         assert_eq!(self.tickets.put_tag(self.key(), entry).await.unwrap(), TagOutcome::Put);
@@ -74,12 +74,12 @@ async fn every<F: AsyncFn(&Subject)>(rule: F) {
 #[tokio::test]
 async fn a_reference_is_taken_once_repeated_alike_and_refused_otherwise() {
     every(async |subject| {
-        let first = Subject::reservation(b"content", false);
+        let first = Subject::reservation(b"content", Again::Retry);
         assert!(matches!(subject.reserve(&first).await, ReserveOutcome::New(_)));
-        let again = Subject::reservation(b"content", false);
+        let again = Subject::reservation(b"content", Again::Retry);
         assert_eq!(subject.reserve(&again).await, ReserveOutcome::Repeat { message_id: first.message_id });
-        assert_eq!(subject.reserve(&Subject::reservation(b"other", false)).await, ReserveOutcome::Conflict);
-        let resend = Subject::reservation(b"content", true);
+        assert_eq!(subject.reserve(&Subject::reservation(b"other", Again::Retry)).await, ReserveOutcome::Conflict);
+        let resend = Subject::reservation(b"content", Again::Resend);
         assert!(matches!(subject.reserve(&resend).await, ReserveOutcome::Resent(_)));
         assert_eq!(subject.tickets.find_message(subject.key()).await.unwrap(), Some(resend.message_id));
     })
@@ -92,7 +92,7 @@ async fn parallel_reservations_of_one_reference_have_one_winner() {
         let mut callers = JoinSet::new();
         for _ in 0..50 {
             let (tickets, key) = (Arc::clone(&subject.tickets), subject.key());
-            let reservation = Subject::reservation(b"content", false);
+            let reservation = Subject::reservation(b"content", Again::Retry);
             callers.spawn(async move { tickets.reserve(key, reservation, NOW).await.unwrap() });
         }
         let outcomes = callers.join_all().await;
@@ -142,7 +142,7 @@ async fn two_hundred_parallel_right_guesses_have_exactly_one_winner() {
 async fn before_a_code_exists_no_attempt_is_counted() {
     every(async |subject| {
         assert_eq!(subject.validate(CODE, NOW).await, Verdict::NoCode, "no ticket");
-        let reservation = Subject::reservation(b"content", false);
+        let reservation = Subject::reservation(b"content", Again::Retry);
         subject.reserve(&reservation).await;
         for _ in 0..10 {
             assert_eq!(subject.validate(CODE, NOW).await, Verdict::NoCode);
@@ -167,6 +167,41 @@ async fn a_removed_tag_is_no_longer_valid() {
         assert!(subject.tickets.remove_tag(key, entry.attempt).await.unwrap());
         assert!(!subject.tickets.has_tag(key, entry.attempt).await.unwrap());
         assert_eq!(subject.validate(CODE, NOW).await, Verdict::NoCode);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn to_ask_whether_a_code_can_be_entered_counts_and_uses_nothing() {
+    every(async |subject| {
+        let asks = async |now| subject.tickets.takes_guesses(subject.key(), now).await.unwrap();
+        assert!(!asks(NOW).await, "no ticket");
+        subject.sent().await;
+        for _ in 0..10 {
+            assert!(asks(NOW).await);
+        }
+        assert!(!asks(NOW.saturating_add(Duration::from_secs(180))).await, "expired");
+        assert_eq!(subject.validate("000000", NOW).await, Verdict::Wrong { attempts_left: 4 });
+        assert_eq!(subject.validate(CODE, NOW).await, Verdict::Valid);
+        assert!(!asks(NOW).await, "used");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_renewal_of_a_ticket_without_tries_begins_anew() {
+    every(async |subject| {
+        let first = subject.sent().await;
+        for _ in 0..5 {
+            assert!(matches!(subject.validate("000000", NOW).await, Verdict::Wrong { .. }));
+        }
+        assert!(!subject.tickets.takes_guesses(subject.key(), NOW).await.unwrap());
+        let renewal = Subject::reservation(b"other", Again::Renew);
+        assert!(matches!(subject.reserve(&renewal).await, ReserveOutcome::New(_)));
+        assert!(!subject.tickets.has_tag(subject.key(), first.attempt).await.unwrap(), "the old code is worth nothing");
+        let entry = subject.running.tag(renewal.message_id, 1, "reference");
+        assert_eq!(subject.tickets.put_tag(subject.key(), entry).await.unwrap(), TagOutcome::Put);
+        assert_eq!(subject.validate(CODE, NOW).await, Verdict::Valid);
     })
     .await;
 }

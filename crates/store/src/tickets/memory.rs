@@ -72,6 +72,10 @@ impl TicketStore for MemoryTickets {
         ready(self.with(key, Verdict::NoCode, |ticket| ticket.validate(&guess, now)))
     }
 
+    fn takes_guesses(&self, key: TicketKey, now: WallTime) -> TicketFuture<'_, bool> {
+        ready(self.with(key, false, |ticket| ticket.takes_guesses(now)))
+    }
+
     fn cancel(&self, key: TicketKey, now: WallTime) -> TicketFuture<'_, Option<MessageId>> {
         ready(self.with(key, None, |ticket| ticket.cancel(now)))
     }

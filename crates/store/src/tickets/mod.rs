@@ -103,6 +103,9 @@ pub trait TicketStore: Send + Sync {
     /// Judges a guess: counts the attempt before it compares; one right guess wins.
     fn validate(&self, key: TicketKey, guess: Guess, now: WallTime) -> TicketFuture<'_, Verdict>;
 
+    /// Tells whether a code of the ticket can be entered, now or when it has arrived. Counts and changes nothing.
+    fn takes_guesses(&self, key: TicketKey, now: WallTime) -> TicketFuture<'_, bool>;
+
     /// Gives a ticket up; answers its newest message when the ticket was live.
     fn cancel(&self, key: TicketKey, now: WallTime) -> TicketFuture<'_, Option<MessageId>>;
 

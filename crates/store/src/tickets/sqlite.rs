@@ -40,6 +40,10 @@ impl TicketStore for SqliteTickets {
         Box::pin(self.mailbox.ask(move |answer| TicketStep::Validate { guess, now, answer }.at(key)))
     }
 
+    fn takes_guesses(&self, key: TicketKey, now: WallTime) -> TicketFuture<'_, bool> {
+        Box::pin(self.mailbox.ask(move |answer| TicketStep::TakesGuesses { now, answer }.at(key)))
+    }
+
     fn cancel(&self, key: TicketKey, now: WallTime) -> TicketFuture<'_, Option<MessageId>> {
         Box::pin(self.mailbox.ask(move |answer| TicketStep::Cancel { now, answer }.at(key)))
     }

@@ -67,6 +67,7 @@ pub(crate) enum TicketStep {
     RemoveTag { attempt: AttemptId, answer: Answer<bool> },
     HasTag { attempt: AttemptId, answer: Answer<bool> },
     Validate { guess: Guess, now: WallTime, answer: Answer<Verdict> },
+    TakesGuesses { now: WallTime, answer: Answer<bool> },
     Release { message_id: MessageId, now: WallTime, answer: Answer<bool> },
     WasEntered { message_id: MessageId, answer: Answer<bool> },
     Cancel { now: WallTime, answer: Answer<Option<MessageId>> },
@@ -152,6 +153,7 @@ impl Job {
                 TicketStep::Reserve { answer, .. } => answer.deliver(committed),
                 TicketStep::PutTag { answer, .. } => answer.deliver(committed),
                 TicketStep::RemoveTag { answer, .. }
+                | TicketStep::TakesGuesses { answer, .. }
                 | TicketStep::Release { answer, .. }
                 | TicketStep::WasEntered { answer, .. }
                 | TicketStep::HasTag { answer, .. } => answer.deliver(committed),

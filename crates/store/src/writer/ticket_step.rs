@@ -33,6 +33,9 @@ impl Group<'_> {
             TicketStep::HasTag { attempt, answer } => {
                 answer.set(slot.ticket.as_ref().is_some_and(|ticket| ticket.has_tag(*attempt)));
             }
+            TicketStep::TakesGuesses { now, answer } => {
+                answer.set(slot.ticket.as_ref().is_some_and(|ticket| ticket.takes_guesses(*now)));
+            }
             TicketStep::Release { message_id, now, answer } => {
                 let has_changed = slot.ticket.as_mut().is_some_and(|ticket| release(ticket, *message_id, *now));
                 slot.is_changed |= has_changed;

@@ -30,25 +30,25 @@ fn policy(expiration: Option<WallTime>) -> CodePolicy {
     }
 }
 
-fn reservation(message_number: u8, content: &str, resend: bool, now: WallTime) -> Reservation {
+fn reservation(message_number: u8, content: &str, again: Again, now: WallTime) -> Reservation {
     Reservation {
         fingerprint: Fingerprint::derive(&[1; 32], &[content.as_bytes()]),
         message_id: message(message_number),
         deadline: now.saturating_add(Duration::from_secs(180)),
         code_policy: policy(None),
-        resend,
+        again,
     }
 }
 
 fn new_ticket(now: WallTime) -> Ticket {
-    match Ticket::reserve(None, &reservation(1, "a", false, now), now) {
+    match Ticket::reserve(None, &reservation(1, "a", Again::Retry, now), now) {
         ReserveOutcome::New(ticket) => ticket,
         other => panic!("{other:?}"),
     }
 }
 
 fn resent(ticket: &Ticket, message_number: u8, now: WallTime) -> Ticket {
-    match Ticket::reserve(Some(ticket), &reservation(message_number, "a", true, now), now) {
+    match Ticket::reserve(Some(ticket), &reservation(message_number, "a", Again::Resend, now), now) {
         ReserveOutcome::Resent(ticket) => ticket,
         other => panic!("{other:?}"),
     }
@@ -87,16 +87,16 @@ fn with_code(code: &str, now: WallTime) -> Ticket {
 #[test]
 fn a_live_reference_repeats_the_same_and_refuses_other_content() {
     let ticket = with_code("111111", at(0));
-    let same = Ticket::reserve(Some(&ticket), &reservation(2, "a", false, at(1)), at(1));
+    let same = Ticket::reserve(Some(&ticket), &reservation(2, "a", Again::Retry, at(1)), at(1));
     assert_eq!(same, ReserveOutcome::Repeat { message_id: message(1) });
-    let other = Ticket::reserve(Some(&ticket), &reservation(2, "b", false, at(1)), at(1));
+    let other = Ticket::reserve(Some(&ticket), &reservation(2, "b", Again::Retry, at(1)), at(1));
     assert_eq!(other, ReserveOutcome::Conflict);
 }
 
 #[test]
 fn a_consumed_cancelled_or_expired_ticket_gives_its_reference_free() {
     let is_free = |ticket: &Ticket, now| {
-        matches!(Ticket::reserve(Some(ticket), &reservation(2, "b", false, now), now),
+        matches!(Ticket::reserve(Some(ticket), &reservation(2, "b", Again::Retry, now), now),
             ReserveOutcome::New(new) if new.attempts_used == 0 && new.tags.is_empty() && new.message_id == message(2))
     };
     let ticket = with_code("111111", at(0));
@@ -126,6 +126,36 @@ fn a_resend_keeps_the_newest_two_codes_and_one_budget() {
     let mut older = ticket.clone();
     assert_eq!(older.validate(&guess("222222"), at(5)), Verdict::Valid);
     assert_eq!(ticket.validate(&guess("333333"), at(5)), Verdict::Valid);
+}
+
+#[test]
+fn a_renewal_is_a_resend_while_tries_are_left_and_a_new_ticket_afterwards() {
+    let renew = |ticket: &Ticket, now| Ticket::reserve(Some(ticket), &reservation(2, "other", Again::Renew, now), now);
+    let mut ticket = with_code("111111", at(0));
+    for tries in 1..MAX_ATTEMPTS {
+        ticket.validate(&guess("000000"), at(1));
+        assert!(ticket.takes_guesses(at(1)));
+        let ReserveOutcome::Resent(resent) = renew(&ticket, at(2)) else { panic!("after {tries} tries") };
+        assert_eq!((resent.attempts_used, resent.tags.len()), (tries, 1));
+    }
+    ticket.validate(&guess("000000"), at(3));
+    assert!(!ticket.takes_guesses(at(3)) && ticket.is_live(at(3)));
+    let ReserveOutcome::New(fresh) = renew(&ticket, at(4)) else {
+        panic!("a code was to come that nobody could enter")
+    };
+    assert_eq!((fresh.attempts_used, fresh.tags.len(), fresh.previous_message_id), (0, 0, None));
+    let resent = Ticket::reserve(Some(&ticket), &reservation(2, "a", Again::Resend, at(4)), at(4));
+    assert!(matches!(resent, ReserveOutcome::Resent(ticket) if ticket.attempts_used == MAX_ATTEMPTS));
+}
+
+#[test]
+fn a_ticket_takes_guesses_while_a_code_is_valid_or_still_to_come() {
+    let coming = new_ticket(at(0));
+    assert!(coming.takes_guesses(at(179)) && !coming.takes_guesses(at(180)));
+    let mut ticket = with_code("111111", at(0));
+    assert!(ticket.takes_guesses(at(179)) && !ticket.takes_guesses(at(180)));
+    ticket.validate(&guess("111111"), at(1));
+    assert!(!ticket.takes_guesses(at(2)), "used");
 }
 
 #[test]

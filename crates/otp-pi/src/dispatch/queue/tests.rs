@@ -127,3 +127,16 @@ fn groups_are_offered_best_first() {
     let keys: Vec<GroupKey> = queue.heads().into_iter().map(|(_, key)| key).collect();
     assert_eq!(keys, [(1, vec![2]), (1, vec![]), (0, vec![])]);
 }
+
+#[tokio::test]
+async fn all_can_be_taken_out_in_order_and_what_rests_keeps_its_rest() {
+    let mut queue = Queue::default();
+    let until = Instant::now() + Duration::from_secs(5);
+    queue.rest(entry(2, Class::Bulk, "a", 9), (GROUP, Vec::new()), until);
+    for number in [3, 1] {
+        queue.push(entry(number, Class::Bulk, "a", 9), (GROUP, Vec::new()));
+    }
+    let all: Vec<_> = queue.take_all().into_iter().map(|(entry, until)| (entry.id.as_bytes()[0], until)).collect();
+    assert_eq!(all, [(1, None), (2, Some(until)), (3, None)]);
+    assert_eq!((queue.len(), queue.heads().len(), queue.next_deadline()), (0, 0, None));
+}

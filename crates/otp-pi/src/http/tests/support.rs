@@ -8,6 +8,7 @@ use domain::clock::{Clock, Manual, WallTime};
 use domain::otp::CodeLength;
 use domain::receiver::{CountryCode, NumberingPlan};
 use domain::route::{RouteTable, WhenUnhealthy};
+use domain::secret::SecretText;
 use store::{Keys, Store, UnknownPolicy};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -49,7 +50,12 @@ impl TestGateway {
         };
         let table = RouteTable { modems: Vec::new(), when_unhealthy: WhenUnhealthy::FailOver };
         let events = Events::default();
-        let (handle, dispatcher) = dispatch::build(settings, Arc::new(context), Vec::new(), table, events.clone());
+        let (handle, dispatcher) = dispatch::build(
+            settings,
+            Arc::new(context),
+            dispatch::Plan { channels: Vec::new(), table },
+            events.clone(),
+        );
         let settings = Settings {
             plan: NumberingPlan { country_code: CountryCode::parse("62").unwrap() },
             code_length: CodeLength::new(6).unwrap(),
@@ -59,6 +65,8 @@ impl TestGateway {
             drop_expired: true,
             expiration_offset: Duration::from_mins(10),
             rejects_id_conflict: false,
+            template: SecretText::new("Your code is %s"),
+            wait: None,
         };
         let gateway = Gateway::new(settings, store, handle, events, clock);
         Self { gateway, _dispatcher: dispatcher, _writer: tasks, _data_dir: data_dir }

@@ -29,7 +29,11 @@ fn validate() -> String {
 fn an_otp_answer_repeats_the_documented_three() {
     let data = json!({"date_time": 1_629_685_778, "expiration": 1_629_685_838, "id": 9, "receiver": "08126666666",
         "message": "Your OTP is %s", "reference": "12345678901234567890", "param1": "100000"});
-    let reply = Reply::accepted(ReplyData::Otp { reference: "x".to_owned(), receiver: "x".to_owned() });
+    let reply = Reply::accepted(ReplyData::Otp {
+        reference: "x".to_owned(),
+        receiver: "x".to_owned(),
+        message: Some((MessageId::from_bytes([7; 16]), MessageState::Queued)),
+    });
     for command in ["create-otp", "request-otp"] {
         assert_eq!(
             answer(&body(command, &data), &reply, plain()),

@@ -53,7 +53,7 @@ fn a_path_that_is_not_configured_is_404_and_a_method_that_is_none_405() {
     let gateway = Setup::without_modems().start();
     let login = authorization(USER, PASSWORD);
     let mut client = gateway.connect();
-    for path in ["/", "/api", "/api/otpx", "/api/otp/x", "/send_otp", "/../etc/passwd", "/api/../api/otp"] {
+    for path in ["/", "/api", "/api/otpx", "/api/otp/x", "/send_otps", "/../etc/passwd", "/api/../api/otp"] {
         assert_eq!(client.request("POST", path, Some(&login), ECHO.as_bytes()).unwrap().status, 404, "{path}");
     }
     for method in ["GET", "DELETE", "OPTIONS", "PATCH", "BREW"] {

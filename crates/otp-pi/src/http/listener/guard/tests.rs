@@ -12,6 +12,32 @@ async fn a_client_that_takes_no_bytes_fails_the_write() {
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 }
 
+/// Takes bytes and never lets go of them, as an encrypted stream does whose client reads nothing.
+struct KeepsBytes;
+
+impl AsyncWrite for KeepsBytes {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_kept_bytes_fails_the_flush_and_the_end() {
+    let mut guarded = Guarded::new(KeepsBytes, Limits { head: LONG, write: SHORT }, Arc::default());
+    guarded.write_all(&[0; 100]).await.unwrap();
+    assert_eq!(guarded.flush().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    let mut guarded = Guarded::new(KeepsBytes, Limits { head: LONG, write: SHORT }, Arc::default());
+    assert_eq!(guarded.shutdown().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
 #[tokio::test]
 async fn a_head_that_has_begun_fails_the_read_but_waiting_for_one_does_not() {
     let (ours, mut theirs) = duplex(16);

@@ -1,0 +1,136 @@
+//! The modems that run, and how others take their place while the gateway works.
+//!
+//! A modem whose settings stay the same is not touched. One that goes finishes the message that it has first; its line is opened by
+//! another only when it has let go.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use modem::{Actor, ModemEvent, ModemHandle, PinMemory};
+use store::Store;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::pins;
+use super::tasks::Tasks;
+use crate::channel::ChannelHandle;
+use crate::config::ModemConfig;
+
+/// The modems and what they need to run.
+#[derive(Debug)]
+pub(super) struct Modems {
+    tasks: Tasks,
+    reports: mpsc::Sender<ModemEvent>,
+    store: Store,
+    /// One memory for all: a card that refused its PIN must not be asked again in another modem.
+    pins: Option<(String, PinMemory)>,
+    running: Vec<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    config: ModemConfig,
+    handle: ModemHandle,
+    stop: CancellationToken,
+    ended: CancellationToken,
+}
+
+/// Modems that are about to take over. Nothing has happened yet.
+#[derive(Debug)]
+pub(super) struct Change {
+    running: Vec<Running>,
+    fresh: Vec<(usize, Actor)>,
+    pins: (String, PinMemory),
+}
+
+impl Change {
+    /// The modems as channels, in the order of the configuration.
+    pub(super) fn channels(&self) -> Vec<ChannelHandle> {
+        let channel = |one: &Running| ChannelHandle { modem: one.handle.clone(), is_default: one.config.is_default };
+        self.running.iter().map(channel).collect()
+    }
+}
+
+impl Modems {
+    pub(super) fn new(tasks: Tasks, reports: mpsc::Sender<ModemEvent>, store: Store) -> Self {
+        Self { tasks, reports, store, pins: None, running: Vec::new() }
+    }
+
+    /// Makes the modems of a configuration, keeping those that stay the same.
+    ///
+    /// # Errors
+    /// A store that cannot be read: without the memory no PIN may be entered.
+    pub(super) async fn prepare(&self, configs: Vec<ModemConfig>) -> anyhow::Result<Change> {
+        let print = pins::print(&self.store, &configs);
+        // Another PIN forgives what was refused, for all modems at once: they begin anew.
+        let kept_pins = self.pins.as_ref().filter(|(known, _)| *known == print);
+        let pins = match kept_pins {
+            Some(pins) => pins.clone(),
+            None => {
+                let memory = pins::memory(&self.store, &print).await.context("the memory of PINs cannot be read")?;
+                (print, memory)
+            }
+        };
+        let (mut running, mut fresh) = (Vec::with_capacity(configs.len()), Vec::new());
+        for mut config in configs {
+            let is_same = |one: &&Running| {
+                one.config.is_active == config.is_active && one.config.line.is_same_modem(&config.line)
+            };
+            let same = self.running.iter().find(is_same).filter(|_| kept_pins.is_some());
+            if let Some(Running { handle, stop, ended, .. }) = same {
+                let (handle, stop, ended) = (handle.clone(), stop.clone(), ended.clone());
+                running.push(Running { config, handle, stop, ended });
+                continue;
+            }
+            config.line.pin_memory = pins.1.clone();
+            let (handle, actor) = config.line.clone().build(self.reports.clone());
+            if config.is_active {
+                fresh.push((running.len(), actor));
+            }
+            let stop = self.tasks.stop_token().child_token();
+            running.push(Running { config, handle, stop, ended: CancellationToken::new() });
+        }
+        Ok(Change { running, fresh, pins })
+    }
+
+    /// Lets the prepared modems take over; those that are gone get `drain` to finish what they have. To be called when nobody gives
+    /// messages to those that are gone any more.
+    pub(super) fn commit(&mut self, change: Change, drain: Duration) {
+        let Change { running, fresh, pins } = change;
+        self.pins = Some(pins);
+        let old = std::mem::replace(&mut self.running, running);
+        let stays = |one: &Running| self.running.iter().any(|other| other.handle.is_same(&one.handle));
+        let (_, gone): (Vec<_>, Vec<_>) = old.into_iter().partition(stays);
+        let gone: Vec<_> = gone.into_iter().filter(|one| one.config.is_active).collect();
+        for (place, actor) in fresh {
+            let Some(Running { config, stop, ended, .. }) = self.running.get(place) else { continue };
+            let same_line = gone.iter().filter(|one| one.config.line.path == config.line.path);
+            let waits: Vec<_> = same_line.map(|one| one.ended.clone()).collect();
+            let (token, done) = (stop.clone(), ended.clone().drop_guard());
+            self.tasks.spawn_until(stop.clone(), "modem", async move {
+                for wait in waits {
+                    wait.cancelled().await;
+                }
+                let ran = actor.run(token).await;
+                drop(done);
+                ran
+            });
+        }
+        for one in gone {
+            info!(
+                modem.name = one.handle.name(),
+                "is not in the settings any more, or not so: it finishes and is let go"
+            );
+            self.tasks.spawn_until(one.stop.clone(), "modem that goes", async move {
+                let mut status = one.handle.status();
+                let is_free = tokio::time::timeout(drain, status.wait_for(|status| !status.busy)).await;
+                if is_free.is_err() {
+                    warn!(modem.name = one.handle.name(), "is let go although it has a message");
+                }
+                one.stop.cancel();
+                anyhow::Ok(())
+            });
+        }
+    }
+}

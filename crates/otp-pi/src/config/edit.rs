@@ -1,0 +1,353 @@
+//! Changes of the document that the database keeps.
+//!
+//! Keys are written as people write them (`modem.south.port`); what file or environment set is refused with its place. Pure.
+//! `app` assembles a changed document as a whole before it keeps it, so nothing here looks at what values mean.
+
+use std::collections::BTreeMap;
+
+use domain::secret::SecretText;
+use toml::{Table, Value};
+
+use super::layers::{Layers, Origin};
+use super::schema::{self, Kind, Schema, Section};
+
+/// Keys that only file and environment can set: they are needed before there is a database.
+pub(super) const NOT_IN_DATABASE: [&str; 2] = ["data_dir", "keys"];
+
+/// Why a document is not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// File or environment has it.
+    #[error("{key} is set by {}: change it there", place(origin))]
+    Locked {
+        /// The key.
+        key: String,
+        /// Who set it.
+        origin: Origin,
+    },
+    /// There is no such key.
+    #[error("there is no key {key}{}", near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// What was probably meant.
+        near: Option<String>,
+    },
+    /// It is needed before the database is there.
+    #[error("{key} is needed before the database is open: set it in the file or the environment")]
+    NotHere {
+        /// The key.
+        key: String,
+    },
+    /// A value of the wrong kind.
+    #[error("{key}: {what}")]
+    BadValue {
+        /// The key.
+        key: String,
+        /// What it must be.
+        what: &'static str,
+    },
+    /// An API user of that name exists, or does not.
+    #[error("{0}")]
+    ApiUser(String),
+    /// The document that the database keeps cannot be read.
+    #[error("what the database keeps is not TOML")]
+    Damaged,
+}
+
+fn place(origin: &Origin) -> String {
+    match origin {
+        Origin::File { line } => format!("the file (line {line})"),
+        Origin::Environment { variable } => format!("the environment ({variable})"),
+        other => other.to_string(),
+    }
+}
+
+/// The document of the database, open for changes.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    top: Table,
+    sections: BTreeMap<String, Table>,
+    lists: BTreeMap<String, Vec<Table>>,
+    layers: &'a Layers,
+    schema: &'a Schema,
+}
+
+impl<'a> Draft<'a> {
+    /// Opens the document; `layers` say what is locked.
+    ///
+    /// # Errors
+    /// [`EditError::Damaged`].
+    pub(super) fn open(document: &str, layers: &'a Layers, schema: &'a Schema) -> Result<Self, EditError> {
+        // The parser's message may show a value.
+        let table: Table = document.parse().map_err(|_| EditError::Damaged)?;
+        let (top, sections, lists) = (Table::new(), BTreeMap::new(), BTreeMap::new());
+        let mut draft = Self { top, sections, lists, layers, schema };
+        for (key, value) in table {
+            match value {
+                Value::Table(table) => drop(draft.sections.insert(key, table)),
+                Value::Array(objects) if schema.section(&key).is_some() => {
+                    let object = |one| if let Value::Table(object) = one { Some(object) } else { None };
+                    draft.lists.insert(key, objects.into_iter().filter_map(object).collect());
+                }
+                other => drop(draft.top.insert(key, other)),
+            }
+        }
+        Ok(draft)
+    }
+
+    /// The document as it would be kept. What holds nothing but its own name is left out: it says nothing.
+    #[must_use]
+    pub fn into_document(self) -> SecretText {
+        let Self { top: mut document, sections, lists, schema, .. } = self;
+        for (name, table) in sections.into_iter().filter(|(_, table)| !table.is_empty()) {
+            document.insert(name, Value::Table(table));
+        }
+        for (name, objects) in lists {
+            let identity = schema.section(&name).and_then(|section| section.identity).unwrap_or_default();
+            let says_something = |object: &Table| object.keys().any(|key| key != identity);
+            let objects: Vec<_> = objects.into_iter().filter(says_something).map(Value::Table).collect();
+            if !objects.is_empty() {
+                document.insert(name, Value::Array(objects));
+            }
+        }
+        SecretText::new(document.to_string())
+    }
+
+    /// Sets a key to what a text says.
+    ///
+    /// # Errors
+    /// [`EditError`]; nothing has changed then.
+    pub fn set(&mut self, key: &str, text: &str) -> Result<(), EditError> {
+        let value = Place::find(key, self.schema)?.kind.read(text);
+        self.put(key, value.map_err(|what| EditError::BadValue { key: key.to_owned(), what })?)
+    }
+
+    /// Sets a key.
+    ///
+    /// # Errors
+    /// [`EditError`]; nothing has changed then.
+    pub(super) fn put(&mut self, key: &str, value: Value) -> Result<(), EditError> {
+        let place = Place::find(key, self.schema)?;
+        place.check_unlocked(self.layers)?;
+        self.change(&place, |table| drop(table.insert(place.key.clone(), value)));
+        Ok(())
+    }
+
+    /// Keeps a secret that an object of the document had before, where the document says nothing of it now.
+    pub(super) fn keep_secret(&mut self, key: &str, value: &Value) {
+        let Ok(place) = Place::find(key, self.schema) else { return };
+        let is_there = place.section.zip(place.object.as_ref()).is_some_and(|(section, name)| {
+            let named = |one: &Table| section.identity.and_then(|key| one.get(key)?.as_str()) == Some(name);
+            self.lists.get(section.name).is_some_and(|objects| objects.iter().any(named))
+        });
+        if is_there {
+            let base = place.key.split('_').next().unwrap_or_default().to_owned();
+            self.change(&place, |table| {
+                // password, password_hash and password_file say the same in three ways.
+                if !table.keys().any(|key| key.starts_with(&base)) {
+                    table.insert(place.key.clone(), value.clone());
+                }
+            });
+        }
+    }
+
+    /// Makes an object that may have no keys but its name.
+    pub(super) fn add_object(&mut self, section: &'static str, name: &str) {
+        let identity = self.schema.section(section).and_then(|section| section.identity);
+        if let Some(Ok(place)) = identity.map(|identity| Place::in_list(section, name, identity, self.schema)) {
+            self.change(&place, |_| {});
+        }
+    }
+
+    /// Drops API users that nobody else knows and that could not log in for want of a password; answers why, one line each.
+    pub(super) fn drop_api_users_without_password(&mut self) -> Vec<String> {
+        let mut users = self.lists.remove("api_user").unwrap_or_default();
+        let mut gone = Vec::new();
+        users.retain(|user| {
+            let name = user.get("username").and_then(Value::as_str).unwrap_or_default();
+            let stays = user.keys().any(|key| key.starts_with("password")) || self.knows_api_user(name);
+            if !stays {
+                gone.push(format!("api_user.{name}: its password is not in the document"));
+            }
+            stays
+        });
+        self.lists.insert("api_user".to_owned(), users);
+        gone
+    }
+
+    /// Takes a key out.
+    ///
+    /// # Errors
+    /// [`EditError`]; nothing has changed then.
+    pub fn unset(&mut self, key: &str) -> Result<(), EditError> {
+        let place = Place::find(key, self.schema)?;
+        place.check_unlocked(self.layers)?;
+        self.change(&place, |table| drop(table.remove(&place.key)));
+        Ok(())
+    }
+
+    /// Adds an API user under a password hash.
+    ///
+    /// # Errors
+    /// [`EditError`]; nothing has changed then.
+    pub fn add_api_user(
+        &mut self,
+        username: &str,
+        password_hash: &str,
+        scopes: &[String],
+        class: Option<&str>,
+    ) -> Result<(), EditError> {
+        if self.knows_api_user(username) {
+            return Err(EditError::ApiUser(format!("there is an API user {username:?} already")));
+        }
+        let user = Place::in_list("api_user", username, "password_hash", self.schema)?;
+        self.change(&user, |table| {
+            table.insert("password_hash".to_owned(), Value::String(password_hash.to_owned()));
+            if !scopes.is_empty() {
+                table.insert("scopes".to_owned(), Value::Array(scopes.iter().cloned().map(Value::String).collect()));
+            }
+            if let Some(class) = class {
+                table.insert("class".to_owned(), Value::String(class.to_owned()));
+            }
+        });
+        Ok(())
+    }
+
+    /// Gives an API user another password.
+    ///
+    /// # Errors
+    /// [`EditError`]; nothing has changed then.
+    pub fn set_password(&mut self, username: &str, password_hash: &str) -> Result<(), EditError> {
+        const SOURCES: [&str; 3] = ["password", "password_file", "password_hash"];
+        self.must_know_api_user(username)?;
+        for key in SOURCES {
+            Place::in_list("api_user", username, key, self.schema)?.check_unlocked(self.layers)?;
+        }
+        let user = Place::in_list("api_user", username, "password_hash", self.schema)?;
+        self.change(&user, |table| {
+            SOURCES.iter().for_each(|key| drop(table.remove(*key)));
+            table.insert("password_hash".to_owned(), Value::String(password_hash.to_owned()));
+        });
+        Ok(())
+    }
+
+    /// Switches an API user on or off.
+    ///
+    /// # Errors
+    /// [`EditError`]; nothing has changed then.
+    pub fn set_active(&mut self, username: &str, is_active: bool) -> Result<(), EditError> {
+        self.must_know_api_user(username)?;
+        let user = Place::in_list("api_user", username, "active", self.schema)?;
+        user.check_unlocked(self.layers)?;
+        self.change(&user, |table| drop(table.insert("active".to_owned(), Value::Boolean(is_active))));
+        Ok(())
+    }
+
+    /// Forgets an API user.
+    ///
+    /// # Errors
+    /// [`EditError`]; nothing has changed then.
+    pub fn remove_api_user(&mut self, username: &str) -> Result<(), EditError> {
+        self.must_know_api_user(username)?;
+        Place::in_list("api_user", username, "username", self.schema)?.check_unlocked(self.layers)?;
+        let users = self.lists.entry("api_user".to_owned()).or_default();
+        users.retain(|user| user.get("username").and_then(Value::as_str) != Some(username));
+        Ok(())
+    }
+
+    fn must_know_api_user(&self, username: &str) -> Result<(), EditError> {
+        if self.knows_api_user(username) {
+            return Ok(());
+        }
+        Err(EditError::ApiUser(format!("there is no API user {username:?}")))
+    }
+
+    fn knows_api_user(&self, username: &str) -> bool {
+        self.schema.section("api_user").is_some_and(|users| self.layers.names(users).any(|name| name == username))
+    }
+
+    /// Changes the table that holds a key; one that is not there is made.
+    fn change(&mut self, place: &Place<'_>, change: impl FnOnce(&mut Table)) {
+        let Some(section) = place.section else { return change(&mut self.top) };
+        let Some((identity, name)) = section.identity.zip(place.object.as_ref()) else {
+            return change(self.sections.entry(section.name.to_owned()).or_default());
+        };
+        let objects = self.lists.entry(section.name.to_owned()).or_default();
+        let named = |one: &Table| one.get(identity).and_then(Value::as_str) == Some(name);
+        let index = objects.iter().position(named);
+        let mut object = match index {
+            Some(index) => objects.remove(index),
+            None => Table::from_iter([(identity.to_owned(), Value::String(name.clone()))]),
+        };
+        change(&mut object);
+        objects.insert(index.unwrap_or(objects.len()), object);
+    }
+}
+
+/// Where a key stands.
+struct Place<'a> {
+    section: Option<&'a Section>,
+    object: Option<String>,
+    key: String,
+    kind: Kind,
+}
+
+impl<'a> Place<'a> {
+    /// Reads a key as people write it.
+    fn find(written: &str, schema: &'a Schema) -> Result<Self, EditError> {
+        let unknown = |near: Option<String>| EditError::UnknownKey { key: written.to_owned(), near };
+        let top = written.split('.').next().unwrap_or(written);
+        if NOT_IN_DATABASE.contains(&top) {
+            return Err(EditError::NotHere { key: written.to_owned() });
+        }
+        let Some((section_name, rest)) = written.split_once('.') else {
+            let kind = schema.top.kind(written).filter(|_| schema.section(written).is_none());
+            let near = || schema::nearest(written, schema.top.keys()).map(str::to_owned);
+            let kind = kind.ok_or_else(|| unknown(near()))?;
+            return Ok(Self { section: None, object: None, key: written.to_owned(), kind });
+        };
+        let section = schema.section(section_name).ok_or_else(|| {
+            let names = schema.sections().iter().map(|section| section.name);
+            unknown(schema::nearest(section_name, names).map(|near| format!("{near}.{rest}")))
+        })?;
+        if section.identity.is_some() {
+            let (object, key) = rest.rsplit_once('.').ok_or_else(|| unknown(None))?;
+            return Self::in_list(section.name, object, key, schema);
+        }
+        let kind = section.kind(rest).ok_or_else(|| {
+            unknown(schema::nearest(rest, section.keys()).map(|near| format!("{section_name}.{near}")))
+        })?;
+        Ok(Self { section: Some(section), object: None, key: rest.to_owned(), kind })
+    }
+
+    fn in_list(section: &'static str, object: &str, key: &str, schema: &'a Schema) -> Result<Self, EditError> {
+        let unknown = |near: Option<String>| EditError::UnknownKey { key: format!("{section}.{object}.{key}"), near };
+        let section = schema.section(section).ok_or_else(|| unknown(None))?;
+        let kind = section.kind(key).ok_or_else(|| {
+            unknown(schema::nearest(key, section.keys()).map(|near| format!("{}.{object}.{near}", section.name)))
+        })?;
+        Ok(Self { section: Some(section), object: Some(object.to_owned()), key: key.to_owned(), kind })
+    }
+
+    /// The path under which the layers know it.
+    fn path(&self, layers: &Layers) -> Option<String> {
+        match (self.section, &self.object) {
+            (None, _) => Some(self.key.clone()),
+            (Some(section), None) => Some(format!("{}.{}", section.name, self.key)),
+            (Some(section), Some(object)) => {
+                let place = layers.names(section).position(|name| name == object)?;
+                Some(format!("{}[{place}].{}", section.name, self.key))
+            }
+        }
+    }
+
+    fn check_unlocked(&self, layers: &Layers) -> Result<(), EditError> {
+        let Some(path) = self.path(layers) else { return Ok(()) };
+        let origin = layers.origin_of_value(&path);
+        if origin.is_locked() { Err(EditError::Locked { key: layers.spoken(&path), origin }) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! What the two small dialects need: whether they are spoken, who may speak without a login, and the text of their codes.
+
+use domain::command::Scope;
+use domain::otp::CodeLength;
+use domain::secret::SecretText;
+
+use super::file::File;
+use super::resolve::{ApiUserSource, Found};
+use crate::gateway::check_template;
+use crate::http::{Network, SimpleSettings};
+use crate::wire::SimplePath;
+
+/// Reads the dialects' settings; `None` where they are not spoken.
+pub(super) fn settings(file: &File, users: &[ApiUserSource], found: &mut Found) -> Option<SimpleSettings> {
+    let api = &file.api;
+    let mut open = Vec::new();
+    for text in &api.simple_otp_open {
+        match Network::parse(text) {
+            Ok(network) => open.push(network),
+            Err(error) => found.problem(
+                "api.simple_otp_open",
+                format!("{text:?}: {error}"),
+                "write networks like \"127.0.0.0/8\" or \"192.168.1.0/24\"",
+            ),
+        }
+    }
+    if !api.simple_otp {
+        return None;
+    }
+    check_paths(file, found);
+    if !api.simple_otp_open.is_empty() {
+        check_user(&api.simple_otp_user, users, found);
+    }
+    if open.iter().any(Network::is_everything) {
+        found.warn(
+            "api.simple_otp_open",
+            "whoever reaches this listener may send codes at your cost",
+            "name the networks of your own programs only",
+        );
+    }
+    Some(SimpleSettings { open, open_user: api.simple_otp_user.clone() })
+}
+
+/// Callers without a login act in the name of somebody who may.
+fn check_user(name: &str, users: &[ApiUserSource], found: &mut Found) {
+    const KEY: &str = "api.simple_otp_user";
+    let add = format!("add [[api_user]] with username = {name:?} and scopes = [\"otp\"]");
+    match users.iter().find(|user| user.username == name) {
+        _ if name.is_empty() => found.problem(
+            KEY,
+            "it is missing: callers from the networks of simple_otp_open act in the name of an API user",
+            "write the username of an [[api_user]] with the scope otp",
+        ),
+        None => found.problem(KEY, format!("there is no API user {name:?}"), add),
+        Some(user) if !user.is_active => {
+            found.problem(KEY, format!("the API user {name:?} is switched off"), "write active = true there");
+        }
+        Some(user) if !user.scopes.contains(Scope::Otp) => {
+            found.problem(KEY, format!("the API user {name:?} may not send codes"), "add \"otp\" to its scopes");
+        }
+        Some(_) => {}
+    }
+}
+
+/// One path cannot have two meanings.
+fn check_paths(file: &File, found: &mut Found) {
+    let api = &file.api;
+    for (key, path) in [
+        ("api.otp_path", &api.otp_path),
+        ("api.message_path", &api.message_path),
+        ("api.sms_path", &api.sms_path),
+        ("api.email_path", &api.email_path),
+        ("api.block_path", &api.block_path),
+        ("api.unblock_path", &api.unblock_path),
+    ] {
+        if SimplePath::find(path).is_some() || path == "/health" {
+            let what = format!("{path:?} belongs to the small dialects");
+            found.problem(key, what, "choose another path, or write simple_otp = false");
+        }
+    }
+}
+
+/// Reads the text of codes whose caller names none.
+pub(super) fn template(file: &File, length: Option<CodeLength>, found: &mut Found) -> Option<SecretText> {
+    let text = &file.otp.template;
+    if let Err(error) = check_template(text, length?) {
+        found.problem("otp.template", error, "write a short text with one %s, like \"Your code is %s\"");
+        return None;
+    }
+    Some(SecretText::new(text.as_str()))
+}

@@ -1,0 +1,122 @@
+//! Answers that wait until the channel has taken the message, or has refused it for good (`api.wait = "sent"`).
+//!
+//! Called by [`super::Gateway::handle`] after the request was accepted: whatever happens here, the message stays accepted, and
+//! a caller that does not wait for its answer takes nothing with it. It must never wait longer than the limit, nor after the
+//! dispatcher has ended.
+
+use std::time::Duration;
+
+use domain::command::{Command, Entrance};
+use domain::message::{MessageId, MessageState};
+use domain::outcome::{Outcome, Reply, ReplyData};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
+
+use super::Inner;
+use crate::event::MessageEvent;
+
+/// How often the store is asked besides: what happened before the listening began was told to nobody, and is committed
+/// within a second.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// A listener that hears everything from before the message was accepted.
+pub(super) struct Watch {
+    events: broadcast::Receiver<MessageEvent>,
+    limit: Duration,
+}
+
+/// Where a message stands, and why.
+struct Standing {
+    state: MessageState,
+    reason: Option<String>,
+}
+
+impl Inner {
+    /// Begins to listen, if the answer to this command is to wait. To be called before the message is accepted.
+    pub(super) fn watch(&self, command: &Command, entrance: Entrance) -> Option<Watch> {
+        let limit = self.settings.wait?;
+        let is_sent = matches!(command, Command::CreateOtp(_) | Command::SendCode { .. } | Command::Send(_));
+        (is_sent && waits(entrance)).then(|| Watch { events: self.events.subscribe(), limit })
+    }
+
+    /// Waits for what becomes of an accepted message and writes it into the reply.
+    pub(super) async fn follow(&self, watch: Watch, mut reply: Reply) -> Reply {
+        let (id, state) = match &mut reply.data {
+            ReplyData::Otp { message: Some((id, state)), .. } => (*id, state),
+            ReplyData::Message { message_id, state, .. } => (*message_id, state),
+            _ => return reply,
+        };
+        let standing = self.end_of(id, *state, watch).await;
+        *state = standing.state;
+        if let Some((outcome, error)) = refusal(&standing) {
+            (reply.outcome, reply.error) = (outcome, Some(error));
+        }
+        reply
+    }
+
+    async fn end_of(&self, id: MessageId, state: MessageState, mut watch: Watch) -> Standing {
+        let until = Instant::now() + watch.limit;
+        let mut next_look = Instant::now() + LOOK_EVERY;
+        let mut standing = Standing { state, reason: None };
+        if state.is_done() {
+            self.look(id, &mut standing).await;
+        }
+        while !standing.state.is_done() {
+            // Cancel-safe: a receiver, timers and the end of the dispatcher lose nothing when their wait is dropped.
+            let heard = tokio::select! {
+                biased;
+                () = sleep_until(until) => break,
+                () = sleep_until(next_look) => Err(RecvError::Lagged(0)),
+                heard = watch.events.recv() => heard,
+                // Last, because what came down during the drain was told before the dispatcher ended.
+                () = self.dispatcher.ended() => break,
+            };
+            match heard {
+                Ok(event) if event.id == id => standing = Standing { state: event.state, reason: event.reason },
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => {
+                    self.look(id, &mut standing).await;
+                    next_look = Instant::now() + LOOK_EVERY;
+                }
+                Err(RecvError::Closed) => break,
+            }
+        }
+        standing
+    }
+
+    /// Asks the store.
+    async fn look(&self, id: MessageId, standing: &mut Standing) {
+        match self.store.find_message(id).await {
+            Ok(Some(record)) => *standing = Standing { state: record.state, reason: record.reason },
+            Ok(None) => {}
+            Err(error) => warn!(message.id = %id, error = %error, "a message that is waited for cannot be read"),
+        }
+    }
+}
+
+/// Brokers answer when the request is durable; whoever asks over HTTP may wait.
+const fn waits(entrance: Entrance) -> bool {
+    match entrance {
+        Entrance::Rest | Entrance::Simple => true,
+        Entrance::Broker | Entrance::Admin | Entrance::Cli => false,
+    }
+}
+
+/// What a message that will not be sent is to the caller who waited. Where nobody can know, it may have been sent.
+fn refusal(standing: &Standing) -> Option<(Outcome, String)> {
+    let or = |words: &str| standing.reason.clone().unwrap_or_else(|| words.to_owned());
+    match standing.state {
+        MessageState::Queued
+        | MessageState::Sending
+        | MessageState::Sent
+        | MessageState::Delivered
+        | MessageState::Undelivered
+        | MessageState::Unknown => None,
+        MessageState::Failed => Some((Outcome::NotSent, or("it could not be sent"))),
+        MessageState::Expired => Some((Outcome::NotSent, or("its deadline passed before it could be sent"))),
+        MessageState::Cancelled => Some((Outcome::NotSent, or("it was cancelled before it was sent"))),
+        MessageState::Blocked => Some((Outcome::Blocked, "the receiver is blocked".to_owned())),
+    }
+}
