@@ -28,11 +28,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::network::{Arrival, Network};
-use crate::script::{Fault, Faults};
+use crate::script::{Fault, Faults, Moment};
 use crate::settings::{Manner, ModemSettings};
 
 use card::Card;
 use command::Command;
+use fault::EchoFault;
 use options::{MemoryName, Options};
 use sending::{Exchange, Flight};
 use storage::Memory;
@@ -66,6 +67,8 @@ enum Mode {
     Busy { until: Instant, next: Next },
     /// Starting; input is lost.
     Booting { until: Instant },
+    /// Deaf and dumb until a time; input is lost.
+    Silent { until: Instant },
     /// Dead until unplugged.
     Hung,
     /// Without power.
@@ -81,12 +84,13 @@ enum Next {
 }
 
 /// What follows the final result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 enum After {
     #[default]
     Nothing,
     Reboot,
-    Unplug(Option<Duration>),
+    /// The fault of this job.
+    Strike(Box<Job>),
 }
 
 /// What happens at a time of its own.
@@ -103,12 +107,15 @@ enum Event {
 struct Job {
     rest: VecDeque<Command>,
     answer: Vec<u8>,
-    garbage: Vec<u8>,
     inside: Vec<u8>,
     fault: Option<Fault>,
+    /// When the fault strikes, if it has not yet.
+    moment: Option<Moment>,
     is_mute: bool,
     /// No final result ends the answer.
     lacks_result: bool,
+    /// The answer is its final result alone.
+    lacks_information: bool,
     delay: Duration,
     after: After,
 }
@@ -132,7 +139,7 @@ pub(crate) struct Engine {
     line: Vec<u8>,
     last_line: Vec<u8>,
     job: Job,
-    is_echo_lost: bool,
+    echo_fault: EchoFault,
     out: Vec<u8>,
     held: VecDeque<Vec<u8>>,
     schedule: BTreeMap<(Instant, u64), Event>,
@@ -160,7 +167,7 @@ impl Engine {
             line: Vec::new(),
             last_line: Vec::new(),
             job: Job::default(),
-            is_echo_lost: false,
+            echo_fault: EchoFault::None,
             out: Vec::new(),
             held: VecDeque::new(),
             schedule: BTreeMap::new(),
@@ -202,7 +209,7 @@ impl Engine {
         self.out.clear();
         self.held.clear();
         self.awaited_ack = None;
-        self.is_echo_lost = false;
+        self.echo_fault = EchoFault::None;
         let waiting = std::mem::take(&mut self.schedule);
         // What others sent is not lost with the power: the network keeps it.
         self.schedule = waiting.into_iter().filter(|(_, event)| matches!(event, Event::Arrival(_))).collect();
@@ -221,6 +228,7 @@ impl Engine {
             match &self.mode {
                 Mode::Busy { until, .. } if *until <= now => self.resume(now),
                 Mode::Booting { until } if *until <= now => self.booted(now),
+                Mode::Silent { until } if *until <= now => self.wake(),
                 _ => {}
             }
             let due = self.schedule.first_entry().filter(|entry| entry.key().0 <= now);
@@ -239,7 +247,7 @@ impl Engine {
     /// When [`Engine::tick`] is due next.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let busy = match &self.mode {
-            Mode::Busy { until, .. } | Mode::Booting { until } => Some(*until),
+            Mode::Busy { until, .. } | Mode::Booting { until } | Mode::Silent { until } => Some(*until),
             Mode::Command | Mode::Prompt(_) | Mode::Hung | Mode::Off => None,
         };
         let event = self.schedule.keys().next().map(|(due, _)| *due);
@@ -282,7 +290,7 @@ impl Engine {
                     self.typed_after_prompt(byte, now);
                 }
                 Mode::Busy { .. } => break,
-                Mode::Booting { .. } | Mode::Hung | Mode::Off => {
+                Mode::Booting { .. } | Mode::Silent { .. } | Mode::Hung | Mode::Off => {
                     self.input.clear();
                     break;
                 }
@@ -297,7 +305,7 @@ impl Engine {
         let Mode::Busy { next, .. } = std::mem::replace(&mut self.mode, Mode::Command) else { return };
         match next {
             Next::Say(bytes, after) => self.say(&bytes, after, now),
-            Next::ShowPrompt(exchange) => self.show_prompt(exchange),
+            Next::ShowPrompt(exchange) => self.show_prompt(exchange, now),
             Next::Land(flight) => self.land(&flight, now),
         }
     }

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -35,7 +36,7 @@ struct Arguments {
     /// Appends every transmitted PDU as one JSON line, before its modem answers.
     #[arg(long, value_name = "FILE")]
     transmissions: Option<PathBuf>,
-    /// Faults and receivers, TOML: `[[fault]]` when, nth, probability, times, modem, action; `[[receiver]]` number, treatment.
+    /// What goes wrong: faults, receivers and manners as TOML, see below.
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
     /// Seed of everything that happens by chance.
@@ -49,33 +50,57 @@ struct Arguments {
     boot_time: Duration,
 }
 
-const SCRIPT_HELP: &str = r#"Script:
+const SCRIPT_HELP: &str = r#"Script (docs/emulator-scripts.md says what each word does and shows examples):
   [[fault]]
   when = "AT+CMGS"            # prefix of a command, any case; "*" is every command
+  at = "after_pdu"            # "command", "prompt", "after_pdu", "after_transmission" or "after_result"
   nth = 3                     # only the third one; or probability = 0.05, or times = 2
   modem = "modem2"            # only this modem
-  action = "lost_answer"
+  action = "reset"
   replug_after = "3s"         # after an unplug
 
-  Actions: "lost_answer" (transmitted), "lost_answer_not_transmitted", { cms_error = 38 },
-  { cms_error_transmitted = 332 }, { cms_error_before_prompt = 302 }, { cme_error = 14 }, "error",
-  { urc_inside = "RING" }, { garbage = "\u0000~" }, { delay = "2s" }, "lost_echo", "prompt_without_space",
-  { prompt_late = "3s" }, "prompt_lost", "hang", "reset",
-  { unplug = "command" | "prompt" | "after_pdu" | "after_transmission" }
+  Actions with a moment (`at`): { cms_error = 38 }, { cme_error = 14 }, "error", { urc_inside = "RING" },
+  { garbage = "\u0000~" }, { silence = "2s" }, "hang", "reset"; and { unplug = "prompt" }, which names it itself.
+  Other actions: "lost_answer" (transmitted), "lost_answer_not_transmitted", "lost_result", "lost_information",
+  { cms_error_before_prompt = 302 }, { cms_error_transmitted = 332 }, { delay = "2s" }, "lost_echo", "echo",
+  "prompt_without_space", { prompt_late = "3s" }, "prompt_lost"
 
   [[receiver]]
   number = "*666"             # exact, "prefix*", "*suffix" or "*"
-  treatment = { fail = 70 }   # TP-ST of the report; or "deliver", "never_report", { slow = "60s" },
-                              # { slow_air = "5s" }, { refuse = 38 }"#;
+  treatment = { fail = 70 }   # TP-ST of the report; or "deliver", "never_report", "report_twice",
+                              # { late_report = "60s" }, { slow = "60s" }, { slow_air = "5s" }, { refuse = 38 }
+
+  [[modem]]
+  name = "modem2"             # without it every modem
+  manners = ["silent_start"]  # "strict_prefix", "silent_escape", "silent_start", "not_allowed_at_start",
+                              # "pin_state_without_ok", "saved_text_mode""#;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let arguments = Arguments::parse();
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to be told that this could not be written.
+            let _told = writeln!(std::io::stderr(), "otp-pi-emulator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let script = match &arguments.script {
         Some(path) => Script::read(path)?,
         None => Script::default(),
     };
+    for name in script.modem_names() {
+        let is_there = (1..=arguments.modems).any(|index| modem_name(index) == name);
+        anyhow::ensure!(
+            is_there,
+            "the script names modem `{name}`, but the modems are modem1 to modem{}: see --modems",
+            arguments.modems
+        );
+    }
     let network = Network::new(NetworkSettings {
         air_time: arguments.air_time,
         report_delay: arguments.report_delay,
@@ -95,7 +120,7 @@ async fn main() -> anyhow::Result<()> {
     let mut modems = Vec::new();
     let mut ready = String::from("ready");
     for index in 1..=arguments.modems {
-        let name = format!("modem{index}");
+        let name = modem_name(index);
         let link = arguments.links.join(&name);
         ready.push_str(&format!(" {}", link.display()));
         let settings = ModemSettings {
@@ -124,6 +149,10 @@ async fn main() -> anyhow::Result<()> {
         ended??;
     }
     Ok(())
+}
+
+fn modem_name(index: u8) -> String {
+    format!("modem{index}")
 }
 
 #[expect(clippy::disallowed_methods, reason = "the binary is an edge: its network starts at the real time")]

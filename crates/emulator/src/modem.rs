@@ -96,8 +96,9 @@ impl Modem {
     ///
     /// # Errors
     /// No PTY, no link, or the name is taken.
-    pub fn start(network: &Network, settings: ModemSettings, script: Script) -> Result<Self, StartError> {
+    pub fn start(network: &Network, mut settings: ModemSettings, script: Script) -> Result<Self, StartError> {
         let name = settings.name.clone();
+        settings.manners.extend(script.manners_of(&name));
         let pty = Pty::open().map_err(|source| StartError::Pty { name: name.clone(), source })?;
         let inbox = network.register(&name, &settings.msisdn).ok_or_else(|| StartError::NameTaken(name.clone()))?;
         if let Some(link) = &settings.link {

@@ -93,6 +93,10 @@ pub enum Treatment {
     SlowAir(ScriptDuration),
     /// Arrives, but no report ever comes.
     NeverReport,
+    /// Arrives at once; its report comes this much later.
+    LateReport(ScriptDuration),
+    /// Arrives; the same report comes twice.
+    ReportTwice,
     /// The network refuses the submission: `+CMS ERROR: n`, not transmitted.
     Refuse(u16),
 }
@@ -370,6 +374,11 @@ impl Network {
             Treatment::NeverReport | Treatment::Refuse(_) => {}
             Treatment::Fail(status) => push(first, status),
             Treatment::Deliver | Treatment::SlowAir(_) => push(first, 0x00),
+            Treatment::LateReport(more) => push(first + more.0, 0x00),
+            Treatment::ReportTwice => {
+                push(first, 0x00);
+                push(first, 0x00);
+            }
             Treatment::Slow(more) => {
                 push(first, 0x30);
                 push(first + more.0, 0x00);

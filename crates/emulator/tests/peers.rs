@@ -1,11 +1,15 @@
-//! The emulator's honesty, proved by software nobody here wrote: gammu and python-gsmmodem-new send and read SMS.
+//! The emulator's honesty, proved by software nobody here wrote: gammu, python-gsmmodem-new and, in `daemons`, three
+//! SMS daemons send and read SMS.
 //!
-//! A peer that is not installed is skipped by name; CI has both (`gammu` on the PATH, `OTP_PI_TEST_PYTHON` naming a
-//! Python that has python-gsmmodem-new 0.13.0).
+//! A peer that is not installed is skipped by name; CI has them all (Debian's gammu, gammu-smsd, smstools and kannel;
+//! `OTP_PI_TEST_PYTHON` names a Python that has python-gsmmodem-new 0.13.0).
 
 #![expect(clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "helpers of tests")]
 
-use std::path::Path;
+#[path = "peers/daemons.rs"]
+mod daemons;
+
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -34,6 +38,13 @@ fn bench() -> Bench {
 #[expect(clippy::print_stderr, reason = "a skipped peer must be seen in the test's output")]
 fn skipped(peer: &str) {
     eprintln!("skipped: {peer}");
+}
+
+/// Finds a peer on the PATH, or where Debian puts daemons, which is not on everybody's PATH.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let sbin = ["/usr/local/sbin", "/usr/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(sbin).map(|directory| directory.join(name)).find(|path| path.is_file())
 }
 
 /// Runs a peer; its output, whether it ended well.

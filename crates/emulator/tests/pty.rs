@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use emulator::{
-    Action, Direction, Fault, Modem, ModemSettings, Network, NetworkSettings, Script, Transmission, UnplugAt,
+    Action, Direction, Fault, Modem, ModemSettings, Moment, Network, NetworkSettings, Script, Transmission,
 };
 
 const PDU: &str = "0011000D91261832547698F00000A712D9775D0E7A52A1A0F41C4493D1643419";
@@ -131,7 +131,7 @@ async fn an_unplugged_modem_reads_zero_bytes_and_comes_back_behind_its_link() {
 async fn a_scripted_unplug_after_transmission_leaves_the_client_without_an_answer() {
     let fault = Fault {
         replug_after: Some(Duration::from_millis(20)),
-        ..Fault::nth("AT+CMGS", 1, Action::Unplug(UnplugAt::AfterTransmission))
+        ..Fault::nth("AT+CMGS", 1, Action::Unplug(Moment::AfterTransmission))
     };
     let bench = bench(Script::default().with(fault));
     let link = bench.link.clone();
@@ -216,4 +216,32 @@ fn the_binary_records_a_pdu_before_it_answers_and_ends_on_sigterm() {
     rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("a signal");
     assert!(emulator.0.wait().expect("an end").success());
     assert!(!Path::new(links[0]).exists(), "links are gone");
+}
+
+#[test]
+fn a_script_that_cannot_be_used_is_named_with_its_line_and_ends_the_binary_with_1() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let script = directory.path().join("evening.toml");
+    for (text, told) in [
+        ("# Nothing yet.\n[[fault]]\nwhen = \"AT\"\naction = \"explode\"\n", "line 4"),
+        (
+            "[[fault]]\nwhen = \"AT\"\naction = \"error\"\n\n[[fault]]\nwhen = \"AT\"\nnth = 0\naction = \"error\"\n",
+            "line 5",
+        ),
+        ("[[fault]]\nwhen = \"AT\"\nmodem = \"modem3\"\naction = \"error\"\n", "`modem3`"),
+    ] {
+        std::fs::write(&script, text).expect("a file");
+        let ended = Command::new(env!("CARGO_BIN_EXE_otp-pi-emulator"))
+            .args(["--modems", "2", "--links"])
+            .arg(directory.path())
+            .arg("--script")
+            .arg(&script)
+            .output()
+            .expect("the binary runs");
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert!(said.starts_with("otp-pi-emulator: ") && said.contains(told), "{said}");
+        assert!(told.contains("modem") || said.contains("evening.toml"), "{said}");
+        assert!(ended.stdout.is_empty(), "it is never ready");
+    }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use emulator::{Action, Direction, Fault, Manner, Modem, ModemSettings, Network, NetworkSettings, Script, UnplugAt};
+use emulator::{Action, Direction, Fault, Manner, Modem, ModemSettings, Moment, Network, NetworkSettings, Script};
 use gsm::{ErrorClass, ErrorCode, Pdu};
 use modem::{
     ModemEvent, ModemEventKind, ModemHandle, Phase, Pin, PinMemory, Refused, SendError, Sent, Settings, Status,
@@ -210,10 +210,10 @@ async fn a_late_answer_after_a_time_out_is_not_taken_for_the_next_ones() {
 #[tokio::test]
 async fn an_unplugged_modem_is_unknown_only_after_the_pdu_and_works_again_when_replugged() {
     for (at, action, is_unknown, transmitted) in [
-        (UnplugAt::Command, "{ unplug = \"command\" }", false, 0),
-        (UnplugAt::Prompt, "{ unplug = \"prompt\" }", false, 0),
-        (UnplugAt::AfterPdu, "{ unplug = \"after_pdu\" }", true, 0),
-        (UnplugAt::AfterTransmission, "{ unplug = \"after_transmission\" }", true, 1),
+        (Moment::Command, "{ unplug = \"command\" }", false, 0),
+        (Moment::Prompt, "{ unplug = \"prompt\" }", false, 0),
+        (Moment::AfterPdu, "{ unplug = \"after_pdu\" }", true, 0),
+        (Moment::AfterTransmission, "{ unplug = \"after_transmission\" }", true, 1),
     ] {
         let bench = Bench::start(&fault("AT+CMGS", action));
         bench.ready().await;

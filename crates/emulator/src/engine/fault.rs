@@ -1,75 +1,144 @@
-//! What a scripted fault does to a command before it is carried out; what it does later stands where it happens.
+//! What a scripted fault does: at once, for as long as a command lasts, or at its moment.
 //!
-//! Called by the engine once per command.
+//! Called by the engine once per command ([`Engine::struck`]) and at every moment of it ([`Engine::strike`]).
 
 use tokio::time::Instant;
 
-use crate::script::{Action, UnplugAt};
+use crate::script::{Action, Moment};
 
 use super::command::Command;
 use super::error::AtError;
-use super::{After, Engine, Mode, Step};
+use super::{After, Engine, Job, Mode, Step};
+
+/// What a fault does to the echo of what is typed next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum EchoFault {
+    #[default]
+    None,
+    Lost,
+    Forced,
+}
 
 impl Engine {
     /// Asks the script; answers the result when the command is not carried out at all.
     pub(super) fn struck(&mut self, command: &Command, now: Instant) -> Option<Result<Step, AtError>> {
         let fault = self.faults.strike(&command.written)?;
         let has_body = matches!(command.name.as_str(), "+CMGS" | "+CMGW" | "+CMSS");
-        let skipped = match &fault.action {
-            Action::LostAnswer => {
-                self.job.is_mute = true;
-                None
-            }
+        match &fault.action {
+            Action::LostAnswer => self.job.is_mute = true,
             Action::LostAnswerNotTransmitted => {
                 self.job.is_mute = true;
-                (!has_body).then_some(Ok(Step::Done))
+                if !has_body {
+                    return Some(Ok(Step::Done));
+                }
             }
-            Action::CmsError(code) if !has_body => Some(Err(AtError::Cms(*code))),
-            Action::CmsErrorBeforePrompt(code) => Some(Err(AtError::Cms(*code))),
-            Action::CmeError(code) => Some(Err(AtError::Cme(*code))),
-            Action::Error => Some(Err(AtError::Plain)),
-            Action::UrcInside(line) => {
-                self.job.inside = self.formatted(line);
-                None
-            }
-            Action::Garbage(noise) => {
-                self.job.garbage = noise.clone().into_bytes();
-                None
-            }
-            Action::Delay(time) => {
-                self.job.delay = time.0;
-                None
-            }
-            Action::Unplug(UnplugAt::Command) => {
-                self.unplug = Some(fault.replug_after);
-                self.mode = Mode::Hung;
-                Some(Ok(Step::Later))
-            }
-            Action::Unplug(_) if !has_body => {
-                self.job.is_mute = true;
-                self.job.after = After::Unplug(fault.replug_after);
-                None
-            }
-            Action::LostEcho => {
-                self.is_echo_lost = true;
-                None
-            }
-            Action::Hang => {
-                self.mode = Mode::Hung;
-                Some(Ok(Step::Later))
-            }
-            Action::Reset => {
-                self.power_on(false, now);
-                Some(Ok(Step::Later))
-            }
+            Action::LostResult => self.job.lacks_result = true,
+            Action::LostInformation => self.job.lacks_information = true,
+            Action::Delay(time) => self.job.delay = time.0,
+            Action::LostEcho => self.echo_fault = EchoFault::Lost,
+            Action::Echo => self.echo_fault = EchoFault::Forced,
             Action::CmsError(_)
             | Action::CmsErrorTransmitted(_)
+            | Action::CmsErrorBeforePrompt(_)
+            | Action::CmeError(_)
+            | Action::Error
+            | Action::UrcInside(_)
+            | Action::Garbage(_)
             | Action::Unplug(_)
             | Action::PromptWithoutSpace
             | Action::PromptLate(_)
-            | Action::PromptLost => None,
-        };
+            | Action::PromptLost
+            | Action::Silence(_)
+            | Action::Hang
+            | Action::Reset => {}
+        }
+        self.job.moment = fault.moment().map(|moment| match moment {
+            Moment::Prompt | Moment::AfterPdu if !has_body => Moment::Command,
+            Moment::Prompt if command.name == "+CMSS" => Moment::AfterPdu,
+            other => other,
+        });
         self.job.fault = Some(fault);
-        skipped
+        self.strike(Moment::Command, now)
+    }
+
+    /// Does what a fault does at this moment; answers the result when the command ends with it.
+    pub(super) fn strike(&mut self, moment: Moment, now: Instant) -> Option<Result<Step, AtError>> {
+        let fault = self.job.fault.clone().filter(|_| self.job.moment == Some(moment))?;
+        // Once: moments that count as one are passed one after the other.
+        self.job.moment = None;
+        match &fault.action {
+            Action::CmsError(code) | Action::CmsErrorTransmitted(code) | Action::CmsErrorBeforePrompt(code) => {
+                return Some(Err(AtError::Cms(*code)));
+            }
+            Action::CmeError(code) => return Some(Err(AtError::Cme(*code))),
+            Action::Error => return Some(Err(AtError::Plain)),
+            Action::UrcInside(line) => {
+                let line = self.formatted(line);
+                if moment == Moment::AfterTransmission {
+                    self.job.inside = line;
+                } else {
+                    self.out.extend(line);
+                }
+                return None;
+            }
+            Action::Garbage(noise) => {
+                self.out.extend(noise.as_bytes());
+                return None;
+            }
+            Action::Unplug(_) => {
+                self.unplug = Some(fault.replug_after);
+                self.mode = Mode::Hung;
+            }
+            Action::Silence(time) => self.mode = Mode::Silent { until: now + time.0 },
+            Action::Hang => self.mode = Mode::Hung,
+            Action::Reset => self.reboot(now),
+            Action::LostAnswer
+            | Action::LostAnswerNotTransmitted
+            | Action::LostResult
+            | Action::LostInformation
+            | Action::Delay(_)
+            | Action::LostEcho
+            | Action::Echo
+            | Action::PromptWithoutSpace
+            | Action::PromptLate(_)
+            | Action::PromptLost => return None,
+        }
+        Some(Ok(Step::Later))
+    }
+
+    /// Does what a fault does after the final result.
+    pub(super) fn strike_after_result(&mut self, job: Job, now: Instant) {
+        self.job = job;
+        if let Some(Err(error)) = self.strike(Moment::AfterResult, now) {
+            let result = self.final_result(Err(error));
+            self.out.extend(result);
+        }
+        self.job = Job::default();
+    }
+
+    /// Restarts; what was said before is still said.
+    pub(super) fn reboot(&mut self, now: Instant) {
+        let said = std::mem::take(&mut self.out);
+        self.power_on(false, now);
+        let boot_lines = std::mem::replace(&mut self.out, said);
+        self.out.extend(boot_lines);
+    }
+
+    /// A silence is over: what was going on is forgotten.
+    pub(super) fn wake(&mut self) {
+        self.mode = Mode::Command;
+        self.job = Job::default();
+        self.is_executing = false;
+        self.release_held();
+    }
+
+    /// What follows the final result of a job.
+    pub(super) fn after(job: &mut Job) -> After {
+        match job.after {
+            After::Nothing if job.moment == Some(Moment::AfterResult) => {
+                After::Strike(Box::new(Job { fault: job.fault.take(), moment: job.moment, ..Job::default() }))
+            }
+            _ => std::mem::take(&mut job.after),
+        }
     }
 }

@@ -7,15 +7,22 @@
 
 use tokio::time::Instant;
 
+use crate::script::Moment;
 use crate::settings::Manner;
 
 use super::command::{self, Command};
 use super::error::AtError;
+use super::fault::EchoFault;
 use super::{Engine, Job, LINE_LIMIT, Step};
 
 impl Engine {
     pub(super) fn echo(&mut self, byte: u8) {
-        if self.options.echo && !self.is_echo_lost {
+        let is_echoed = match self.echo_fault {
+            EchoFault::None => self.options.echo,
+            EchoFault::Lost => false,
+            EchoFault::Forced => true,
+        };
+        if is_echoed {
             self.out.push(byte);
         }
     }
@@ -48,7 +55,7 @@ impl Engine {
 
     /// Carries out a line; what stands before `AT` is noise, a line without `AT` is nothing.
     pub(super) fn start(&mut self, line: &[u8], now: Instant) {
-        self.is_echo_lost = false;
+        self.echo_fault = EchoFault::None;
         let found = line.windows(2).position(|pair| pair.eq_ignore_ascii_case(b"AT"));
         let found = found.filter(|at| *at == 0 || !self.settings.has(Manner::StrictPrefix));
         let Some(after) = found.and_then(|at| line.get(at + 2..)) else {
@@ -86,7 +93,11 @@ impl Engine {
                 }
             }
         }
-        self.finish(Ok(()), now);
+        match self.strike(Moment::AfterTransmission, now) {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => self.finish(Err(error), now),
+            None => self.finish(Ok(()), now),
+        }
     }
 
     pub(super) fn execute(&mut self, command: &Command, now: Instant) -> Result<Step, AtError> {

@@ -11,15 +11,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::network::{Passage, Sent};
-use crate::script::{Action, UnplugAt};
+use crate::script::{Action, Moment};
 use crate::settings::Manner;
 use crate::tpdu::{Address, Submit, to_hex};
 
 use super::command::{Arguments, Form};
 use super::error::{AtError, WRONG_PDU_VALUE};
+use super::fault::EchoFault;
 use super::options::MemoryName;
 use super::storage::{Status, Stored};
-use super::{After, Engine, Mode, Next, Step};
+use super::{Engine, Mode, Next, Step};
 
 /// Longest message after a prompt; more is refused at its end.
 const BODY_LIMIT: usize = 700;
@@ -80,31 +81,26 @@ impl Engine {
         if let Some(Action::PromptLate(time)) = self.action() {
             self.mode = Mode::Busy { until: now + time.0, next: Next::ShowPrompt(exchange) };
         } else {
-            self.show_prompt(exchange);
+            self.show_prompt(exchange, now);
         }
         Ok(Step::Later)
     }
 
-    pub(super) fn show_prompt(&mut self, exchange: Exchange) {
+    pub(super) fn show_prompt(&mut self, exchange: Exchange, now: Instant) {
         match self.action() {
             Some(Action::PromptLost) => {}
             Some(Action::PromptWithoutSpace) => self.out.extend(b"\r\n>"),
             _ => self.out.extend(b"\r\n> "),
         }
-        if let Some(Action::Unplug(UnplugAt::Prompt)) = self.action() {
-            self.unplug_now();
-            return;
+        match self.strike(Moment::Prompt, now) {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => self.finish(Err(error), now),
+            None => self.mode = Mode::Prompt(exchange),
         }
-        self.mode = Mode::Prompt(exchange);
     }
 
     fn action(&self) -> Option<&Action> {
         self.job.fault.as_ref().map(|fault| &fault.action)
-    }
-
-    fn unplug_now(&mut self) {
-        self.unplug = Some(self.job.fault.as_ref().and_then(|fault| fault.replug_after));
-        self.mode = Mode::Hung;
     }
 
     pub(super) fn typed_after_prompt(&mut self, byte: u8, now: Instant) {
@@ -113,7 +109,7 @@ impl Engine {
         match byte {
             0x1a => {
                 let Mode::Prompt(exchange) = std::mem::replace(&mut self.mode, Mode::Command) else { return };
-                self.is_echo_lost = false;
+                self.echo_fault = EchoFault::None;
                 match self.take_message(exchange, now) {
                     Ok(Step::Later) => {}
                     Ok(Step::Done) => self.finish(Ok(()), now),
@@ -123,7 +119,7 @@ impl Engine {
             }
             0x1b => {
                 // Given up: nothing is sent, the answer is OK.
-                self.is_echo_lost = false;
+                self.echo_fault = EchoFault::None;
                 self.job.lacks_result = self.settings.has(Manner::SilentEscape);
                 self.finish(Ok(()), now);
                 return;
@@ -146,14 +142,11 @@ impl Engine {
     }
 
     fn take_message(&mut self, exchange: Exchange, now: Instant) -> Result<Step, AtError> {
-        match self.action() {
-            Some(Action::LostAnswerNotTransmitted) => return Ok(Step::Done),
-            Some(Action::CmsError(code)) => return Err(AtError::Cms(*code)),
-            Some(Action::Unplug(UnplugAt::AfterPdu)) => {
-                self.unplug_now();
-                return Ok(Step::Later);
-            }
-            _ => {}
+        if let Some(Action::LostAnswerNotTransmitted) = self.action() {
+            return Ok(Step::Done);
+        }
+        if let Some(result) = self.strike(Moment::AfterPdu, now) {
+            return result;
         }
         let (pdu, submit) = match exchange.announced {
             Announced::Length(length) => {
@@ -165,7 +158,7 @@ impl Engine {
         if let Some(status) = exchange.store_as {
             let number = self.store_submit(status, &pdu, &submit)?;
             self.info(&format!("+CMGW: {number}"));
-            return Ok(Step::Done);
+            return self.strike(Moment::AfterTransmission, now).unwrap_or(Ok(Step::Done));
         }
         self.fly("+CMGS", pdu, submit, None, now)
     }
@@ -215,14 +208,11 @@ impl Engine {
         }
         let pdu = [message.smsc.as_slice(), &message.tpdu].concat();
         let submit = Submit::decode(&message.tpdu).map_err(|_| WRONG_PDU_VALUE)?;
-        match self.action() {
-            Some(Action::LostAnswerNotTransmitted) => return Ok(Step::Done),
-            Some(Action::CmsError(code)) => return Err(AtError::Cms(*code)),
-            Some(Action::Unplug(UnplugAt::Prompt | UnplugAt::AfterPdu)) => {
-                self.unplug_now();
-                return Ok(Step::Later);
-            }
-            _ => {}
+        if let Some(Action::LostAnswerNotTransmitted) = self.action() {
+            return Ok(Step::Done);
+        }
+        if let Some(result) = self.strike(Moment::AfterPdu, now) {
+            return result;
         }
         self.fly("+CMSS", pdu, submit, Some((name, number)), now)
     }
@@ -276,18 +266,13 @@ impl Engine {
         {
             message.status = Status::Sent;
         }
-        match self.action() {
-            Some(Action::CmsErrorTransmitted(code)) => {
-                let code = *code;
-                self.finish(Err(AtError::Cms(code)), now);
+        match self.strike(Moment::AfterTransmission, now) {
+            Some(Ok(_)) => return,
+            Some(Err(error)) => {
+                self.finish(Err(error), now);
                 return;
             }
-            Some(Action::Unplug(UnplugAt::AfterTransmission)) => {
-                let replug_after = self.job.fault.as_ref().and_then(|fault| fault.replug_after);
-                self.job.is_mute = true;
-                self.job.after = After::Unplug(replug_after);
-            }
-            _ => {}
+            None => {}
         }
         self.info(&format!("{}: {}", flight.answer_name, flight.message_reference));
         self.finish(Ok(()), now);

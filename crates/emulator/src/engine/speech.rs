@@ -13,9 +13,9 @@ use super::{After, Engine, HELD_LIMIT, Mode, Next};
 impl Engine {
     /// Ends the line with its final result.
     pub(super) fn finish(&mut self, result: Result<(), AtError>, now: Instant) {
-        let job = std::mem::take(&mut self.job);
-        let mut bytes = job.garbage;
-        bytes.extend(job.answer);
+        let mut job = std::mem::take(&mut self.job);
+        let after = Self::after(&mut job);
+        let mut bytes = if job.lacks_information { Vec::new() } else { job.answer };
         bytes.extend(job.inside);
         if !job.lacks_result {
             bytes.extend(self.final_result(result));
@@ -24,9 +24,9 @@ impl Engine {
             bytes.clear();
         }
         if job.delay.is_zero() {
-            self.say(&bytes, job.after, now);
+            self.say(&bytes, after, now);
         } else {
-            self.mode = Mode::Busy { until: now + job.delay, next: Next::Say(bytes, job.after) };
+            self.mode = Mode::Busy { until: now + job.delay, next: Next::Say(bytes, after) };
         }
     }
 
@@ -37,16 +37,8 @@ impl Engine {
         self.release_held();
         match after {
             After::Nothing => {}
-            After::Reboot => {
-                let said = std::mem::take(&mut self.out);
-                self.power_on(false, now);
-                let boot_lines = std::mem::replace(&mut self.out, said);
-                self.out.extend(boot_lines);
-            }
-            After::Unplug(replug_after) => {
-                self.unplug = Some(replug_after);
-                self.mode = Mode::Hung;
-            }
+            After::Reboot => self.reboot(now),
+            After::Strike(job) => self.strike_after_result(*job, now),
         }
     }
 
@@ -84,7 +76,12 @@ impl Engine {
         let is_free = match &self.mode {
             Mode::Command => self.line.is_empty() && !self.is_executing,
             Mode::Busy { next: Next::Land(_), .. } => true,
-            Mode::Busy { .. } | Mode::Prompt(_) | Mode::Booting { .. } | Mode::Hung | Mode::Off => false,
+            Mode::Busy { .. }
+            | Mode::Prompt(_)
+            | Mode::Booting { .. }
+            | Mode::Silent { .. }
+            | Mode::Hung
+            | Mode::Off => false,
         };
         if is_free && self.held.is_empty() {
             self.out.extend(bytes);

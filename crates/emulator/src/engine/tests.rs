@@ -459,6 +459,8 @@ fn reports_come_only_when_asked_for_and_as_the_receiver_is() {
     let rules = [
         ("*7890", Treatment::Fail(0x46), vec![0x46]),
         ("62812*", Treatment::NeverReport, vec![]),
+        ("62812*", Treatment::ReportTwice, vec![0x00, 0x00]),
+        ("62812*", Treatment::LateReport(crate::ScriptDuration(Duration::from_secs(60))), vec![0x00]),
         ("*", Treatment::Slow(crate::ScriptDuration(Duration::from_secs(60))), vec![0x30, 0x00]),
         ("1", Treatment::Fail(0x41), vec![0x00]),
     ];

@@ -112,7 +112,7 @@ impl Session {
                 self.status.operator =
                     first(&lines, Operator::parse).and_then(|it| it.name).map(|name| printable(&name));
             }
-            Step::Registration => self.registration_answered(&lines, now),
+            Step::Registration => self.registration_answered(&lines, outcome, now),
             Step::RegistrationEps => self.registration_eps_answered(&lines, now),
             Step::List => self.listed(&lines, now),
             Step::ReadReport(place) => {

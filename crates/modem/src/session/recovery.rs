@@ -2,9 +2,10 @@
 //!
 //! After a time-out or an ESC a late answer may still be on its way, and a plain OK does not say whose it is. So the
 //! first command is followed by `AT+CMEE?`, which is asked nowhere else and answered by no modem unasked: only an OK that
-//! comes after a `+CMEE:` line is believed, everything before it is dropped. A modem that takes ESC for a character of a
-//! command has that command ended by the CR. A prompt that comes late is left by another ESC. After some silent rounds,
-//! or when the conversation is lost again and again, the line is opened again.
+//! comes after a `+CMEE:` line is believed, everything before it is dropped. A modem that refuses the question twice, or
+//! twice says OK to it and then keeps silent, has no such answer; there the silence itself is believed. A modem that
+//! takes ESC for a character of a command has that command ended by the CR. A prompt that comes late is left by another
+//! ESC. After some silent rounds, or when the conversation is lost again and again, the line is opened again.
 
 use std::time::Instant;
 
@@ -20,7 +21,7 @@ const ROUNDS: u32 = 5;
 const LOSSES: u32 = 10;
 /// Question whose answer marks the end of everything late, and the name of the answer.
 const MARKER: (&str, &str) = ("AT+CMEE?", "+CMEE");
-/// How often the modem may refuse the marker before it is believed to have none.
+/// How often the modem may refuse the marker, or say nothing but OK to it, before it is believed to have none.
 const REFUSED_MARKERS: u32 = 2;
 
 /// A way back in step under way.
@@ -40,7 +41,17 @@ enum Stage {
     /// `ATQ0V1E0` was written.
     Attention,
     /// The marker was written.
-    Marker { is_seen: bool, refused: u32 },
+    Marker { heard: Heard, refused: u32 },
+}
+
+/// What came since the marker was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    /// OK without the answer: somebody else's, or that of a modem that has no answer.
+    BareOk,
+    /// The answer; its OK is still to come.
+    Answer,
 }
 
 impl Session {
@@ -124,6 +135,7 @@ impl Session {
                 self.write_command(command);
                 self.go_on(recovery.round, Stage::Attention, now);
             }
+            Stage::Marker { heard: Heard::BareOk, refused } => self.marker_refused(recovery.round, refused, now),
             Stage::Attention | Stage::Marker { .. } => self.next_round(recovery.round, now),
         }
     }
@@ -141,11 +153,15 @@ impl Session {
         let stay = |stage| State::Recovering(Recovery { round, stage, deadline });
         match stage {
             Stage::Attention if is_ok || is_error => self.write_marker(round, 0, now),
-            Stage::Marker { is_seen: true, .. } if is_ok => self.in_step(),
-            Stage::Marker { is_seen: false, refused } if is_error && refused + 1 >= REFUSED_MARKERS => self.in_step(),
-            Stage::Marker { is_seen: false, refused } if is_error => self.write_marker(round, refused + 1, now),
+            Stage::Marker { heard: Heard::Answer, .. } if is_ok => self.in_step(),
+            Stage::Marker { heard: Heard::Nothing | Heard::BareOk, refused } if is_error => {
+                self.marker_refused(round, refused, now);
+            }
+            Stage::Marker { refused, .. } if is_ok => {
+                self.state = stay(Stage::Marker { heard: Heard::BareOk, refused });
+            }
             Stage::Marker { refused, .. } if at::answer(line, MARKER.1).is_some() => {
-                self.state = stay(Stage::Marker { is_seen: true, refused });
+                self.state = stay(Stage::Marker { heard: Heard::Answer, refused });
             }
             other => {
                 self.state = stay(other);
@@ -159,7 +175,15 @@ impl Session {
     fn write_marker(&mut self, round: u32, refused: u32, now: Instant) {
         trace::written(&self.settings.name, MARKER.0);
         self.write_command(MARKER.0);
-        self.go_on(round, Stage::Marker { is_seen: false, refused }, now);
+        self.go_on(round, Stage::Marker { heard: Heard::Nothing, refused }, now);
+    }
+
+    fn marker_refused(&mut self, round: u32, refused: u32, now: Instant) {
+        if refused + 1 >= REFUSED_MARKERS {
+            self.in_step();
+        } else {
+            self.write_marker(round, refused + 1, now);
+        }
     }
 
     fn go_on(&mut self, round: u32, stage: Stage, now: Instant) {

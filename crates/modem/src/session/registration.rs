@@ -1,13 +1,14 @@
 //! Registration in the network, and whether a modem can send.
 //!
 //! Circuit-switched and LTE registration are followed apart: on LTE only modems the first may stay idle while SMS work.
+//! A modem that answers both questions and says nothing of a registration is not kept from sending: that will tell.
 
 use std::time::{Duration, Instant};
 
 use gsm::at::{self, Domain};
 
 use super::step::Step;
-use super::{Lines, Session};
+use super::{Lines, Outcome, Session};
 use crate::status::{Phase, Registration};
 
 /// Pause between looks at a modem that is not registered.
@@ -19,10 +20,15 @@ pub(super) struct Registrations {
     circuit: Registration,
     /// Only as heard since the circuit-switched side was lost, so that it cannot be stale.
     evolved: Registration,
+    /// Whether the modem has answered the question, in whatever way.
+    is_asked: bool,
+    /// Whether it has ever said anything.
+    is_told: bool,
 }
 
 impl Registrations {
     fn note(&mut self, registration: at::Registration) {
+        self.is_told = true;
         let status = Registration::from(registration.status);
         match registration.domain {
             Domain::Circuit => self.circuit = status,
@@ -35,14 +41,24 @@ impl Registrations {
     }
 
     fn best(self) -> Registration {
-        if self.evolved.is_registered() { self.evolved } else { self.circuit }
+        match self {
+            Self { is_asked: true, is_told: false, .. } => Registration::Unknown,
+            Self { evolved, .. } if evolved.is_registered() => evolved,
+            Self { circuit, .. } => circuit,
+        }
+    }
+
+    /// Answers whether a message may be tried.
+    fn may_send(self) -> bool {
+        self.best().is_registered() || (self.is_asked && !self.is_told)
     }
 }
 
 impl Session {
     /// Takes the answer to `AT+CREG?`; one that did not come changes nothing.
-    pub(super) fn registration_answered(&mut self, lines: &Lines, now: Instant) {
+    pub(super) fn registration_answered(&mut self, lines: &Lines, outcome: Outcome, now: Instant) {
         let is_told = self.note_registration(lines);
+        self.registrations.is_asked |= outcome != Outcome::TimedOut;
         if self.registrations.circuit.is_registered() {
             self.registration_is_known(is_told, now);
         } else {
@@ -71,7 +87,7 @@ impl Session {
             self.losses = 0;
         }
         self.next_poll = now + self.settings.poll_interval;
-        if !self.status.registration.is_registered() {
+        if !self.registrations.may_send() {
             self.next_poll = self.next_poll.min(now + UNREGISTERED_POLL);
         }
         self.settle_phase();
@@ -95,11 +111,11 @@ impl Session {
             self.add_step(Step::PduMode);
             return;
         }
-        let is_registered = self.status.registration.is_registered();
-        let phase = if is_registered { Phase::Ready } else { Phase::NotRegistered };
+        let may_send = self.registrations.may_send();
+        let phase = if may_send { Phase::Ready } else { Phase::NotRegistered };
         if self.status.phase != phase {
             self.status.phase = phase;
-            self.status.detail = (!is_registered).then(|| "not registered in a network".to_owned());
+            self.status.detail = (!may_send).then(|| "not registered in a network".to_owned());
         }
     }
 }

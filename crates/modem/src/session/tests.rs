@@ -9,7 +9,7 @@ use super::{Action, Session};
 use crate::event::Place;
 use crate::pin::{Pin, PinKeeper, PinMemory, Tried};
 use crate::settings::{Settings, SmsCenter};
-use crate::status::Phase;
+use crate::status::{Phase, Registration};
 use crate::submission::{Refused, SendError, Sent};
 
 /// A SUBMIT of the reference vectors: `tpdu_length` 24.
@@ -808,6 +808,51 @@ fn what_was_not_answered_changes_no_registration() {
     assert_eq!(talk.session.status().phase, Phase::Ready, "nobody said that it is gone");
     talk.hears("\r\n+CEREG: 2\r\n");
     assert_eq!(talk.session.status().phase, Phase::NotRegistered);
+}
+
+#[test]
+fn a_modem_that_says_nothing_of_its_registration_is_not_kept_from_sending_and_one_that_does_is_believed() {
+    let untold = [("AT+CREG?", "\r\nOK\r\n"), ("AT+CEREG?", "\r\nOK\r\n")];
+    let mut talk = Talk::new();
+    talk.initialise(&untold);
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+    assert_eq!(talk.session.status().registration, Registration::Unknown);
+    talk.hands_over();
+    talk.hears("\r\n+CMGS: 7\r\n\r\nOK\r\n");
+    talk.hears("\r\n+CREG: 2\r\n");
+    assert_eq!(talk.session.status().phase, Phase::NotRegistered, "now it has said something");
+    talk.waits(Duration::from_secs(30));
+    talk.initialise(&untold);
+    assert_eq!(talk.session.status().phase, Phase::NotRegistered, "and nothing else since");
+    // An answer that was lost says nothing about what the modem can tell.
+    let mut talk = Talk::new();
+    talk.initialise(&[("AT+CREG?", "")]);
+    talk.waits(Duration::from_secs(5));
+    talk.initialise(&[]);
+    assert_eq!(talk.session.status().phase, Phase::NotRegistered);
+}
+
+#[test]
+fn a_modem_without_the_question_that_gets_in_step_is_believed_after_its_silence() {
+    let second = Duration::from_secs(1);
+    let mut talk = Talk::new();
+    talk.did();
+    assert_eq!(talk.settles(), ["ATQ0V1E0\r"]);
+    assert_eq!(talk.hears("\r\nOK\r\n"), ["AT+CMEE?\r"]);
+    assert_eq!(talk.hears("\r\nOK\r\n"), [""; 0], "it could be a late one");
+    assert_eq!(talk.waits(second), ["AT+CMEE?\r"]);
+    assert_eq!(talk.hears("\r\nOK\r\n"), [""; 0]);
+    assert_eq!(talk.waits(second), ["ATE0\r"]);
+    talk.initialise(&[("AT+CMEE?", "\r\nOK\r\n")]);
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+    // A late OK in front of the answer is still dropped, whatever came before.
+    let mut talk = Talk::new();
+    talk.did();
+    talk.settles();
+    talk.hears("\r\nOK\r\n");
+    assert_eq!(talk.hears("\r\nOK\r\n"), [""; 0]);
+    assert_eq!(talk.hears("\r\n+CMEE: 1\r\n"), [""; 0]);
+    assert_eq!(talk.hears("\r\nOK\r\n"), ["ATE0\r"]);
 }
 
 #[test]

@@ -265,6 +265,10 @@ pub struct ModemSection {
     pub start_bits: u8,
     /// 1 or 2.
     pub stop_bits: u8,
+    /// How long the modem may take to ask for a message.
+    pub prompt_timeout: Span,
+    /// How long the modem may take to say what became of a message.
+    pub result_timeout: Span,
     /// The SIM's PIN in clear; `check-config` warns.
     pub sim_pin: Option<PlainPassword>,
     /// A file whose first line is the SIM's PIN.
@@ -294,6 +298,8 @@ defaults!(ModemSection {
     data_bits: 8,
     start_bits: 1,
     stop_bits: 1,
+    prompt_timeout: seconds(10),
+    result_timeout: seconds(120),
     sim_pin: None,
     sim_pin_file: None,
     sms_center: String::new(),

@@ -1,6 +1,7 @@
 //! `[[modem]]`: the line, its SIM, and what it is meant for.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use ::modem::{DataBits, Parity, Pin, Settings, SmsCenter, StopBits};
 use domain::receiver::NumberingPlan;
@@ -8,7 +9,11 @@ use domain::route::ModemRoute;
 
 use super::file::{File, ModemSection};
 use super::resolve::{Found, ModemConfig};
+use super::units::Span;
 use super::{Problem, first_line};
+
+/// The shortest time that a modem can be given, and the longest that is of any use.
+const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
 
 /// Reads one section.
 pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mut Found) -> Option<ModemConfig> {
@@ -49,6 +54,8 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
                 .map_err(|error| Problem::new(key("sms_center"), error.to_string(), "write it like \"+6281100000\"")),
         )
     };
+    let prompt = timeout(key("prompt_timeout"), section.prompt_timeout, found);
+    let result = timeout(key("result_timeout"), section.result_timeout, found);
     let mut line = Settings::new(section.name.clone(), section.path.clone());
     line.baud_rate = section.baud_rate;
     line.parity = parity?;
@@ -57,7 +64,16 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     line.sim_pin = sim_pin;
     line.sms_center = sms_center;
     line.delivery_reports = file.sms.delivery_reports;
+    line.timeouts.prompt = prompt;
+    line.timeouts.result = result;
     Some(ModemConfig { line, is_default: section.default, is_active: section.active })
+}
+
+fn timeout(key: String, span: Span, found: &mut Found) -> Duration {
+    if !TIMEOUTS.contains(&span.0) {
+        found.problem(key, "it is not between 100ms and 1h", "write for example \"2m\", or leave it out");
+    }
+    span.0
 }
 
 fn read_pin(index: usize, section: &ModemSection, found: &mut Found) -> Option<Pin> {

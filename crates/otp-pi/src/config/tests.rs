@@ -49,6 +49,8 @@ fn defaults_are_those_of_the_specification() {
     assert_eq!((config.gateway.max_attempts, config.gateway.code_length.digits()), (5, 6));
     assert_eq!(config.api.listen, ["0.0.0.0:8899".parse().unwrap()]);
     assert_eq!(config.dispatch.drain_timeout, Duration::from_secs(60));
+    let timeouts = config.modems[0].line.timeouts;
+    assert_eq!((timeouts.prompt, timeouts.result), (Duration::from_secs(10), Duration::from_secs(120)));
 }
 
 #[test]

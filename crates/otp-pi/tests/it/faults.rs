@@ -520,6 +520,8 @@ fn a_bad_value_is_shown_with_its_line_its_key_and_the_fix() {
         (format!("{modem}data_bits = 9\n"), 6, "modem[0].data_bits"),
         (format!("{modem}stop_bits = 3\n"), 6, "modem[0].stop_bits"),
         (format!("{modem}start_bits = 2\n"), 6, "modem[0].start_bits"),
+        (format!("{modem}prompt_timeout = \"0s\"\n"), 6, "modem[0].prompt_timeout"),
+        (format!("{modem}result_timeout = \"2h\"\n"), 6, "modem[0].result_timeout"),
         (format!("{modem}recipient_prefixes = [\"62x\"]\n"), 6, "modem[0].recipient_prefixes"),
         (format!("{modem}sms_center = \"centre\"\n"), 6, "modem[0].sms_center"),
         (format!("{modem}sim_pin_file = \"/nowhere/pin\"\n"), 6, "modem[0].sim_pin_file"),

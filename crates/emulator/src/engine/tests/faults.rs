@@ -20,10 +20,13 @@ fn faults_of_sending_show_and_transmit_what_they_say() {
         ("{ cms_error_transmitted = 332 }", "+CMS ERROR: 332", 1),
         ("{ urc_inside = '+CMTI: \"SM\",3' }", "+CMGS: 0 | +CMTI: \"SM\",3 | OK", 1),
         ("{ garbage = \"~x\" }", "~x | +CMGS: 0 | OK", 1),
+        ("\"lost_result\"", "+CMGS: 0", 1),
+        ("\"lost_information\"", "OK", 1),
+        ("\"echo\"", "ECHO | +CMGS: 0 | OK", 1),
     ];
     for (action, said, transmitted) in cases {
         let (mut bench, answer) = exchange(action);
-        assert_eq!(answer, said, "{action}");
+        assert_eq!(answer.replace(PDU, "ECHO"), said, "{action}");
         assert_eq!(bench.network.transmission_count(), transmitted, "{action}");
         assert_eq!(bench.ask("AT+CSQ"), "+CSQ: 21,0 | OK", "usable after {action}");
         assert_ne!(bench.send(PDU), "", "the next one is not struck");
@@ -62,12 +65,146 @@ fn prompts_come_late_or_without_their_blank() {
 
 #[test]
 fn an_unplug_happens_at_its_step() {
-    for (step, transmitted) in [("prompt", 0), ("after_pdu", 0), ("after_transmission", 1)] {
+    for (step, transmitted) in [("prompt", 0), ("after_pdu", 0), ("after_transmission", 1), ("after_result", 1)] {
         let (mut bench, said) = exchange(&format!("{{ unplug = \"{step}\" }}\nreplug_after = \"3s\""));
-        assert_eq!(said, "", "{step}");
+        assert_eq!(said, if step == "after_result" { "+CMGS: 0 | OK" } else { "" }, "{step}");
         assert_eq!(bench.engine.take_unplug(), Some(Some(Duration::from_secs(3))), "{step}");
         assert_eq!(bench.network.transmission_count(), transmitted, "{step}");
         assert_eq!(bench.ask("AT"), "", "dead after {step}");
+    }
+}
+
+/// Moment, what is said to `AT+CMGS`, what to the PDU, and how much is transmitted.
+type AtMoment = (&'static str, &'static str, &'static str, u64);
+
+#[test]
+fn a_fault_strikes_at_the_moment_it_names() {
+    let boot = "RDY | +CFUN: 1 | +CPIN: READY | Call Ready | SMS Ready";
+    let tables: [(&str, [AtMoment; 5]); 7] = [
+        (
+            "{ cms_error = 38 }",
+            [
+                ("command", "+CMS ERROR: 38", "", 0),
+                ("prompt", "> | +CMS ERROR: 38", "", 0),
+                ("after_pdu", "> ", "+CMS ERROR: 38", 0),
+                ("after_transmission", "> ", "+CMS ERROR: 38", 1),
+                ("after_result", "> ", "+CMGS: 0 | OK | +CMS ERROR: 38", 1),
+            ],
+        ),
+        (
+            "{ cme_error = 14 }",
+            [
+                ("command", "+CME ERROR: 14", "", 0),
+                ("prompt", "> | +CME ERROR: 14", "", 0),
+                ("after_pdu", "> ", "+CME ERROR: 14", 0),
+                ("after_transmission", "> ", "+CME ERROR: 14", 1),
+                ("after_result", "> ", "+CMGS: 0 | OK | +CME ERROR: 14", 1),
+            ],
+        ),
+        (
+            "\"error\"",
+            [
+                ("command", "ERROR", "", 0),
+                ("prompt", "> | ERROR", "", 0),
+                ("after_pdu", "> ", "ERROR", 0),
+                ("after_transmission", "> ", "ERROR", 1),
+                ("after_result", "> ", "+CMGS: 0 | OK | ERROR", 1),
+            ],
+        ),
+        (
+            "{ urc_inside = \"RING\" }",
+            [
+                ("command", "RING | > ", "+CMGS: 0 | OK", 1),
+                ("prompt", "> | RING", "+CMGS: 0 | OK", 1),
+                ("after_pdu", "> ", "RING | +CMGS: 0 | OK", 1),
+                ("after_transmission", "> ", "+CMGS: 0 | RING | OK", 1),
+                ("after_result", "> ", "+CMGS: 0 | OK | RING", 1),
+            ],
+        ),
+        (
+            "{ garbage = \"~x\" }",
+            [
+                ("command", "~x | > ", "+CMGS: 0 | OK", 1),
+                ("prompt", "> ~x", "+CMGS: 0 | OK", 1),
+                ("after_pdu", "> ", "~x | +CMGS: 0 | OK", 1),
+                ("after_transmission", "> ", "~x | +CMGS: 0 | OK", 1),
+                ("after_result", "> ", "+CMGS: 0 | OK | ~x", 1),
+            ],
+        ),
+        (
+            "\"reset\"",
+            [
+                ("command", "BOOT", "", 0),
+                ("prompt", "> | BOOT", "", 0),
+                ("after_pdu", "> ", "BOOT", 0),
+                ("after_transmission", "> ", "BOOT", 1),
+                ("after_result", "> ", "+CMGS: 0 | OK | BOOT", 1),
+            ],
+        ),
+        (
+            "\"hang\"",
+            [
+                ("command", "", "", 0),
+                ("prompt", "> ", "", 0),
+                ("after_pdu", "> ", "", 0),
+                ("after_transmission", "> ", "", 1),
+                ("after_result", "> ", "+CMGS: 0 | OK", 1),
+            ],
+        ),
+    ];
+    for (action, rows) in tables {
+        for (at, prompted, said, transmitted) in rows {
+            let script = format!("[[fault]]\nwhen = \"AT+CMGS\"\nnth = 1\nat = \"{at}\"\naction = {action}\n");
+            let mut bench = Bench::with(|_| {}, |_| {}, &script);
+            let command = lines(&bench.raw("AT+CMGS=31\r")).replace(boot, "BOOT");
+            assert_eq!(command.replace(' ', ""), prompted.replace(' ', ""), "{action} at {at}");
+            if prompted.contains('>') {
+                let answer = lines(&bench.raw(&format!("{PDU}\u{1a}"))).replace(boot, "BOOT");
+                // Without a prompt a PDU is no command.
+                assert_eq!(answer, said, "{action} at {at}");
+            }
+            assert_eq!(bench.network.transmission_count(), transmitted, "{action} at {at}");
+            let echoes = action == "\"reset\"";
+            let alive = if action == "\"hang\"" { "" } else { "OK" };
+            // The end of what is still typed, and a sign of life.
+            bench.raw(if echoes { "\rATE0\r" } else { "\r" });
+            assert_eq!(bench.ask("AT"), alive, "{action} at {at}");
+        }
+    }
+}
+
+#[test]
+fn a_command_without_a_prompt_has_three_moments() {
+    for (action, at, said) in [
+        ("{ cms_error = 500 }", "prompt", "+CMS ERROR: 500"),
+        ("{ cms_error = 500 }", "after_pdu", "+CMS ERROR: 500"),
+        ("{ cms_error = 500 }", "after_transmission", "+CSQ: 21,0 | +CMS ERROR: 500"),
+        ("{ cms_error = 500 }", "after_result", "+CSQ: 21,0 | OK | +CMS ERROR: 500"),
+        ("{ urc_inside = \"RING\" }", "command", "RING | +CSQ: 21,0 | OK"),
+        ("{ urc_inside = \"RING\" }", "after_transmission", "+CSQ: 21,0 | RING | OK"),
+        ("{ garbage = \"~\" }", "after_result", "+CSQ: 21,0 | OK | ~"),
+    ] {
+        let script = format!("[[fault]]\nwhen = \"AT+CSQ\"\nat = \"{at}\"\naction = {action}\n");
+        assert_eq!(Bench::with(|_| {}, |_| {}, &script).ask("AT+CSQ"), said, "{action} at {at}");
+    }
+}
+
+#[test]
+fn a_silent_modem_goes_on_afterwards_with_its_settings_and_what_came_meanwhile() {
+    for (at, transmitted) in [("command", 0), ("prompt", 0), ("after_pdu", 0), ("after_transmission", 1)] {
+        let script =
+            format!("[[fault]]\nwhen = \"AT+CMGS\"\nnth = 1\nat = \"{at}\"\naction = {{ silence = \"2s\" }}\n");
+        let mut bench = Bench::with(|_| {}, |_| {}, &script);
+        assert_eq!(bench.ask("AT+CNMI=2,1"), "OK");
+        bench.raw("AT+CMGS=31\r");
+        assert_eq!(bench.raw(&format!("{PDU}\u{1a}")), "", "{at}");
+        assert_eq!(bench.network.transmission_count(), transmitted, "{at}");
+        assert_eq!(bench.ask("AT"), "", "{at}");
+        bench.network.deliver("modem1", "+628111", "meanwhile");
+        assert_eq!(bench.pass(1999), "");
+        assert_eq!(lines(&bench.pass(1)), "+CMTI: \"SM\",1", "{at}");
+        assert_eq!(bench.ask("AT+CSQ"), "+CSQ: 21,0 | OK", "{at}: still without echo");
+        assert_ne!(bench.send(PDU), "");
     }
 }
 
