@@ -8,12 +8,14 @@
 //!
 //! Map: [`Settings::build`] gives a [`ModemHandle`] (status, turns) and an [`Actor`] (I/O). The conversation itself is
 //! `session`, which does no I/O: bytes, time and requests go in, actions come out. [`ModemHandle::ask`] puts a person's
-//! [`Command`] between, [`check()`] asks everything and makes a [`Report`], [`advice()`] says what to do about it.
+//! [`Command`] between, [`check()`] asks everything and makes a [`Report`], [`advice()`] says what to do about it;
+//! [`discovery`] finds lines before there is a modem.
 
 mod actor;
 mod advice;
 mod check;
 mod command;
+pub mod discovery;
 mod event;
 mod handle;
 mod pin;

@@ -1,11 +1,13 @@
-//! Questions beside messages on real pseudo terminals against the emulator.
+//! Questions beside messages, and probes, on real pseudo terminals against the emulator.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail the test")]
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use emulator::{Direction, Modem, ModemSettings, Network, NetworkSettings, Script};
 use gsm::Pdu;
+use modem::discovery::{ProbeSettings, Probed, probe};
 use modem::{
     AdviceKind, AskError, Command, Fact, LineFault, ModemHandle, Phase, Settings, Submission, Timeouts, Verdict,
     advice, check,
@@ -28,7 +30,7 @@ fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) ->
 struct Device {
     network: Network,
     modem: Modem,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Device {
@@ -41,7 +43,7 @@ impl Device {
         change(&mut settings);
         let modem = Modem::start(&network, settings, Script::parse(script).unwrap()).unwrap();
         spawn(modem.run());
-        Self { network, modem, _directory: directory }
+        Self { network, modem, directory }
     }
 
     /// An actor on it.
@@ -195,4 +197,47 @@ async fn a_line_that_cannot_be_opened_or_is_not_run_answers_at_once() {
     let (handle, actor) = Settings::new("m", "/dev/null").build(mpsc::channel(1).0);
     drop(actor);
     assert!(matches!(handle.ask(command("AT"), PATIENCE).await, Err(AskError::NotOpen { .. })));
+}
+
+fn quick() -> ProbeSettings {
+    ProbeSettings { rates: vec![115_200], patience: Duration::from_millis(500), settle: Duration::from_millis(10) }
+}
+
+async fn probed(path: &Path) -> Probed {
+    tokio::time::timeout(SOON, probe(path, &quick())).await.expect("an end")
+}
+
+#[tokio::test]
+async fn a_probe_tells_who_answers_and_leaves_the_modem_as_it_was() {
+    let device = Device::start("", |_| {});
+    let Probed::Answers { baud_rate: 115_200, identity } = probed(&device.modem.path()).await else { panic!("silent") };
+    assert_eq!(identity.model.as_deref(), Some("SIMCOM_SIM800L"));
+    assert_eq!(identity.imei.as_ref().map(String::len), Some(15));
+    assert_eq!(identity.iccid.as_ref().map(String::len), Some(19));
+    assert!(!device.said().contains('='), "{:?}", device.said());
+    // The line is free again.
+    assert!(matches!(probed(&device.modem.path()).await, Probed::Answers { .. }));
+}
+
+#[tokio::test]
+async fn a_probe_of_a_locked_card_tells_the_modem_and_one_without_answers_says_what_it_heard() {
+    let locked = Device::start("", |settings| settings.pin = Some("1234".to_owned()));
+    let Probed::Answers { identity, .. } = probed(&locked.modem.path()).await else { panic!("silent") };
+    assert_eq!((identity.imei.is_some(), identity.iccid.is_some()), (true, false));
+
+    let errors = Device::start("[[fault]]\nwhen = \"*\"\naction = \"error\"\n", |_| {});
+    assert_eq!(probed(&errors.modem.path()).await, Probed::Errors { baud_rate: 115_200 });
+
+    let silent = Device::start("[[fault]]\nwhen = \"*\"\naction = \"hang\"\n", |settings| settings.echo = false);
+    assert_eq!(probed(&silent.modem.path()).await, Probed::Silent);
+
+    let noisy = Device::start("[[fault]]\nwhen = \"*\"\naction = \"hang\"\n", |settings| settings.echo = true);
+    assert_eq!(probed(&noisy.modem.path()).await, Probed::Gibberish, "an echo is no answer");
+
+    let missing: PathBuf = noisy.directory.path().join("none");
+    assert_eq!(probed(&missing).await, Probed::Unusable(LineFault::Missing));
+
+    let (handle, _stop) = locked.driver(|_| {});
+    until(&handle, Phase::PinNeeded).await;
+    assert_eq!(probed(&locked.modem.path()).await, Probed::Unusable(LineFault::InUse));
 }
