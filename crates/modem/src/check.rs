@@ -94,14 +94,18 @@ impl Asker {
 
     /// Asks for the ICCID in one maker's way after the other.
     async fn iccid(&mut self) -> Fact<String> {
-        let mut last = Fact::Unasked;
+        let mut refused = Fact::Unasked;
         for (command, _) in CARD_COMMANDS {
-            last = read(self.ask(command).await, first(|line| at::iccid(line).map(str::to_owned)));
-            if matches!(last, Fact::Told(_) | Fact::Unanswered | Fact::Unasked) {
-                break;
+            let told = read(self.ask(command).await, first(|line| at::iccid(line).map(str::to_owned)));
+            if matches!(told, Fact::Told(_) | Fact::Unanswered | Fact::Unasked) {
+                return told;
+            }
+            // A code tells more than the plain ERROR of a command that is not known.
+            if refused == Fact::Unasked || matches!(&told, Fact::Refused(result) if result.contains(':')) {
+                refused = told;
             }
         }
-        last
+        refused
     }
 }
 

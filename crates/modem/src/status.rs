@@ -30,6 +30,25 @@ pub enum Phase {
     Silent,
 }
 
+impl Phase {
+    /// Returns the word for programs and people: it does not change.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::NotRegistered => "not-registered",
+            Self::PinNeeded => "pin-needed",
+            Self::PinRefused => "pin-refused",
+            Self::PukNeeded => "puk-needed",
+            Self::SimMissing => "sim-missing",
+            Self::Recovering => "recovering",
+            Self::Silent => "silent",
+        }
+    }
+}
+
 /// Why a line is not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineFault {
