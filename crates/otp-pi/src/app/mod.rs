@@ -4,6 +4,7 @@
 //! The only place that reads the wall clock and starts tasks. Called by `cli` (and by nobody else).
 
 mod clock;
+mod direct;
 mod pins;
 mod tasks;
 mod users;
@@ -32,6 +33,7 @@ use crate::http::auth::Auth;
 use crate::http::{self, ApiState, Readiness};
 
 pub use clock::SystemClock;
+pub use direct::{DirectModem, DirectStore};
 pub use tasks::Tasks;
 
 /// How many reports may wait for the store before the modems hold theirs back.

@@ -1,10 +1,11 @@
 //! The command line: one file per command.
 //!
 //! It reads arguments, starts logs and the runtime, and turns results into exit codes (docs/errors.md): 0 done, 1 failed
-//! or refused, 2 wrong usage. What the commands do is done elsewhere.
+//! or refused, 2 wrong usage; 3 and 4 belong to `modem`. What the commands do is done elsewhere.
 
 mod check_config;
 mod demo;
+mod modem;
 mod output;
 mod serve;
 
@@ -29,6 +30,8 @@ enum Command {
     Serve(ServeArguments),
     /// Checks a configuration file: names line, key, what is wrong and the fix
     CheckConfig(CheckArguments),
+    /// Finds modems, checks them, asks them AT commands and sends single SMS
+    Modem(modem::ModemArguments),
 }
 
 /// Arguments of `demo`.
@@ -73,6 +76,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) if arguments.check => check_config::run(&arguments.config),
         Command::Serve(arguments) => finish(serve::run(&arguments.config)),
         Command::CheckConfig(arguments) => check_config::run(&arguments.config),
+        Command::Modem(arguments) => modem::run(&arguments),
     }
 }
 

@@ -11,6 +11,7 @@ mod harness;
 mod crash;
 mod demo;
 mod faults;
+mod modem;
 mod rest;
 mod secrecy;
 mod sending;
