@@ -4,6 +4,7 @@
 //! The only place that reads the wall clock and starts tasks. Called by `cli` (and by nobody else).
 
 mod clock;
+mod direct;
 mod keys;
 mod listeners;
 mod live;
@@ -43,8 +44,9 @@ use live::{Live, Running};
 use modems::Modems;
 
 pub use clock::SystemClock;
+pub use direct::DirectModem;
 pub use keys::place as keys_place;
-pub use offline::with_store;
+pub use offline::{OfflineStore, with_store};
 pub use tasks::Tasks;
 
 /// How many reports may wait for the store before the modems hold theirs back.

@@ -5,16 +5,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use domain::clock::{Clock, WallTime};
 use serde::Serialize;
 use serde_json::json;
 use store::{Keys, KeysPlace, KeysReset, KeysStatus, PepperStatus, Resealed, Rotation, SealStatus, Store, reset_keys};
 
-use super::{output, serve};
+use super::{output, place, serve};
 use crate::app::{self, SystemClock};
-use crate::config::{Config, FileSource, Sources};
+use crate::config::Config;
 
 /// What can be done about keys.
 #[derive(Debug, Subcommand)]
@@ -103,9 +103,7 @@ pub(super) fn run(command: &KeysCommand) -> anyhow::Result<()> {
 }
 
 fn load(path: &Path) -> anyhow::Result<Config> {
-    let sources = Sources { file: FileSource::Path(path.to_owned()), environment: app::environment() };
-    let loaded = serve::runtime()?.block_on(app::load(&sources)).with_context(|| path.display().to_string())?;
-    Ok(loaded.config)
+    Ok(serve::runtime()?.block_on(place::load(path))?.config)
 }
 
 /// What may be told about the keys of a store.

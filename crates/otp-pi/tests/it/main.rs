@@ -13,6 +13,7 @@ mod demo;
 mod faults;
 mod https;
 mod keys;
+mod modem;
 mod rest;
 mod secrecy;
 mod sending;
