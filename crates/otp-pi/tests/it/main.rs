@@ -8,10 +8,12 @@
 
 mod harness;
 
+mod clients;
 mod crash;
 mod demo;
 mod faults;
 mod https;
+mod pages;
 mod rest;
 mod secrecy;
 mod sending;
