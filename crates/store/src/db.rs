@@ -139,6 +139,12 @@ pub(crate) fn open_readers(data_dir: &DataDir) -> SqlitePool {
         .connect_lazy_with(options)
 }
 
+/// A connection that copies the database and changes nothing in it.
+pub(crate) async fn open_for_copying(data_dir: &DataDir) -> Result<SqliteConnection, sqlx::Error> {
+    let options = data_dir.options().create_if_missing(false).pragma("cache_size", READER_CACHE);
+    options.thread_name(|_| "store-backup".to_owned()).connect().await
+}
+
 /// Takes everybody else's rights away from a directory that was made by hand or by a package.
 fn close_to_others(path: &Path) -> std::io::Result<()> {
     let mut permissions = std::fs::metadata(path)?.permissions();

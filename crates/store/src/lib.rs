@@ -7,12 +7,14 @@
 mod acceptance;
 mod accounts;
 mod api_user;
+mod backup;
 mod blocklist;
 mod change;
 mod codec;
 mod db;
 mod error;
 mod keys;
+mod operator;
 mod outbox;
 mod outbox_read;
 mod passphrase;
@@ -30,6 +32,7 @@ mod status_read;
 mod store;
 mod store_admin;
 mod store_keys;
+mod store_operator;
 pub mod tickets;
 mod writer;
 
@@ -39,6 +42,7 @@ pub use change::{BeginAttempt, BeginOutcome, Change, Report, ReportState, Report
 pub use db::has_database;
 pub use error::{OpenError, StoreError, WriterError};
 pub use keys::{Keys, KeysError, KeysPlace, LookupKey, Rotation};
+pub use operator::{Backup, BackupError, CancelOutcome, MessageFilter, MessagePage, RetryOutcome};
 pub use outbox::{OutboxMessage, QueueEntry};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use password::{PasswordError, PasswordHasher};

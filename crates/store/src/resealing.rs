@@ -75,9 +75,9 @@ const WALKS: [Walk; 5] = [
     },
     Walk {
         start: Cursor::Id(i64::MIN),
-        columns: &[SUMMARY],
-        select: "SELECT id, message_id, summary FROM journal WHERE id > ?1 ORDER BY id LIMIT ?2",
-        replace: &[replace_by_id!("journal", "summary")],
+        columns: &[SUMMARY, CONTENT],
+        select: "SELECT id, message_id, summary, content FROM journal WHERE id > ?1 ORDER BY id LIMIT ?2",
+        replace: &[replace_by_id!("journal", "summary"), replace_by_id!("journal", "content")],
     },
     Walk {
         start: Cursor::Key(Vec::new()),

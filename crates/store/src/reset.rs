@@ -101,7 +101,10 @@ async fn forget_receivers(connection: &mut SqliteConnection) -> Result<u64, Stor
         let row = sqlx::query("SELECT max(id) FROM (SELECT id FROM journal WHERE id > ?1 ORDER BY id LIMIT ?2)");
         let row = row.bind(after).bind(CHUNK).fetch_one(&mut *connection).await?;
         let Some(last) = row.try_get::<Option<i64>, _>(0)? else { return Ok(sum) };
-        let forget = sqlx::query("UPDATE journal SET summary = x'' WHERE id > ?1 AND id <= ?2 AND summary <> x''");
+        let forget = sqlx::query(
+            "UPDATE journal SET summary = x'', content = NULL, ticket_key = NULL \
+             WHERE id > ?1 AND id <= ?2 AND summary <> x''",
+        );
         let forgotten = forget.bind(after).bind(last).execute(&mut *connection).await?.rows_affected();
         (after, sum) = (last, sum.saturating_add(forgotten));
     }

@@ -44,7 +44,7 @@ pub(crate) struct Inner {
     tickets: Arc<dyn TicketStore>,
     gauges: Arc<Gauges>,
     /// Held as long as any handle lives: no second gateway may open the directory.
-    _data_dir: Arc<DataDir>,
+    pub(crate) data_dir: Arc<DataDir>,
 }
 
 impl std::fmt::Debug for Store {
@@ -87,7 +87,7 @@ impl Store {
             shared_tickets,
             tickets,
             gauges: writer.gauges(),
-            _data_dir: data_dir,
+            data_dir,
         };
         Ok((Self { inner: Arc::new(inner) }, writer))
     }

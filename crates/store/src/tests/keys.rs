@@ -16,7 +16,7 @@ use crate::{
     ApiUser, Content, Keys, KeysError, KeysPlace, OpenError, ResetError, Settings, Store, StoreError, reset_keys,
 };
 
-async fn raw(directory: &Path) -> SqliteConnection {
+pub(super) async fn raw(directory: &Path) -> SqliteConnection {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(directory.join("otp-pi.db"));
     options.create_if_missing(true).page_size(2048).connect().await.unwrap()
 }

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod keys;
+mod operator;
 mod privacy;
 mod recovery;
 mod retention;

@@ -195,7 +195,8 @@ impl Running {
 
     /// Waits until the message is in that state.
     pub(crate) async fn reaches(&self, id: MessageId, state: MessageState) -> StatusRecord {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        // A busy disk may take many seconds for one fsync; only a failure ever waits so long.
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
         loop {
             let record = self.status(id).await;
             if record.state == state {

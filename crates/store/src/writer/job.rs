@@ -14,6 +14,7 @@ use crate::acceptance::{Accepted, Replay};
 use crate::api_user::ApiUser;
 use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::error::StoreError;
+use crate::operator::{ActOn, Acted};
 use crate::seal::HEAD_LENGTH;
 use crate::tickets::TagOutcome;
 
@@ -110,6 +111,10 @@ pub(crate) enum RareStep {
     },
     /// Removes one chunk of the journal's oldest rows.
     TrimOldest,
+    /// Wipes one chunk of the texts that the journal keeps and whose deadline has passed.
+    WipeTexts {
+        until: WallTime,
+    },
     /// Puts values that were sealed anew in place of the old ones; see [`crate::resealing`].
     Reseal {
         statement: &'static str,
@@ -148,6 +153,7 @@ pub(crate) enum Job {
     Begin { begin: Box<BeginAttempt>, answer: Answer<BeginOutcome> },
     Ticket { key: TicketKey, step: Box<TicketStep> },
     Report { report: Box<Report>, answer: Answer<Option<Reported>> },
+    Act { on: ActOn, answer: Answer<Acted> },
     Rare { step: Box<RareStep>, answer: Answer<Touched> },
 }
 
@@ -158,6 +164,7 @@ impl Job {
             Self::Accept(job) => job.answer.deliver(committed),
             Self::Begin { answer, .. } => answer.deliver(committed),
             Self::Report { answer, .. } => answer.deliver(committed),
+            Self::Act { answer, .. } => answer.deliver(committed),
             Self::Rare { answer, .. } => answer.deliver(committed),
             Self::Ticket { step, .. } => match *step {
                 TicketStep::Reserve { answer, .. } => answer.deliver(committed),

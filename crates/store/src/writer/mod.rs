@@ -250,6 +250,7 @@ impl Writer {
                 | RareStep::DeleteSetting(_)
                 | RareStep::Trim { .. }
                 | RareStep::TrimOldest
+                | RareStep::WipeTexts { .. }
                 | RareStep::Reseal { .. }
                 | RareStep::NoteSealedWith(_)
                 | RareStep::Barrier => {}

@@ -47,6 +47,12 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
         RareStep::TrimOldest => {
             sqlx::query("DELETE FROM journal WHERE id IN (SELECT id FROM journal ORDER BY id LIMIT ?1)").bind(CHUNK)
         }
+        RareStep::WipeTexts { until } => sqlx::query(
+            "UPDATE journal SET content = NULL, ticket_key = NULL WHERE id IN \
+             (SELECT id FROM journal WHERE content IS NOT NULL AND deadline <= ?1 LIMIT ?2)",
+        )
+        .bind(until.as_unix_millis())
+        .bind(CHUNK),
         #[cfg(test)]
         RareStep::LimitPages(Some(_)) => sqlx::query("PRAGMA max_page_count = 1"),
         #[cfg(test)]
