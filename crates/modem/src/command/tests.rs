@@ -1,3 +1,5 @@
+use proptest::prelude::{prop_assert, proptest};
+
 use super::{Command, CommandError, Effect, MAX_COMMAND, Refusal};
 
 fn check(text: &str, expected: Result<(&str, Effect), CommandError>) {
@@ -145,4 +147,22 @@ fn neither_debug_nor_verb_nor_error_shows_an_argument() {
     let error = Command::parse("AT+CPIN=\"4711\"").unwrap_err();
     assert!(!format!("{error} {error:?}").contains("4711"));
     assert!(error.to_string().starts_with("refused: it takes a code"));
+}
+
+proptest! {
+    #[test]
+    fn what_passes_is_one_line_without_any_second_command(text in "(?s)(AT|at)?[+^A-Za-z&;=?\"0-9 \r\n\u{1a}\u{1b},]{0,30}") {
+        if let Ok(command) = Command::parse(&text) {
+            let sent = command.text();
+            prop_assert!(sent.starts_with("AT") && sent.len() <= MAX_COMMAND);
+            prop_assert!(sent.bytes().all(|byte| (0x20..0x7F).contains(&byte) && byte != b';'));
+            let (name, _) = sent.split_once(['=', '?']).unwrap_or((sent, ""));
+            prop_assert!(!name.contains(' ') && name.matches(super::MARKS).count() <= 1, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text: String) {
+        drop(Command::parse(&text));
+    }
 }

@@ -55,7 +55,14 @@ async fn open_locked(
         return Ok(());
     }
     let store = match config {
-        Some(config) => OfflineStore::open(config).await?,
+        Some(config) => match OfflineStore::open(config).await {
+            Ok(store) => store,
+            // What was seen without the PIN is worth telling all the same.
+            Err(error) => {
+                output::error(&format!("note: no PIN is entered, because its memory cannot be read: {error:#}"));
+                return Ok(());
+            }
+        },
         None => None,
     };
     for (target, checked) in &mut waiting {

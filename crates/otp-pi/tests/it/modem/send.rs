@@ -97,6 +97,30 @@ fn who_is_blocked_at_the_gateway_is_blocked_here_too() {
 }
 
 #[test]
+fn a_database_of_another_user_is_left_alone_and_nothing_is_sent_past_its_block_list() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root can give a file away.
+        return;
+    }
+    let device = Device::start("", |modem| modem.pin = Some("1234".to_owned()));
+    let pin = device.file("pin", "1234\n");
+    let config = device.config(&format!("sim_pin_file = {pin:?}"));
+    std::fs::create_dir(device.data()).unwrap();
+    let database = device.data().join("otp-pi.db");
+    std::fs::write(&database, "").unwrap();
+    std::os::unix::fs::chown(&database, Some(1), None).unwrap();
+    let ended = modem(&["send", "m0", "08126666666", "hello", "--config", &config]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("run this as the user of the gateway"), "{}", ended.stderr);
+    // A look is worth having without the PIN.
+    let ended = modem(&["check", "m0", "--config", &config]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("no PIN is entered") && ended.stdout.contains("asks for its PIN"), "{ended:?}");
+    assert_eq!(device.pins_entered(), 0);
+    assert_eq!(std::fs::read_dir(device.data()).unwrap().count(), 1, "nothing was made there");
+}
+
+#[test]
 fn a_refusal_of_the_network_is_told_with_its_meaning() {
     let device = Device::start("[[fault]]\nwhen = \"AT+CMGS\"\naction = { cms_error = 1 }\n", |_| {});
     let (code, sent) = json(&["send", &device.line(), "628123456789", "hello"]);
