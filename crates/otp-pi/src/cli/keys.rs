@@ -86,7 +86,7 @@ pub(super) fn run(command: &KeysCommand) -> anyhow::Result<()> {
         KeysCommand::Status(arguments) => {
             let config = load(&arguments.config)?;
             let status = serve::runtime()?.block_on(app::with_store(&config, status))?;
-            print(arguments.json, &status, || status_text(&status, SystemClock.now()))
+            output::result(arguments.json, &status, || status_text(&status, SystemClock.now()))
         }
         KeysCommand::Rotate(arguments) => rotate_command(arguments),
         KeysCommand::New { file } => {
@@ -130,7 +130,7 @@ fn rotate_command(arguments: &RotateArguments) -> anyhow::Result<()> {
     match (&arguments.output, place.is_ours()) {
         (None, true) => {
             let rotated = serve::runtime()?.block_on(app::with_store(&config, rotate))?;
-            print(arguments.json, &rotated, || rotated_text(&rotated))
+            output::result(arguments.json, &rotated, || rotated_text(&rotated))
         }
         (Some(_), true) => {
             bail!("the keys lie in {} and are rotated in place: leave --output away", place.path().display())
@@ -154,7 +154,7 @@ fn rotate_command(arguments: &RotateArguments) -> anyhow::Result<()> {
                     installing(&place, path),
                 )
             };
-            print(arguments.json, &json!({"rotation": rotation, "output": path}), text)
+            output::result(arguments.json, &json!({"rotation": rotation, "output": path}), text)
         }
     }
 }
@@ -170,12 +170,7 @@ fn reset_command(arguments: &ResetArguments) -> anyhow::Result<()> {
     let config = load(&arguments.config)?;
     let place = app::keys_place(&config.store.data_dir, config.keys_file.as_deref());
     let reset = serve::runtime()?.block_on(reset_keys(&config.store, place, SystemClock.now()))?;
-    print(arguments.json, &reset, || reset_text(&reset))
-}
-
-fn print(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-    output::line(&if json { serde_json::to_string_pretty(value)? } else { text() });
-    Ok(())
+    output::result(arguments.json, &reset, || reset_text(&reset))
 }
 
 /// How a file with rotated keys gets where the keys come from.
