@@ -47,7 +47,7 @@ use modems::Modems;
 pub use clock::SystemClock;
 pub use direct::DirectModem;
 pub use keys::place as keys_place;
-pub use offline::{OfflineStore, with_store};
+pub use offline::OfflineStore;
 pub use tasks::Tasks;
 
 /// How many reports may wait for the store before the modems hold theirs back.

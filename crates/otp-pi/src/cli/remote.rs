@@ -44,7 +44,7 @@ pub(super) fn ask_value(target: &Target, request: Request) -> anyhow::Result<Val
         let loaded = place::load(&target.config).await?;
         let store = OfflineStore::open(&loaded.config).await?;
         let store = store.with_context(|| {
-            format!("there is no database in {} yet: start the gateway once", document.data_dir.display())
+            format!("there is no database in {} yet: the first start makes it", document.data_dir.display())
         })?;
         let answered = match store.operator(sources).await {
             Ok(operator) => Ok(perform(&operator, request).await),

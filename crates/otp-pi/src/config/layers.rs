@@ -34,6 +34,15 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Where it comes from, for a list: `default`, `database`, `file, line 7`, or the variable.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::File { line } => format!("file, line {line}"),
+            other => other.to_string(),
+        }
+    }
+
     /// True if it can only be changed where it was set.
     #[must_use]
     pub const fn is_locked(&self) -> bool {

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Emulator, Gateway, Setup, Stopped, code_in, run_to_end};
+use crate::harness::{Emulator, Gateway, Setup, Stopped, code_in, run_to_end, wait_for};
 
 const PHONE: &str = "08126666666";
 
@@ -91,14 +91,31 @@ fn rotated_keys_lose_no_code_and_the_old_seal_key_is_gone_afterwards() {
 }
 
 #[test]
-fn while_a_gateway_runs_its_keys_are_left_alone_by_others() {
-    let gateway = Setup::without_modems().start();
-    let before = fs::read(keys_file(gateway.dir())).unwrap();
-    let complaint = refused(&keys(gateway.dir(), &["rotate"], None));
-    assert!(complaint.contains("in use by another gateway"), "{complaint}");
+fn a_running_gateway_rotates_its_keys_and_its_codes_stay_good() {
+    let emulator = Emulator::start(1, &[]);
+    let gateway = Setup::with(&emulator).start();
+    let create = |reference: &str| {
+        let data = json!({"reference": reference, "receiver": PHONE, "message": format!("{reference}: %s")});
+        assert_eq!(ask(&gateway, "create-otp", data), "000");
+        code_in(&emulator.text_with(&format!("{reference}: ")), 6)
+    };
+    let before = create("before");
+    let rotated = told(&keys(gateway.dir(), &["rotate"], None));
+    assert!(rotated.contains("Pepper 2 and seal key 2 are current"), "{rotated}");
+    let after = create("after");
+    for (reference, code) in [("before", before), ("after", after)] {
+        let guess = json!({"reference": reference, "receiver": PHONE, "otp": code});
+        assert_eq!(ask(&gateway, "validate-otp", guess), "000", "{reference}");
+    }
+    let found = wait_for("everything sealed anew", || {
+        let found = status(gateway.dir());
+        (found["is_resealed"] == json!(true)).then_some(found)
+    });
+    assert_eq!((ids(&found["peppers"]), ids(&found["seals"])), (vec![2, 1], vec![2]));
+    let kept = fs::read(keys_file(gateway.dir())).unwrap();
     let complaint = refused(&keys(gateway.dir(), &["reset", "--i-accept-the-loss"], None));
     assert!(complaint.contains("in use by another gateway"), "{complaint}");
-    assert_eq!(fs::read(keys_file(gateway.dir())).unwrap(), before);
+    assert_eq!(fs::read(keys_file(gateway.dir())).unwrap(), kept);
 }
 
 #[test]
