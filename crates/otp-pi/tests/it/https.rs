@@ -26,7 +26,7 @@ fn https(listen: &str) -> Setup {
 }
 
 /// The HTTPS listeners of the last start, in order.
-fn addresses(log: &str, count: usize) -> Option<Vec<SocketAddr>> {
+pub(crate) fn addresses(log: &str, count: usize) -> Option<Vec<SocketAddr>> {
     let all: Vec<SocketAddr> = log
         .split("api.https_address=")
         .skip(1)
@@ -44,7 +44,7 @@ fn own_certificate(gateway: &Gateway) -> PathBuf {
 }
 
 /// A client that trusts one certificate.
-fn connect(address: SocketAddr, certificate: &Path) -> Client {
+pub(crate) fn connect(address: SocketAddr, certificate: &Path) -> Client {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -190,7 +190,7 @@ fn knocking_without_tls_leaves_no_trace_in_the_log_of_every_day() {
 }
 
 /// An owner's files in a directory of their own.
-struct Owner(TempDir);
+pub(crate) struct Owner(TempDir);
 
 impl Owner {
     fn new() -> Self {
@@ -198,7 +198,7 @@ impl Owner {
     }
 
     /// A certificate for `localhost` of its own, valid to the beginning of a year.
-    fn until(year: i32) -> Self {
+    pub(crate) fn until(year: i32) -> Self {
         let owner = Self::new();
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
@@ -216,7 +216,7 @@ impl Owner {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
@@ -245,7 +245,7 @@ impl Owner {
         Some(owner)
     }
 
-    fn setup(&self) -> Setup {
+    pub(crate) fn setup(&self) -> Setup {
         let mut setup = https("\"127.0.0.1:0\"");
         setup.more = format!("[tls]\ncertificate = {:?}\nprivate_key = {:?}\n", self.path("a.pem"), self.path("a.key"));
         setup

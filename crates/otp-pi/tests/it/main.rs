@@ -16,6 +16,7 @@ mod https;
 mod keys;
 mod modem;
 mod pages;
+mod reload;
 mod rest;
 mod secrecy;
 mod sending;
