@@ -151,10 +151,13 @@ async fn prepare(
         }
         Content::Text { text, .. } => (text.clone(), None, message.deadline),
     };
-    let mut pdus = pdus(&context, &message, &text, reference, expires_at)
-        .map_err(|code| refuse(Outcome::NotSent { class: FailureClass::GiveUp, code: code.to_owned(), ticket: None }))?
-        .into_iter();
-    let begin = BeginAttempt { message_id: id.message_id, attempt: id.attempt, modem, at: now, ticket };
+    let pdus = pdus(&context, &message, &text, reference, expires_at).map_err(|code| {
+        refuse(Outcome::NotSent { class: FailureClass::GiveUp, code: code.to_owned(), ticket: None })
+    })?;
+    // More than 255 parts were refused when the message was planned.
+    let parts = u8::try_from(pdus.len()).unwrap_or(u8::MAX);
+    let mut pdus = pdus.into_iter();
+    let begin = BeginAttempt { message_id: id.message_id, attempt: id.attempt, modem, parts, at: now, ticket };
     match context.store.begin_attempt(begin).await {
         Ok(BeginOutcome::Begun) => {}
         Ok(outcome) => {
