@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ::modem::{Refused, SendError, Submission, Turn};
+use ::modem::{Phase, Refused, SendError, Status, Submission, Turn};
 use domain::clock::{Clock, WallTime};
 use domain::otp::{AttemptId, Code, TagEntry, TicketKey};
 use domain::retry::FailureClass;
@@ -17,12 +17,18 @@ use getrandom::SysRng;
 use gsm::{Address, ErrorClass, Pdu, Reference, Submit, Validity};
 use rand_core::UnwrapErr;
 use store::{BeginAttempt, BeginOutcome, Change, Content, OutboxMessage, Store};
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::Outcome;
 
-/// How often a later part is tried again before the message is given up as incomplete.
+/// How often a later part is tried before the message is given up as incomplete.
 const TRIES_OF_A_LATER_PART: u32 = 3;
+
+/// How long the modem may be away before a later part is given up: no other can send it, since phones join only parts
+/// that came from one number.
+const PATIENCE_FOR_A_LATER_PART: Duration = Duration::from_secs(120);
 
 /// The pause before a later part is tried again.
 const PAUSE_BETWEEN_TRIES: Duration = Duration::from_secs(2);
@@ -45,10 +51,10 @@ impl std::fmt::Debug for Context {
     }
 }
 
-/// Sends one message as attempt number `attempt`.
+/// Sends one message as attempt number `attempt`, with a modem's turn and while watching its status.
 pub async fn send(
     context: Arc<Context>,
-    mut turn: Turn,
+    (mut turn, mut status): (Turn, watch::Receiver<Status>),
     modem: String,
     message: OutboxMessage,
     attempt: u32,
@@ -78,7 +84,7 @@ pub async fn send(
         if context.clock.now() >= deadline {
             return Outcome::Incomplete { code: "its deadline passed between two parts".to_owned() };
         }
-        match send_later_part(&mut turn, &pdu, &context, deadline).await {
+        match send_later_part(&mut turn, &mut status, &pdu, &context, deadline).await {
             Ok(message_reference) => record_part(&context, id, number, parts, message_reference).await,
             Err(SendError::Unknown { detail }) => return Outcome::Unknown { detail },
             Err(error) => return Outcome::Incomplete { code: code_of(&error) },
@@ -203,19 +209,25 @@ fn pdus(
 
 async fn send_later_part(
     turn: &mut Turn,
+    status: &mut watch::Receiver<Status>,
     pdu: &Pdu,
     context: &Context,
     deadline: WallTime,
 ) -> Result<Option<u8>, SendError> {
+    let life = deadline.saturating_since(context.clock.now());
+    let end = Instant::now() + life.min(PATIENCE_FOR_A_LATER_PART);
     let mut tries = 1;
     loop {
         match turn.send(Submission::ready(pdu.clone())).await {
             Ok(sent) => return Ok(sent.message_reference),
-            Err(SendError::NotSent { class: ErrorClass::RetryHere, .. })
-                if tries < TRIES_OF_A_LATER_PART && context.clock.now() < deadline =>
+            // What another modem might send is tried here again as well.
+            Err(SendError::NotSent { class: ErrorClass::RetryHere | ErrorClass::OtherModem, .. })
+                if tries < TRIES_OF_A_LATER_PART && Instant::now() < end =>
             {
                 tries += 1;
                 tokio::time::sleep(PAUSE_BETWEEN_TRIES).await;
+                // The next try says what is wrong if it is still away then.
+                let _back = tokio::time::timeout_at(end, status.wait_for(|it| it.phase == Phase::Ready)).await;
             }
             Err(error) => return Err(error),
         }
