@@ -13,5 +13,6 @@ mod demo;
 mod faults;
 mod https;
 mod rest;
+mod scripted;
 mod secrecy;
 mod sending;
