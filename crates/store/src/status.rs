@@ -57,7 +57,7 @@ pub enum AttemptOutcome {
     /// The network took every part.
     #[serde(rename = "s")]
     Sent,
-    /// Nothing was sent.
+    /// Nothing was sent, or not all of it: the parts tell what was.
     #[serde(rename = "n")]
     NotSent,
     /// Nobody can know.

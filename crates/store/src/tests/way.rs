@@ -181,6 +181,25 @@ async fn an_attempt_whose_end_overtakes_its_beginning_never_begins() {
 }
 
 #[tokio::test]
+async fn a_long_text_that_broke_off_says_why_in_its_attempt() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let id = running.accept_text("long").await;
+    assert!(running.begin_parts(id, 1, 2).await);
+    let attempt = AttemptId { message_id: id, attempt: 1 };
+    running.record(Change::Sent { attempt, part: 1, parts: 2, message_reference: Some(40), at: NOW }).await;
+    let reason = "a later part was not sent: CMS 1".to_owned();
+    running
+        .record(Change::Final { message_id: id, state: MessageState::Failed, reason: reason.clone(), at: NOW })
+        .await;
+    running.settle().await;
+    let known = running.status(id).await.attempts.remove(0);
+    assert_eq!((known.outcome, known.code, known.parts.len()), (AttemptOutcome::NotSent, Some(reason), 1));
+    assert_eq!(known.ended_at_millis, Some(NOW.as_unix_millis()));
+    running.close().await;
+}
+
+#[tokio::test]
 async fn reports_of_a_long_text_that_broke_off_in_doubt_never_make_it_whole() {
     let directory = tempfile::tempdir().unwrap();
     let running = support::open(directory.path()).await;

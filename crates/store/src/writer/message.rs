@@ -157,7 +157,14 @@ impl Tracked {
                 self.not_before = at.as_unix_millis();
                 self.become_state(next, Some(reason), *at)
             }
-            Change::Final { state, reason, at, .. } => self.become_state(*state, Some(reason), *at),
+            Change::Final { state, reason, at, .. } => {
+                // A long text that broke off: what is over is on air no more.
+                let on_air = self.attempts.last().filter(|attempt| attempt.outcome == AttemptOutcome::OnAir);
+                if let Some(number) = on_air.map(|attempt| attempt.number).filter(|_| *state == MessageState::Failed) {
+                    self.end_attempt(number, AttemptOutcome::NotSent, Some(reason), *at);
+                }
+                self.become_state(*state, Some(reason), *at)
+            }
         }
     }
 

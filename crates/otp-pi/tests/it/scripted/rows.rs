@@ -233,9 +233,9 @@ pub(super) const LONG: &[Row] = &rows![
     concat!(fault!(nth 2, "{ unplug = \"command\" }"), "replug_after = \"50ms\"\n")
         => "delivered", [""], ALL, true, true;
     // … and not for ever.
-    fault!(nth 2, "{ cms_error = 1 }") => "failed", [""], FIRST, true, true;
+    fault!(nth 2, "{ cms_error = 1 }") => "failed", ["a later part was not sent: CMS 1"], FIRST, true, true;
     concat!(fault!(nth 2, "{ cms_error = 42 }"), fault!(nth 3, "{ cms_error = 42 }"), fault!(nth 4, "{ cms_error = 42 }"))
-        => "failed", [""], FIRST, true, true;
+        => "failed", ["a later part was not sent: CMS 42"], FIRST, true, true;
 
     // --- nobody can know whether it was sent: the third is not, the first is not sent again ---
     fault!(nth 2, "\"lost_answer\"") => "unknown", ["no final result in time"], TWO, true, true;
