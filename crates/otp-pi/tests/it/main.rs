@@ -17,5 +17,6 @@ mod keys;
 mod modem;
 mod pages;
 mod rest;
+mod scripted;
 mod secrecy;
 mod sending;
