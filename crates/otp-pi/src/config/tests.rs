@@ -85,6 +85,13 @@ fn an_unknown_key_is_refused_with_its_line_and_a_caret() {
             "fix: take it out",
         ],
     );
+    check(
+        "[[modem]]\nimei = \"1\"\n[subscriber.rabbitmq]\nenabled = true\n",
+        &[
+            "line 2: modem[0].imei: this release cannot do that yet",
+            "line 3: subscriber: this release cannot do that yet",
+        ],
+    );
     check("[smss]\n", &["line 1: smss: there is no such key", "did you mean sms?"]);
     check("[[modems]]\n", &["did you mean modem?"]);
     check("sms = 3\n", &["line 1: sms: it is a section"]);
