@@ -169,6 +169,9 @@ pub(super) fn absence(key: &str, near: Option<&str>) -> (&'static str, String) {
         _ if LATER.into_iter().any(is_later) => {
             ("this release cannot do that yet", "take it out until a later release".to_owned())
         }
+        _ if plain == "sms.prefix_length" => {
+            ("it is not needed: the longest prefix that fits counts, whatever its length", "take it out".to_owned())
+        }
         Some(near) => ("there is no such key", format!("did you mean {near}?")),
         None => ("there is no such key", "take it out".to_owned()),
     }
@@ -264,6 +267,7 @@ mod tests {
             ("subscriber", "this release cannot do that yet"),
             ("subscriber.rabbitmq", "this release cannot do that yet"),
             ("subscribers", "there is no such key"),
+            ("sms.prefix_length", "it is not needed: the longest prefix that fits counts, whatever its length"),
             ("sms.text_at_rest", "this release cannot do that yet"),
         ] {
             assert_eq!(absence(key, None).0, what, "{key}");
