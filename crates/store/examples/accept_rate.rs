@@ -141,6 +141,7 @@ async fn send(store: Store, number: u64) {
         message_id: attempt.message_id,
         attempt: 1,
         modem: format!("modem-{}", number % 8),
+        parts: 1,
         at: NOW,
         ticket: Some((key, entry)),
     };

@@ -15,6 +15,8 @@ pub struct BeginAttempt {
     pub attempt: u32,
     /// The modem (or e-mail account) that sends.
     pub modem: String,
+    /// How many parts there are to be sent: a report of one says nothing of the others.
+    pub parts: u8,
     /// When.
     pub at: WallTime,
     /// For an OTP: its ticket, and the tag of the code that was just minted.
@@ -79,6 +81,8 @@ pub enum Change {
     NotSent {
         /// The attempt.
         attempt: AttemptId,
+        /// The modem, where the attempt may end before its beginning was recorded: it is remembered all the same.
+        modem: Option<String>,
         /// The CMS or CME code or another short reason, for example `CMS 500`.
         code: Option<String>,
         /// When it may be tried again; None means at once.
@@ -172,11 +176,13 @@ pub struct Report {
     pub at: WallTime,
 }
 
-/// What a delivery report changed.
+/// What a delivery report was about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reported {
     /// The message.
     pub message_id: MessageId,
     /// Its state now.
     pub state: MessageState,
+    /// Whether the report has brought it to that state.
+    pub has_changed: bool,
 }

@@ -52,6 +52,7 @@ fn decide(row: &SqliteRow, settings: &Settings, now: WallTime) -> Result<Change,
         let key = key.and_then(|key| key.try_into().ok()).map(TicketKey::from_bytes);
         Change::NotSent {
             attempt,
+            modem: None,
             code: Some("restart before the code was minted".to_owned()),
             retry_at: None,
             remove_tag: key,

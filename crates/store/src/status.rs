@@ -64,7 +64,7 @@ pub enum AttemptOutcome {
     /// The network took every part.
     #[serde(rename = "s")]
     Sent,
-    /// Nothing was sent.
+    /// Nothing was sent, or not all of it: the parts tell what was.
     #[serde(rename = "n")]
     NotSent,
     /// Nobody can know.
@@ -93,9 +93,21 @@ pub struct Attempt {
     /// The CMS or CME code or another short reason.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// How many parts there were to be sent.
+    #[serde(rename = "t", default = "one", skip_serializing_if = "is_one")]
+    pub total: u8,
     /// The parts that the network took.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
+}
+
+fn one() -> u8 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_one(total: &u8) -> bool {
+    *total == 1
 }
 
 /// One part that the network took.

@@ -203,7 +203,7 @@ impl Store {
                 // The number is used up, and the tag may be there although the answer was lost.
                 let code = Some("no answer from the ticket store".to_owned());
                 let (attempt, remove_tag) = (entry.attempt, Some(key));
-                self.record(Change::NotSent { attempt, code, retry_at: None, remove_tag, at }).await?;
+                self.record(Change::NotSent { attempt, modem: None, code, retry_at: None, remove_tag, at }).await?;
                 return Err(error);
             }
         };
@@ -294,7 +294,7 @@ impl Store {
         status_read::find(&self.inner.reader, &self.inner.codec, id).await
     }
 
-    /// Applies a delivery report; answers the message it belongs to, if one is found and its state has changed.
+    /// Applies a delivery report; answers the message it is about, if one is found.
     ///
     /// # Errors
     /// [`StoreError`]; nothing has changed then.

@@ -62,8 +62,9 @@ impl Fault {
         self.when == "*" || command.get(..self.when.len()).is_some_and(|start| start.eq_ignore_ascii_case(&self.when))
     }
 
-    /// When it strikes, if it has a moment; the other actions last from the command to its answer.
-    pub(crate) fn moment(&self) -> Option<Moment> {
+    /// Returns when it strikes, if it has a moment; the other actions last from the command to its answer.
+    #[must_use]
+    pub fn moment(&self) -> Option<Moment> {
         self.action.moment().map(|moment| self.at.unwrap_or(moment))
     }
 }
@@ -151,7 +152,7 @@ impl Action {
 
 /// A moment in the life of a command. One without a prompt has only `command`, `after_transmission` (carried out, not
 /// yet answered) and `after_result`; the two in between count as `command` there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Moment {
     /// When the command arrives; nothing is carried out.

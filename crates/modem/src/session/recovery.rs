@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use gsm::{FinalResult, at};
 
-use super::{Session, State, answer_result, numeric_result};
+use super::{Echo, Session, State, answer_result, numeric_result};
 use crate::status::Phase;
 use crate::trace;
 
@@ -130,8 +130,7 @@ impl Session {
                 self.state = State::Recovering(Recovery { round: recovery.round, stage: Stage::Clearing, deadline });
             }
             Stage::Clearing => {
-                // Alone, if the modem does not take them together.
-                let command = if recovery.round.is_multiple_of(2) { "ATQ0" } else { "ATQ0V1E0" };
+                let command = attention(recovery.round);
                 trace::written(&self.settings.name, command);
                 self.write_command(command);
                 self.go_on(recovery.round, Stage::Attention, now);
@@ -163,6 +162,13 @@ impl Session {
             }
             Stage::Marker { refused, .. } if at::answer(line, MARKER.1).is_some() => {
                 self.state = stay(Stage::Marker { heard: Heard::Answer, refused });
+            }
+            Stage::Attention if line == attention(round) => {
+                self.state = stay(Stage::Attention);
+                // It was told not to: it has restarted since, even if it has not said so.
+                if self.echo == Echo::Off && self.is_initialised {
+                    self.note_reset();
+                }
             }
             other => {
                 self.state = stay(other);
@@ -197,4 +203,9 @@ impl Session {
         self.state = State::Idle;
         self.add_steps_in_step();
     }
+}
+
+/// Returns the first command of a round: its settings alone in every second, if the modem does not take them together.
+fn attention(round: u32) -> &'static str {
+    if round.is_multiple_of(2) { "ATQ0" } else { "ATQ0V1E0" }
 }

@@ -693,6 +693,13 @@ fn a_modem_that_restarted_without_a_word_is_initialised_again() {
     talk.waits(Duration::from_secs(30));
     assert_eq!(talk.hears("AT+CSQ\r\r\n+CSQ: 9,0\r\n\r\nOK\r\n")[0], "<ESC>");
     has_everything(&talk.initialise(&[]));
+    // … or on the way back in step, where it is told to stop before anything else.
+    assert_eq!(talk.submits(), ["AT+CMGS=24\r", "(prepare)"]);
+    assert_eq!(talk.waits(Duration::from_secs(10)), ["(finished not sent RetryHere None)", "<ESC>"]);
+    assert_eq!(talk.settles(), ["ATQ0V1E0\r"]);
+    assert_eq!(talk.hears("\u{1b}\rATQ0V1E0\r\r\nOK\r\n"), ["AT+CMEE?\r"]);
+    has_everything(&talk.initialise(&[]));
+    assert_eq!(talk.session.status().phase, Phase::Ready);
     // No result.
     talk.hands_over();
     talk.waits(Duration::from_secs(120));

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::modem::{Refused, SendError, Submission, Turn};
+use ::modem::{Refused, SendError, Status, Submission, Turn};
 use domain::clock::{Clock, WallTime};
 use domain::otp::{AttemptId, Code, TagEntry, TicketKey};
 use domain::retry::FailureClass;
@@ -16,6 +16,8 @@ use getrandom::SysRng;
 use gsm::{ErrorClass, Pdu, Reference};
 use rand_core::UnwrapErr;
 use store::{BeginAttempt, BeginOutcome, Change, Content, OutboxMessage, Store};
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::Outcome;
@@ -39,10 +41,10 @@ impl std::fmt::Debug for Context {
     }
 }
 
-/// Sends one message as attempt number `attempt`.
+/// Sends one message as attempt number `attempt`, with a modem's turn and while watching its status.
 pub async fn send(
     context: Arc<Context>,
-    mut turn: Turn,
+    (mut turn, mut status): (Turn, watch::Receiver<Status>),
     modem: String,
     message: OutboxMessage,
     attempt: u32,
@@ -72,7 +74,8 @@ pub async fn send(
         if context.clock.now() >= deadline {
             return Outcome::Incomplete { code: "its deadline passed between two parts".to_owned() };
         }
-        match part::send(&mut turn, &pdu, || context.clock.now() < deadline).await {
+        let end = Instant::now() + deadline.saturating_since(context.clock.now()).min(part::PATIENCE);
+        match part::send(&mut turn, &mut status, &pdu, end).await {
             Ok(sent) => record_part(&context, id, number, parts, sent.message_reference).await,
             Err(SendError::Unknown { detail }) => return Outcome::Unknown { detail },
             Err(error) => return Outcome::Incomplete { code: code_of(&error) },
@@ -146,10 +149,13 @@ async fn prepare(
         }
         Content::Text { text, .. } => (text.clone(), None, message.deadline),
     };
-    let mut pdus = pdus(&context, &message, &text, reference, expires_at)
-        .map_err(|code| refuse(Outcome::NotSent { class: FailureClass::GiveUp, code: code.to_owned(), ticket: None }))?
-        .into_iter();
-    let begin = BeginAttempt { message_id: id.message_id, attempt: id.attempt, modem, at: now, ticket };
+    let pdus = pdus(&context, &message, &text, reference, expires_at).map_err(|code| {
+        refuse(Outcome::NotSent { class: FailureClass::GiveUp, code: code.to_owned(), ticket: None })
+    })?;
+    // More than 255 parts were refused when the message was planned.
+    let parts = u8::try_from(pdus.len()).unwrap_or(u8::MAX);
+    let mut pdus = pdus.into_iter();
+    let begin = BeginAttempt { message_id: id.message_id, attempt: id.attempt, modem, parts, at: now, ticket };
     match context.store.begin_attempt(begin).await {
         Ok(BeginOutcome::Begun) => {}
         Ok(outcome) => {

@@ -4,12 +4,17 @@
 
 use std::time::Duration;
 
-use ::modem::{SendError, Sent, Submission, Turn};
+use ::modem::{Phase, SendError, Sent, Status, Submission, Turn};
 use domain::receiver::Msisdn;
 use domain::secret::SecretText;
 use gsm::{Address, ErrorClass, Pdu, Reference, Submit, Validity};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
-/// How often a part is tried again before it is given up.
+/// How long the modem may be away before a part is given up.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How often a part is tried before it is given up.
 const TRIES: u32 = 3;
 
 /// The pause before a part is tried again.
@@ -47,15 +52,24 @@ pub(super) fn encode(text: &SecretText, stamp: Stamp) -> Result<Vec<Pdu>, &'stat
     segments.parts.into_iter().map(|part| submit(part).encode(None).map_err(|_| "cannot be encoded")).collect()
 }
 
-/// Sends one part of which the code is known, and tries again what the modem or the network could not take just now, as long
-/// as `may_go_on`.
-pub(super) async fn send(turn: &mut Turn, pdu: &Pdu, may_go_on: impl Fn() -> bool) -> Result<Sent, SendError> {
+/// Sends one part of which the code is known. What the modem or the network could not take just now is tried again until `end`, and so
+/// is what another modem might send: no other can, since phones join only parts that came from one number.
+pub(super) async fn send(
+    turn: &mut Turn,
+    status: &mut watch::Receiver<Status>,
+    pdu: &Pdu,
+    end: Instant,
+) -> Result<Sent, SendError> {
     let mut tries = 1;
     loop {
         match turn.send(Submission::ready(pdu.clone())).await {
-            Err(SendError::NotSent { class: ErrorClass::RetryHere, .. }) if tries < TRIES && may_go_on() => {
+            Err(SendError::NotSent { class: ErrorClass::RetryHere | ErrorClass::OtherModem, .. })
+                if tries < TRIES && turn.is_served() && Instant::now() < end =>
+            {
                 tries += 1;
                 tokio::time::sleep(PAUSE_BETWEEN_TRIES).await;
+                // The next try says what is wrong if it is still away then.
+                let _back = tokio::time::timeout_at(end, status.wait_for(|it| it.phase == Phase::Ready)).await;
             }
             finished => return finished,
         }

@@ -12,8 +12,8 @@ use super::resolve::{Found, ModemConfig};
 use super::units::Span;
 use super::{Problem, first_line};
 
-/// The shortest time that a modem can be given, and the longest that is of any use.
-const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
+/// The shortest time that a modem can be given, and the longest: reports are kept for a little longer than that.
+const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(300);
 
 /// Reads one section.
 pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mut Found) -> Option<ModemConfig> {
@@ -71,7 +71,7 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
 
 fn timeout(key: String, span: Span, found: &mut Found) -> Duration {
     if !TIMEOUTS.contains(&span.0) {
-        found.problem(key, "it is not between 100ms and 1h", "write for example \"2m\", or leave it out");
+        found.problem(key, "it is not between 100ms and 5m", "write for example \"2m\", or leave it out");
     }
     span.0
 }

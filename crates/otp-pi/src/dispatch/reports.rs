@@ -1,9 +1,11 @@
 //! Delivery reports: from the modem that got one to the message that it settles.
 //!
 //! A report says TP-MR and the receiver as the network writes it, so it is matched by modem, TP-MR and the last digits
-//! (3GPP TS 23.040 §9.2.3.6, §9.1.2.5). Inbound SMS stay on the SIM until there is an inbox.
+//! (3GPP TS 23.040 §9.2.3.6, §9.1.2.5). One that fits no message yet is kept: while a modem owes its final result, nobody
+//! has told the message's TP-MR, and the report may be all that ever comes. Inbound SMS stay on the SIM until there is an
+//! inbox.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,12 +30,62 @@ const REST: Duration = Duration::from_secs(1);
 /// How many reports may rest before the modems hold theirs back.
 const RESTING: usize = 4096;
 
+/// How long a report that fits no message is kept: longer than any modem may take to tell what became of a message
+/// (`result_timeout`, five minutes at most).
+const KEPT: Duration = Duration::from_secs(360);
+
+/// The longest pause before a kept report is looked at again.
+const LONGEST_REST: Duration = Duration::from_secs(30);
+
+/// How many reports that fit no message are kept; a SIM may be full of old ones.
+const MOST_KEPT: usize = 256;
+
 /// A report and when it came.
 struct Resting {
     modem: String,
     report: StatusReport,
     at: WallTime,
-    until: Instant,
+    came: Instant,
+    /// How long it rests; longer each time.
+    rest: Duration,
+}
+
+/// Reports by the time their rest ends.
+#[derive(Default)]
+struct Rests {
+    by_end: BTreeMap<(Instant, u64), Resting>,
+    counted: u64,
+    /// How many of them have been looked at in vain.
+    kept: usize,
+}
+
+impl Rests {
+    fn put(&mut self, resting: Resting) {
+        self.counted += 1;
+        self.by_end.insert((Instant::now() + resting.rest, self.counted), resting);
+    }
+
+    /// Keeps a report that fits no message yet; false when it is too old or too many are kept.
+    fn keep(&mut self, resting: Resting) -> bool {
+        let is_kept = self.kept < MOST_KEPT && resting.came.elapsed() < KEPT;
+        if is_kept {
+            self.kept += 1;
+            self.put(Resting { rest: (resting.rest * 2).min(LONGEST_REST), ..resting });
+        }
+        is_kept
+    }
+
+    fn next_end(&self) -> Option<Instant> {
+        self.by_end.keys().next().map(|(end, _)| *end)
+    }
+
+    fn take_first(&mut self) -> Option<Resting> {
+        let (_, first) = self.by_end.pop_first()?;
+        if first.rest > REST {
+            self.kept = self.kept.saturating_sub(1);
+        }
+        Some(first)
+    }
 }
 
 /// Settles messages by the reports of the modems until `stop`; then those that still rest.
@@ -47,9 +99,9 @@ pub async fn run(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut resting: VecDeque<Resting> = VecDeque::new();
+    let mut rests = Rests::default();
     loop {
-        let next = resting.front().map(|first| first.until);
+        let next = rests.next_end();
         let rested = async {
             match next {
                 Some(until) => tokio::time::sleep_until(until).await,
@@ -60,12 +112,12 @@ pub async fn run(
         let event = tokio::select! {
             () = stop.cancelled() => break,
             () = rested => {
-                if let Some(first) = resting.pop_front() {
-                    settle(first, &store, &events).await;
+                if let Some(first) = rests.take_first() {
+                    settle(first, &mut rests, &store, &events).await;
                 }
                 continue;
             }
-            event = incoming.recv(), if resting.len() < RESTING && !incoming.is_closed() => match event {
+            event = incoming.recv(), if rests.by_end.len() < RESTING && !incoming.is_closed() => match event {
                 Some(event) => event,
                 // No modem is left that could report; what rests is settled all the same.
                 None => continue,
@@ -73,20 +125,22 @@ pub async fn run(
         };
         match event.kind {
             ModemEventKind::Report(report) => {
-                let (at, until) = (clock.now(), Instant::now() + REST);
-                resting.push_back(Resting { modem: event.modem, report, at, until });
+                let (at, came) = (clock.now(), Instant::now());
+                rests.put(Resting { modem: event.modem, report, at, came, rest: REST });
             }
             ModemEventKind::Inbound(_) => debug!(modem.name = event.modem, "an SMS came in and stays on the SIM"),
         }
     }
-    for last in resting {
-        settle(last, &store, &events).await;
+    // What is still kept is looked at a last time: what was on air has come down, or is unknown, by now.
+    for last in std::mem::take(&mut rests.by_end).into_values() {
+        settle(last, &mut rests, &store, &events).await;
     }
     Ok(())
 }
 
-async fn settle(resting: Resting, store: &Store, events: &Events) {
-    let Resting { modem, report, at, .. } = resting;
+async fn settle(resting: Resting, rests: &mut Rests, store: &Store, events: &Events) {
+    let Resting { modem, report, at, .. } = &resting;
+    let (modem, at) = (modem.clone(), *at);
     let state = match report.status.delivery() {
         DeliveryStatus::Delivered | DeliveryStatus::Completed => ReportState::Delivered,
         DeliveryStatus::Failed | DeliveryStatus::FailedTemporarily | DeliveryStatus::Replaced => {
@@ -98,12 +152,17 @@ async fn settle(resting: Resting, store: &Store, events: &Events) {
     let message_reference = report.message_reference;
     let known = Report { modem: modem.clone(), message_reference, receiver_tail: tail, state, at };
     match store.report(known).await {
+        Ok(Some(about)) if !about.has_changed => debug!(message.id = %about.message_id, "delivery report, no news"),
         Ok(Some(settled)) => {
             debug!(message.id = %settled.message_id, message.state = settled.state.as_str(), "delivery report");
             let (id, state) = (settled.message_id, settled.state);
             events.publish(MessageEvent { id, state, reason: None, channel: Some(modem), at });
         }
-        Ok(None) => info!(modem.name = modem, "a delivery report fits no message that is remembered"),
+        Ok(None) => {
+            if !rests.keep(resting) {
+                info!(modem.name = modem, "a delivery report fits no message that is remembered");
+            }
+        }
         Err(error) => warn!(modem.name = modem, error = %error, "a delivery report could not be recorded"),
     }
 }

@@ -101,7 +101,8 @@ impl Dispatcher {
             Next::After(pause) => Some(now.saturating_add(pause)),
             Next::Elsewhere | Next::GiveUp => None,
         };
-        self.record(Change::NotSent { attempt, code: Some(code.clone()), retry_at, remove_tag, at: now }).await;
+        let modem = Some(self.name_of(channel).to_owned());
+        self.record(Change::NotSent { attempt, modem, code: Some(code.clone()), retry_at, remove_tag, at: now }).await;
         match next {
             Next::Elsewhere => self.requeue(entry),
             Next::After(pause) => self.rest(entry, pause),

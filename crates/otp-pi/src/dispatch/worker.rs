@@ -259,12 +259,12 @@ impl Dispatcher {
                 }
                 continue;
             };
-            let Some(turn) = self.plan.channels.get(place).and_then(|channel| channel.modem.try_turn()) else {
-                continue;
-            };
+            let channel = self.plan.channels.get(place);
+            let turn = channel.and_then(|channel| Some((channel.modem.try_turn()?, channel.modem.status())));
+            let Some((turn, status)) = turn else { continue };
             let Some(entry) = self.queue.pop(&key) else { continue };
             debug!(message.id = %entry.id, route.reason = decision.reason.as_str(), route.modem = place, "routed");
-            self.start(entry, place, turn);
+            self.start(entry, place, turn, status);
             return true;
         }
         false
@@ -300,7 +300,7 @@ impl Dispatcher {
         Route::choose(&self.plan.table, &views, msisdn, &mut self.rotation.clone()).modem.is_some()
     }
 
-    fn start(&mut self, mut entry: Entry, place: usize, turn: Turn) {
+    fn start(&mut self, mut entry: Entry, place: usize, turn: Turn, status: watch::Receiver<Status>) {
         entry.attempts = entry.attempts.saturating_add(1);
         self.on_air.insert(entry.id, entry.attempts);
         let context = Arc::clone(&self.context);
@@ -308,7 +308,8 @@ impl Dispatcher {
         self.sending.push(Box::pin(async move {
             let outcome = match context.store.load(entry.id).await {
                 Ok(Some(message)) => {
-                    Some(crate::channel::modem::send(context, turn, name.to_string(), message, entry.attempts).await)
+                    let modem = name.to_string();
+                    Some(crate::channel::modem::send(context, (turn, status), modem, message, entry.attempts).await)
                 }
                 Ok(None) => None,
                 Err(error @ StoreError::Unreadable { .. }) => {

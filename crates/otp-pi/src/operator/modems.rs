@@ -63,7 +63,7 @@ impl Operator {
             .map_err(|_| "the system has no randomness to give; nothing is sent".to_owned())?;
         let turn = tokio::time::timeout(TURN, channel.modem.turn()).await;
         let mut turn = turn.map_err(|_| format!("modem {name} cannot send, or is too busy; nothing is sent"))?;
-        let sent = manual::send(&mut turn, channel.modem.name(), &sms).await;
+        let sent = manual::send(&channel.modem, &mut turn, &sms).await;
         sent.map(|sent| rendered(&sent)).map_err(|why| format!("{why}; nothing is sent"))
     }
 

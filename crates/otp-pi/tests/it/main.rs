@@ -9,6 +9,7 @@
 mod harness;
 
 mod clients;
+mod corpora;
 mod crash;
 mod demo;
 mod faults;
@@ -18,5 +19,6 @@ mod modem;
 mod pages;
 mod reload;
 mod rest;
+mod scripted;
 mod secrecy;
 mod sending;

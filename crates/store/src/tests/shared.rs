@@ -75,7 +75,14 @@ async fn an_end_is_recorded_although_its_tag_cannot_be_reached() {
     let attempt = |message_id| AttemptId { message_id, attempt: 1 };
     let remove_tag = Some(running.key("refused"));
     running
-        .record(Change::NotSent { attempt: attempt(refused), code: None, retry_at: None, remove_tag, at: NOW })
+        .record(Change::NotSent {
+            attempt: attempt(refused),
+            modem: None,
+            code: None,
+            retry_at: None,
+            remove_tag,
+            at: NOW,
+        })
         .await;
     let reason = "no answer".to_owned();
     running.record(Change::Unknown { attempt: attempt(doubtful), resend: false, reason, at: NOW }).await;
@@ -92,7 +99,7 @@ async fn an_attempt_whose_tag_cannot_be_put_has_sent_nothing_and_its_number_is_u
     let id = running.accept_otp("reference").await;
     flaky.is_down.store(true, Ordering::SeqCst);
     let ticket = Some((running.key("reference"), running.tag(id, 1, "reference")));
-    let begin = BeginAttempt { message_id: id, attempt: 1, modem: "telkomsel-1".to_owned(), at: NOW, ticket };
+    let begin = BeginAttempt { message_id: id, attempt: 1, modem: "telkomsel-1".to_owned(), parts: 1, at: NOW, ticket };
     assert!(matches!(running.store.begin_attempt(begin).await, Err(StoreError::Locked)));
     flaky.is_down.store(false, Ordering::SeqCst);
     running.settle().await;

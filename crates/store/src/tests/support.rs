@@ -163,7 +163,8 @@ impl Running {
 
     pub(crate) async fn try_begin_otp(&self, id: MessageId, attempt: u32, reference: &str) -> BeginOutcome {
         let ticket = Some((self.key(reference), self.tag(id, attempt, reference)));
-        let begin = BeginAttempt { message_id: id, attempt, modem: "telkomsel-1".to_owned(), at: NOW, ticket };
+        let begin =
+            BeginAttempt { message_id: id, attempt, modem: "telkomsel-1".to_owned(), parts: 1, at: NOW, ticket };
         self.store.begin_attempt(begin).await.unwrap()
     }
 
@@ -176,7 +177,12 @@ impl Running {
     }
 
     pub(crate) async fn begin_text(&self, id: MessageId, attempt: u32) -> bool {
-        let begin = BeginAttempt { message_id: id, attempt, modem: "telkomsel-1".to_owned(), at: NOW, ticket: None };
+        self.begin_parts(id, attempt, 1).await
+    }
+
+    pub(crate) async fn begin_parts(&self, id: MessageId, attempt: u32, parts: u8) -> bool {
+        let modem = "telkomsel-1".to_owned();
+        let begin = BeginAttempt { message_id: id, attempt, modem, parts, at: NOW, ticket: None };
         self.store.begin_attempt(begin).await.unwrap() == BeginOutcome::Begun
     }
 

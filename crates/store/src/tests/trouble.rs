@@ -185,7 +185,9 @@ async fn an_unreadable_ticket_holds_no_message_up() {
     other.close().await.unwrap();
     let attempt = AttemptId { message_id: refused, attempt: 1 };
     let remove_tag = Some(running.key("refused"));
-    running.record(Change::NotSent { attempt, code: None, retry_at: None, remove_tag, at: support::NOW }).await;
+    running
+        .record(Change::NotSent { attempt, modem: None, code: None, retry_at: None, remove_tag, at: support::NOW })
+        .await;
     running.settle().await;
     assert_eq!(running.status(refused).await.state, MessageState::Queued);
     running.close().await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::clock::WallTime;
 use domain::message::{MessageId, MessageState};
 use domain::otp::{AttemptId, Verdict};
 use domain::receiver::Msisdn;
@@ -52,7 +53,7 @@ async fn not_sent_takes_the_code_back_and_queues_again() {
     let retry_at = NOW.saturating_add(Duration::from_secs(4));
     let remove_tag = Some(running.key("reference"));
     let code = Some("CMS 500".to_owned());
-    running.record(Change::NotSent { attempt, code, retry_at: Some(retry_at), remove_tag, at: NOW }).await;
+    running.record(Change::NotSent { attempt, modem: None, code, retry_at: Some(retry_at), remove_tag, at: NOW }).await;
     assert_eq!(running.validate("reference", CODE).await, Verdict::NoCode, "recorded before, so applied before");
     let entry = running.store.pending().await.unwrap().remove(0);
     assert_eq!((entry.id, entry.attempt, entry.not_before), (id, 1, retry_at));
@@ -87,8 +88,10 @@ async fn a_report_finds_its_message_by_modem_reference_and_receiver() {
     assert_eq!(apply(report(17, "66", ReportState::Delivered)).await, None, "too few digits");
     let elsewhere = Report { modem: "xl-1".to_owned(), ..report(17, "08126666666", ReportState::Delivered) };
     assert_eq!(apply(elsewhere).await, None, "another modem");
-    assert_eq!(apply(report(17, "08126666666", ReportState::Pending)).await, None, "no news");
-    let delivered = Some(Reported { message_id: id, state: MessageState::Delivered });
+    let pending = apply(report(17, "08126666666", ReportState::Pending)).await;
+    let no_news = Reported { message_id: id, state: MessageState::Sent, has_changed: false };
+    assert_eq!(pending, Some(no_news), "found, and no news");
+    let delivered = Some(Reported { message_id: id, state: MessageState::Delivered, has_changed: true });
     assert_eq!(apply(report(17, "+628126666666", ReportState::Delivered)).await, delivered);
     assert_eq!(apply(report(17, "+628126666666", ReportState::Undelivered)).await, None, "delivered is final");
     assert_eq!(running.status(id).await.state, MessageState::Delivered);
@@ -118,9 +121,9 @@ async fn a_report_after_a_restart_still_settles_even_the_unknown() {
     let running = support::open(directory.path()).await;
     assert_eq!(running.status(lost).await.state, MessageState::Unknown);
     let first = running.store.report(report(17, "628126666666", ReportState::Undelivered)).await.unwrap();
-    assert_eq!(first, Some(Reported { message_id: late, state: MessageState::Undelivered }));
+    assert_eq!(first, Some(Reported { message_id: late, state: MessageState::Undelivered, has_changed: true }));
     let second = running.store.report(report(200, "628126666666", ReportState::Delivered)).await.unwrap();
-    assert_eq!(second, Some(Reported { message_id: lost, state: MessageState::Delivered }));
+    assert_eq!(second, Some(Reported { message_id: lost, state: MessageState::Delivered, has_changed: true }));
     running.close().await;
 }
 
@@ -129,19 +132,19 @@ async fn a_long_text_is_sent_with_its_last_part_and_delivered_with_its_last_repo
     let directory = tempfile::tempdir().unwrap();
     let running = support::open(directory.path()).await;
     let id = running.accept_text("long").await;
-    assert!(running.begin_text(id, 1).await);
+    assert!(running.begin_parts(id, 1, 2).await);
     let attempt = AttemptId { message_id: id, attempt: 1 };
     let part = |part: u8| Change::Sent { attempt, part, parts: 2, message_reference: Some(40 + part), at: NOW };
     running.record(part(1)).await;
     running.settle().await;
     assert_eq!(running.status(id).await.state, MessageState::Sending);
     let early = running.store.report(report(41, "628126666666", ReportState::Delivered)).await.unwrap();
-    assert_eq!(early, None, "one part is not the message");
+    assert_eq!(early.map(|it| it.has_changed), Some(false), "one part is not the message");
     running.record(part(2)).await;
     running.settle().await;
     assert_eq!(running.status(id).await.state, MessageState::Sent);
     let last = running.store.report(report(42, "628126666666", ReportState::Delivered)).await.unwrap();
-    assert_eq!(last, Some(Reported { message_id: id, state: MessageState::Delivered }));
+    assert_eq!(last, Some(Reported { message_id: id, state: MessageState::Delivered, has_changed: true }));
     running.close().await;
 }
 
@@ -158,7 +161,8 @@ async fn an_attempt_whose_end_overtakes_its_beginning_never_begins() {
     let attempt = |message_id| AttemptId { message_id, attempt: 1 };
     let remove_tag = Some(running.key("reference"));
     let code = Some("no prompt".to_owned());
-    running.record(Change::NotSent { attempt: attempt(otp), code, retry_at: None, remove_tag, at: NOW }).await;
+    let modem = Some("modem1".to_owned());
+    running.record(Change::NotSent { attempt: attempt(otp), modem, code, retry_at: None, remove_tag, at: NOW }).await;
     let reason = "the gateway ended".to_owned();
     running.record(Change::Unknown { attempt: attempt(text), resend: false, reason, at: NOW }).await;
     running.start(writer);
@@ -166,10 +170,79 @@ async fn an_attempt_whose_end_overtakes_its_beginning_never_begins() {
     for id in [otp, text] {
         assert_eq!(running.status(id).await.state, MessageState::Queued, "nothing was sent, for certain");
     }
+    let attempts = running.status(otp).await.attempts;
+    let known: Vec<_> = attempts.iter().map(|it| (it.number, it.modem.as_str(), it.code.as_deref())).collect();
+    assert_eq!(known, [(1, "modem1", Some("no prompt"))], "why it was not sent is remembered");
     assert_eq!(running.validate("reference", CODE).await, Verdict::NoCode, "the tag of a code that nobody got");
     assert!(!running.begin_otp(otp, 1, "reference").await, "its number is used up");
     assert!(running.begin_otp(otp, 2, "reference").await);
     assert!(running.begin_text(text, 2).await);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_long_text_that_broke_off_says_why_in_its_attempt() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let id = running.accept_text("long").await;
+    assert!(running.begin_parts(id, 1, 2).await);
+    let attempt = AttemptId { message_id: id, attempt: 1 };
+    running.record(Change::Sent { attempt, part: 1, parts: 2, message_reference: Some(40), at: NOW }).await;
+    let reason = "a later part was not sent: CMS 1".to_owned();
+    running
+        .record(Change::Final { message_id: id, state: MessageState::Failed, reason: reason.clone(), at: NOW })
+        .await;
+    running.settle().await;
+    let known = running.status(id).await.attempts.remove(0);
+    assert_eq!((known.outcome, known.code, known.parts.len()), (AttemptOutcome::NotSent, Some(reason), 1));
+    assert_eq!(known.ended_at_millis, Some(NOW.as_unix_millis()));
+    running.close().await;
+}
+
+#[tokio::test]
+async fn reports_of_a_long_text_that_broke_off_in_doubt_never_make_it_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let id = running.accept_text("long").await;
+    assert!(running.begin_parts(id, 1, 3).await);
+    let attempt = AttemptId { message_id: id, attempt: 1 };
+    running.record(Change::Sent { attempt, part: 1, parts: 3, message_reference: Some(40), at: NOW }).await;
+    running.record(Change::Unknown { attempt, resend: false, reason: "no answer".to_owned(), at: NOW }).await;
+    running.settle().await;
+    // The first part, the second in doubt, and each again: networks repeat reports.
+    for reference in [40, 41, 40, 41] {
+        running.store.report(report(reference, "628126666666", ReportState::Delivered)).await.unwrap();
+        assert_eq!(running.status(id).await.state, MessageState::Unknown, "the third was never sent");
+    }
+    let known = running.status(id).await.attempts[0].parts.len();
+    assert_eq!(known, 2);
+    running.close().await;
+    // In doubt from the first part on.
+    let running = support::open(directory.path()).await;
+    let id = running.accept_text("long").await;
+    assert!(running.begin_parts(id, 1, 3).await);
+    let attempt = AttemptId { message_id: id, attempt: 1 };
+    running.record(Change::Unknown { attempt, resend: false, reason: "no answer".to_owned(), at: NOW }).await;
+    running.settle().await;
+    running.store.report(report(50, "628126666666", ReportState::Delivered)).await.unwrap();
+    assert_eq!(running.status(id).await.state, MessageState::Unknown);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_report_that_came_before_an_attempt_of_unknown_outcome_is_about_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let id = running.accept_text("hello").await;
+    assert!(running.begin_text(id, 1).await);
+    let (attempt, reason) = (AttemptId { message_id: id, attempt: 1 }, "no answer".to_owned());
+    running.record(Change::Unknown { attempt, resend: false, reason, at: NOW }).await;
+    running.settle().await;
+    let earlier = WallTime::from_unix_millis(NOW.as_unix_millis() - 1);
+    let twice = Report { at: earlier, ..report(7, "628126666666", ReportState::Delivered) };
+    assert_eq!(running.store.report(twice).await.unwrap(), None);
+    let its_own = running.store.report(report(7, "628126666666", ReportState::Delivered)).await.unwrap();
+    assert_eq!(its_own, Some(Reported { message_id: id, state: MessageState::Delivered, has_changed: true }));
     running.close().await;
 }
 
@@ -257,6 +330,6 @@ async fn a_report_finds_a_message_that_was_recorded_as_sent_a_moment_before() {
     assert!(running.begin_text(id, 1).await);
     running.record(sent(id, 1, 17)).await;
     let reported = running.store.report(report(17, "628126666666", ReportState::Delivered)).await.unwrap();
-    assert_eq!(reported, Some(Reported { message_id: id, state: MessageState::Delivered }));
+    assert_eq!(reported, Some(Reported { message_id: id, state: MessageState::Delivered, has_changed: true }));
     running.close().await;
 }

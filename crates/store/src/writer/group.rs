@@ -257,8 +257,8 @@ impl<'a> Group<'a> {
             if receiver.msisdn().is_none_or(|msisdn| msisdn.tail(TAIL_DIGITS) != tail) {
                 continue;
             }
-            let has_settled = message.report(&report.modem, report.message_reference, report.state, report.at);
-            return has_settled.then_some(Reported { message_id: id, state: message.state });
+            let has_changed = message.report(&report.modem, report.message_reference, report.state, report.at);
+            return Some(Reported { message_id: id, state: message.state, has_changed });
         }
         None
     }

@@ -123,18 +123,23 @@ impl Tracked {
     pub(super) fn begin(&mut self, begin: &BeginAttempt) {
         self.state = MessageState::Sending;
         self.attempt = begin.attempt;
+        self.push_attempt(begin.attempt, &begin.modem, begin.parts, begin.at);
+        self.is_changed = true;
+    }
+
+    fn push_attempt(&mut self, number: u32, modem: &str, total: u8, at: WallTime) {
         self.attempts.push(Attempt {
-            number: begin.attempt,
-            modem: begin.modem.clone(),
-            began_at_millis: begin.at.as_unix_millis(),
+            number,
+            modem: modem.to_owned(),
+            began_at_millis: at.as_unix_millis(),
             ended_at_millis: None,
             outcome: AttemptOutcome::OnAir,
             code: None,
+            total,
             parts: Vec::new(),
         });
         let surplus = self.attempts.len().saturating_sub(ATTEMPTS_KEPT);
         self.attempts.drain(..surplus);
-        self.is_changed = true;
     }
 
     /// Settles a message that may begin and must not: it is on no channel, so every end is allowed.
@@ -158,8 +163,12 @@ impl Tracked {
                 let part = Part { number: *part, total: *parts, message_reference: *message_reference, report: None };
                 self.part_sent(attempt.attempt, part, *at)
             }
-            Change::NotSent { attempt, code, retry_at, at, .. } => {
+            Change::NotSent { attempt, modem, code, retry_at, at, .. } => {
                 if self.overtakes(attempt.attempt, retry_at.unwrap_or(*at)) {
+                    if let Some(modem) = modem {
+                        self.push_attempt(attempt.attempt, modem, 1, *at);
+                        self.end_attempt(attempt.attempt, AttemptOutcome::NotSent, code.as_deref(), *at);
+                    }
                     return true;
                 }
                 self.end_attempt(attempt.attempt, AttemptOutcome::NotSent, code.as_deref(), *at);
@@ -182,7 +191,14 @@ impl Tracked {
                 self.not_before = at.as_unix_millis();
                 self.become_state(next, Some(reason), *at)
             }
-            Change::Final { state, reason, at, .. } => self.become_state(*state, Some(reason), *at),
+            Change::Final { state, reason, at, .. } => {
+                // A long text that broke off: what is over is on air no more.
+                let on_air = self.attempts.last().filter(|attempt| attempt.outcome == AttemptOutcome::OnAir);
+                if let Some(number) = on_air.map(|attempt| attempt.number).filter(|_| *state == MessageState::Failed) {
+                    self.end_attempt(number, AttemptOutcome::NotSent, Some(reason), *at);
+                }
+                self.become_state(*state, Some(reason), *at)
+            }
         }
     }
 
@@ -205,13 +221,16 @@ impl Tracked {
     }
 
     /// The newest attempt that the report may be about: one with that reference and no final report yet, or one whose
-    /// outcome is unknown.
+    /// outcome is unknown and of which that reference is not known.
     fn reported_attempt(&self, modem: &str, reference: u8, at: WallTime) -> Option<usize> {
         self.attempts.iter().rposition(|attempt| {
             let ended = attempt.ended_at_millis.unwrap_or(attempt.began_at_millis);
             let is_recent = at.saturating_since(WallTime::from_unix_millis(ended)) <= REPORT_WINDOW;
             let waits = attempt.parts.iter().any(|part| awaits(part, reference));
-            let is_unknown = attempt.outcome == AttemptOutcome::Unknown;
+            // What came before it began is about another: a report may be kept for minutes, or come twice.
+            let is_later = attempt.began_at_millis <= at.as_unix_millis();
+            let is_new = attempt.parts.iter().all(|part| part.message_reference != Some(reference));
+            let is_unknown = attempt.outcome == AttemptOutcome::Unknown && is_later && is_new;
             attempt.modem == modem && is_recent && (waits || is_unknown)
         })
     }
@@ -228,11 +247,11 @@ impl Tracked {
             None => {
                 // The final result never came, so the part is known by its report alone.
                 let number = u8::try_from(attempt.parts.len()).unwrap_or(u8::MAX).saturating_add(1);
-                let total = attempt.parts.first().map_or(number, |part| part.total);
+                let total = attempt.total;
                 attempt.parts.push(Part { number, total, message_reference: Some(reference), report: Some(report) });
             }
         }
-        match reported_state(&attempt.parts) {
+        match reported_state(attempt) {
             Some(next) if self.place() == Place::Journal => self.become_state(next, None, at),
             // Parts are still to be sent; the last one settles it.
             _ => false,
@@ -252,7 +271,7 @@ impl Tracked {
         }
         attempt.outcome = AttemptOutcome::Sent;
         attempt.ended_at_millis = Some(at.as_unix_millis());
-        let reported = reported_state(&attempt.parts);
+        let reported = reported_state(attempt);
         let sent = self.become_state(MessageState::Sent, None, at);
         match reported {
             Some(next) => self.become_state(next, None, at),
@@ -327,8 +346,8 @@ fn awaits(part: &Part, reference: u8) -> bool {
 }
 
 /// What the reports of all parts come to: one lost part loses the message, all must arrive.
-fn reported_state(parts: &[Part]) -> Option<MessageState> {
-    let total = parts.first().map_or(0, |part| usize::from(part.total));
+fn reported_state(Attempt { parts, total, .. }: &Attempt) -> Option<MessageState> {
+    let total = usize::from(*total);
     if parts.iter().any(|part| part.report == Some(ReportState::Undelivered)) {
         Some(MessageState::Undelivered)
     } else if parts.len() >= total && parts.iter().all(|part| part.report == Some(ReportState::Delivered)) {

@@ -88,11 +88,10 @@ async fn ready(
 async fn send(modem: &DirectModem, sms: &ManualSms) -> anyhow::Result<Manual> {
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = modem.stop_token();
-    let name = modem.handle.name().to_owned();
     let sending = async {
         let turn = tokio::time::timeout(TURN, modem.handle.turn()).await;
         let mut turn = turn.map_err(|_| "the modem cannot send any more")?;
-        manual::send(&mut turn, &name, sms).await
+        manual::send(&modem.handle, &mut turn, sms).await
     };
     tokio::pin!(sending);
     let sent = tokio::select! {

@@ -182,14 +182,14 @@ fn a_running_gateway_is_asked_about_its_modems_and_its_line_is_nobody_elses() {
     let config = config.to_str().unwrap();
     for target in ["m0", &device.line()] {
         let (code, value) = json(&["check", target, "--config", config]);
-        assert_eq!((code, &value["modems"][0]["modem"]), (Some(0), &value!("m0")), "{value}");
+        assert_eq!((code, &value["modems"][0]["modem"]), (Some(0), &serde_json::json!("m0")), "{value}");
         let told = modem(&["at", target, "AT+CSQ", "--config", config]);
         assert!(told.code == Some(0) && told.stdout.contains("+CSQ: "), "{told:?}");
     }
     let sent = modem(&["send", "m0", "0812345678", "by hand", "--config", config]);
     assert_eq!(sent.code, Some(0), "{sent:?}");
     assert_eq!(device.texts(), ["by hand"]);
-    assert_eq!(gateway.ask("block-msisdn", value!({"receiver": "0812345678"}))["response_code"], "000");
+    assert_eq!(gateway.ask("block-msisdn", serde_json::json!({"receiver": "0812345678"}))["response_code"], "000");
     let refused = modem(&["send", "m0", "0812345678", "no", "--config", config]);
     assert!(refused.code == Some(1) && refused.stderr.contains("the receiver is blocked"), "{refused:?}");
     // Who does not name the gateway finds its line taken.
