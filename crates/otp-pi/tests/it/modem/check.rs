@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use emulator::ModemSettings;
-use serde_json::{Value, json as value};
+use serde_json::Value;
 
 use super::{Device, hold, json, modem};
 use crate::harness::Setup;
