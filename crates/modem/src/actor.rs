@@ -10,17 +10,18 @@ mod events;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::event::{ModemEvent, Place};
-use crate::handle::{Claim, Job, ModemHandle, Reply};
+use crate::handle::{Claim, Job, ModemHandle, Reply, Work};
+use crate::question::{Answer, AskError};
 use crate::serial::{SerialError, SerialLine};
 use crate::session::{Action, Session};
 use crate::settings::Settings;
-use crate::status::{Phase, Status};
+use crate::status::{LineFault, Phase, Status};
 use crate::submission::{Prepare, Refused, SendError, Sent};
 use backoff::Backoff;
 use events::Events;
@@ -63,21 +64,49 @@ enum End {
     Lost { was_ready: bool },
 }
 
-/// The message on its way.
+/// What is on its way.
 struct Active {
-    prepare: Prepare,
-    is_preparing: bool,
-    reply: Reply,
+    work: ActiveWork,
     claim: Arc<Claim>,
+}
+
+enum ActiveWork {
+    Message { prepare: Prepare, is_preparing: bool, reply: Reply },
+    Question(oneshot::Sender<Result<Answer, AskError>>),
 }
 
 impl Active {
     fn finish(self, result: Result<Sent, SendError>) {
-        let Self { prepare, reply, claim, .. } = self;
-        drop(prepare);
-        // The modem is free before the caller knows, so that the caller's next turn is not refused.
-        drop(claim);
-        reply.finish(result);
+        let Self { work, claim } = self;
+        if let ActiveWork::Message { prepare, reply, .. } = work {
+            drop(prepare);
+            // The modem is free before the caller knows, so that the caller's next turn is not refused.
+            drop(claim);
+            reply.finish(result);
+        }
+    }
+
+    fn answer(self, result: Result<Answer, AskError>) {
+        let Self { work, claim } = self;
+        if let ActiveWork::Question(answer) = work {
+            drop(claim);
+            if answer.send(result).is_err() {
+                tracing::debug!("a question was answered after its caller had gone");
+            }
+        }
+    }
+
+    /// Begins to poll the submission's `prepare`.
+    fn begin_preparing(&mut self) {
+        if let ActiveWork::Message { is_preparing, .. } = &mut self.work {
+            *is_preparing = true;
+        }
+    }
+
+    fn hand_over(&mut self) {
+        if let ActiveWork::Message { reply, .. } = &mut self.work {
+            reply.is_handed_over = true;
+        }
     }
 }
 
@@ -115,12 +144,12 @@ impl Actor {
                     return Err(ActorError::Runtime { name: self.settings.name, source });
                 }
                 Err(error) => {
-                    let text = error.to_string();
+                    let (text, fault) = (error.to_string(), error.fault());
                     if text != last_error {
                         tracing::warn!(modem.name = %self.settings.name, error = %error, "the line cannot be opened");
                         last_error = text;
                     }
-                    self.closed(Some(&last_error));
+                    self.closed(Some((&last_error, fault)));
                 }
             }
             self.pause(backoff.next(), &stop).await;
@@ -136,10 +165,11 @@ impl Actor {
         SerialLine::watch(opened.map_err(|error| SerialError::Unwatchable { source: error.into() })??)
     }
 
-    fn closed(&self, why: Option<&str>) {
+    fn closed(&self, why: Option<(&str, LineFault)>) {
         self.status.send_modify(|status| {
             status.phase = Phase::Closed;
-            status.detail = why.map(str::to_owned);
+            status.detail = why.map(|(text, _)| text.to_owned());
+            status.line_fault = why.map(|(_, fault)| fault);
         });
     }
 
@@ -194,8 +224,7 @@ impl Actor {
                 },
                 prepared = prepare(active) => session.prepared(prepared, now()),
                 Some(job) = self.jobs.recv(), if active.is_none() && !*is_stopping => {
-                    session.submit(job.submission.tpdu_length, now());
-                    *active = Some(Active::from(job));
+                    *active = Some(begin(job, session));
                 }
                 Some(place) = self.taken.recv() => session.delete(place, now()),
                 () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
@@ -234,6 +263,7 @@ impl Actor {
         self.status.send_modify(|shown| {
             *shown = Status {
                 busy: shown.busy,
+                questions: shown.questions,
                 opened: self.opened,
                 recoveries: self.recoveries + status.recoveries,
                 ..status.clone()
@@ -260,17 +290,22 @@ impl Serving {
                 Action::Write(bytes) => self.output.push_back(bytes),
                 Action::Prepare => {
                     if let Some(active) = &mut self.active {
-                        active.is_preparing = true;
+                        active.begin_preparing();
                     }
                 }
                 Action::HandedOver => {
                     if let Some(active) = &mut self.active {
-                        active.reply.is_handed_over = true;
+                        active.hand_over();
                     }
                 }
                 Action::Finished(result) => {
                     if let Some(active) = self.active.take() {
                         active.finish(result);
+                    }
+                }
+                Action::Answered(result) => {
+                    if let Some(active) = self.active.take() {
+                        active.answer(result);
                     }
                 }
                 Action::Report(report, place) => events.report(report, place),
@@ -282,11 +317,20 @@ impl Serving {
     }
 }
 
-impl From<Job> for Active {
-    fn from(job: Job) -> Self {
-        let Job { submission, reply, claim } = job;
-        Self { prepare: submission.prepare, is_preparing: false, reply, claim }
-    }
+/// Gives a job to the session.
+fn begin(job: Job, session: &mut Session) -> Active {
+    let Job { work, claim } = job;
+    let work = match work {
+        Work::Message { submission, reply } => {
+            session.submit(submission.tpdu_length, now());
+            ActiveWork::Message { prepare: submission.prepare, is_preparing: false, reply }
+        }
+        Work::Question { question, answer } => {
+            session.question(question, now());
+            ActiveWork::Question(answer)
+        }
+    };
+    Active { work, claim }
 }
 
 fn now() -> std::time::Instant {
@@ -313,9 +357,9 @@ fn advance(output: &mut VecDeque<Zeroizing<Vec<u8>>>, count: usize) {
 /// Polls the submission's `prepare` once the session wants it.
 async fn prepare(active: &mut Option<Active>) -> Result<gsm::Pdu, Refused> {
     match active {
-        Some(active) if active.is_preparing => {
-            let prepared = active.prepare.as_mut().await;
-            active.is_preparing = false;
+        Some(Active { work: ActiveWork::Message { prepare, is_preparing, .. }, .. }) if *is_preparing => {
+            let prepared = prepare.as_mut().await;
+            *is_preparing = false;
             prepared
         }
         _ => std::future::pending().await,

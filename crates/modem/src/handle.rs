@@ -1,12 +1,18 @@
 //! The caller's side of a modem: its status, and turns to send.
 //!
-//! For: one message at a time per modem. Never: I/O. Called by the SMS channel of `otp-pi`.
+//! For: one message or question at a time per modem. Never: I/O. Called by the SMS channel of `otp-pi` and its `modem`
+//! commands.
+//!
+//! Who asks goes before the next message, so that a look at a modem need not wait for a long queue.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gsm::ErrorClass;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::command::Command;
+use crate::question::{Answer, AskError, Question};
 use crate::status::Status;
 use crate::submission::{SendError, Sent, Submission};
 
@@ -68,6 +74,87 @@ impl ModemHandle {
             }
         }
     }
+
+    /// Asks one command, waiting for the modem's turn however long that takes; see [`ModemHandle::inquire`].
+    ///
+    /// # Errors
+    /// [`AskError`]: the modem cannot be asked, or there is no whole answer. `ERROR` is an answer.
+    pub async fn ask(&self, command: Command, patience: Duration) -> Result<Answer, AskError> {
+        self.inquire().await?.ask(command, patience).await
+    }
+
+    /// Waits for the right to ask: no message is on its way then, nor begins before the [`Inquiry`] is dropped.
+    ///
+    /// The modem need not be able to send: one that waits for its PIN can be asked as well. Dropping the future gives the
+    /// place up.
+    ///
+    /// # Errors
+    /// [`AskError::NotOpen`] when its line is not open, or it is known not to answer.
+    pub async fn inquire(&self) -> Result<Inquiry, AskError> {
+        let mut status = self.status.subscribe();
+        let _waiting = Waiting::new(&self.status);
+        loop {
+            let is_taken = self.status.send_if_modified(|status| {
+                let may_be_asked = status.may_be_asked();
+                status.busy |= may_be_asked;
+                may_be_asked
+            });
+            if is_taken {
+                return Ok(Inquiry { jobs: self.jobs.clone(), claim: Arc::new(Claim(self.status.clone())) });
+            }
+            let changed = status.wait_for(|status| !status.is_open() || status.may_be_asked()).await;
+            let is_open = changed.as_ref().is_ok_and(|status| status.is_open());
+            if !is_open {
+                let detail = changed.ok().and_then(|status| status.detail.clone());
+                return Err(not_open(detail.as_deref().unwrap_or("its line is not open")));
+            }
+        }
+    }
+}
+
+/// Counts one that waits to ask, until dropped.
+struct Waiting<'a>(&'a watch::Sender<Status>);
+
+impl<'a> Waiting<'a> {
+    fn new(status: &'a watch::Sender<Status>) -> Self {
+        status.send_modify(|status| status.questions = status.questions.saturating_add(1));
+        Self(status)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|status| status.questions = status.questions.saturating_sub(1));
+    }
+}
+
+/// The right to ask one modem; messages wait until it is dropped.
+#[derive(Debug)]
+pub struct Inquiry {
+    jobs: mpsc::Sender<Job>,
+    claim: Arc<Claim>,
+}
+
+impl Inquiry {
+    /// Asks one command and waits for its final result, at most `patience` from when it is on the wire.
+    ///
+    /// After a command that may have changed something the modem is initialised again. Dropping the future does not take
+    /// the command back: its answer is lost.
+    ///
+    /// # Errors
+    /// [`AskError`]. `ERROR` is an answer.
+    pub async fn ask(&mut self, command: Command, patience: Duration) -> Result<Answer, AskError> {
+        let (answer, answered) = oneshot::channel();
+        let work = Work::Question { question: Question { command, patience }, answer };
+        if self.jobs.send(Job { work, claim: self.claim.clone() }).await.is_err() {
+            return Err(not_open("it is not being run"));
+        }
+        answered.await.unwrap_or_else(|_| Err(not_open("its line is not open")))
+    }
+}
+
+fn not_open(detail: &str) -> AskError {
+    AskError::NotOpen { detail: detail.to_owned() }
 }
 
 /// The right to send on one modem; the modem is free again when the turn is dropped and its last message is finished.
@@ -86,9 +173,8 @@ impl Turn {
     /// See [`SendError`]: not sent for certain, refused by `prepare`, or unknown.
     pub async fn send(&mut self, submission: Submission) -> Result<Sent, SendError> {
         let (answer, answered) = oneshot::channel();
-        let job =
-            Job { submission, reply: Reply { answer: Some(answer), is_handed_over: false }, claim: self.claim.clone() };
-        if self.jobs.send(job).await.is_err() {
+        let work = Work::Message { submission, reply: Reply { answer: Some(answer), is_handed_over: false } };
+        if self.jobs.send(Job { work, claim: self.claim.clone() }).await.is_err() {
             return Err(not_sent("the modem is not being run"));
         }
         // The sender answers even when it is dropped.
@@ -111,13 +197,18 @@ impl Drop for Claim {
     }
 }
 
-/// One message on its way to the actor.
+/// One message or question on its way to the actor.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) submission: Submission,
-    pub(crate) reply: Reply,
-    /// Held until the message is finished, even if the caller is gone.
+    pub(crate) work: Work,
+    /// Held until the work is finished, even if the caller is gone.
     pub(crate) claim: Arc<Claim>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Work {
+    Message { submission: Submission, reply: Reply },
+    Question { question: Question, answer: oneshot::Sender<Result<Answer, AskError>> },
 }
 
 /// The way back to the caller; it answers honestly even if the actor dies.
@@ -202,8 +293,9 @@ mod tests {
             ready(&handle.status);
             let mut turn = handle.turn().await;
             let dies = async {
-                let mut job = jobs.recv().await.unwrap();
-                job.reply.is_handed_over = is_handed_over;
+                let Some(Job { work: Work::Message { mut reply, .. }, claim }) = jobs.recv().await else { return };
+                reply.is_handed_over = is_handed_over;
+                drop(claim);
             };
             let (result, ()) = tokio::join!(turn.send(Submission::new(1, std::future::pending())), dies);
             assert_eq!(matches!(result, Err(SendError::Unknown { .. })), is_handed_over);

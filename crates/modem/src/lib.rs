@@ -7,12 +7,20 @@
 //! Called by: the SMS channel of `otp-pi`, and its `modem` commands.
 //!
 //! Map: [`Settings::build`] gives a [`ModemHandle`] (status, turns) and an [`Actor`] (I/O). The conversation itself is
-//! `session`, which does no I/O: bytes, time and requests go in, actions come out.
+//! `session`, which does no I/O: bytes, time and requests go in, actions come out. [`ModemHandle::ask`] puts a person's
+//! [`Command`] between, [`check()`] asks everything and makes a [`Report`], [`advice()`] says what to do about it;
+//! [`discovery`] finds lines before there is a modem.
 
 mod actor;
+mod advice;
+mod check;
+mod command;
+pub mod discovery;
 mod event;
 mod handle;
 mod pin;
+mod question;
+mod report;
 mod serial;
 mod session;
 mod settings;
@@ -21,9 +29,14 @@ mod submission;
 mod trace;
 
 pub use actor::{Actor, ActorError};
+pub use advice::{Advice, AdviceKind, Weight, advice};
+pub use check::check;
+pub use command::{Command, CommandError, Effect, MAX_COMMAND, Refusal};
 pub use event::{Inbound, InboundReceipt, ModemEvent, ModemEventKind};
-pub use handle::{ModemHandle, Turn};
+pub use handle::{Inquiry, ModemHandle, Turn};
 pub use pin::{Pin, PinError, PinKeeper, PinMemory, Tried};
+pub use question::{Answer, AskError, LONGEST_PATIENCE};
+pub use report::{Fact, Report, Strength, Verdict, registration_words};
 pub use settings::{DataBits, Parity, Settings, SmsCenter, SmsCenterError, StopBits, Timeouts};
-pub use status::{Identity, Phase, Registration, Status};
+pub use status::{Identity, LineFault, Phase, Registration, Status};
 pub use submission::{Prepare, Refused, SendError, Sent, Submission};

@@ -16,6 +16,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::settings::{DataBits, Parity, Settings, StopBits};
+use crate::status::LineFault;
 
 /// Says why a line cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,23 @@ pub(crate) enum SerialError {
     /// The device is gone.
     #[error("the device is gone")]
     Gone,
+}
+
+impl SerialError {
+    /// Says which kind of fault it is.
+    pub(crate) fn fault(&self) -> LineFault {
+        match self {
+            Self::Unusable { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => LineFault::Missing,
+                io::ErrorKind::PermissionDenied => LineFault::NotPermitted,
+                _ => LineFault::Unusable,
+            },
+            Self::Locked { .. } => LineFault::InUse,
+            Self::NotALine { .. } => LineFault::NotALine,
+            Self::Unwatchable { .. } => LineFault::Unusable,
+            Self::Gone => LineFault::Missing,
+        }
+    }
 }
 
 /// An open line, locked for us (`flock`, and `TIOCEXCL` unless it is a pseudo terminal) until dropped.

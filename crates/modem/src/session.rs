@@ -7,13 +7,14 @@
 //! Called by the actor, which drives one session per opened line.
 //!
 //! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`]
-//! and [`registration`] too, [`sending`] is `AT+CMGS`, [`urc`] what comes unasked, [`listing`] what was stored meanwhile, [`recovery`] the way back in step,
-//! [`quirks`] where modems differ. Lines are read by [`gsm::at`].
+//! and [`registration`] too, [`sending`] is `AT+CMGS`, [`questions`] what is asked from outside, [`urc`] what comes
+//! unasked, [`listing`] what was stored meanwhile, [`recovery`] the way back in step, [`quirks`] where modems differ. Lines are read by [`gsm::at`].
 
 mod card;
 mod exchange;
 mod init;
 mod listing;
+mod questions;
 mod quirks;
 mod recovery;
 mod registration;
@@ -29,11 +30,16 @@ use gsm::{ErrorCode, Line, LineSplitter, Pdu, StatusReport};
 use zeroize::Zeroizing;
 
 use crate::event::Place;
+use crate::question::{Answer, AskError, Question};
 use crate::settings::Settings;
 use crate::status::{Phase, Status};
 use crate::submission::{SendError, Sent};
 use crate::trace;
-use exchange::{Echo, Exchange, Lines, Outcome, answer_result, numeric_result};
+pub(crate) use exchange::answer_result;
+use exchange::{Echo, Exchange, Lines, Outcome, numeric_result};
+pub(crate) use init::{printable, text};
+use questions::Asked;
+pub(crate) use quirks::CARD_COMMANDS;
 use recovery::Recovery;
 use registration::Registrations;
 use sending::Sending;
@@ -55,6 +61,8 @@ pub(crate) enum Action {
     HandedOver,
     /// The submission is finished; its `prepare` is dropped if it still runs.
     Finished(Result<Sent, SendError>),
+    /// The question is answered, or will not be.
+    Answered(Result<Answer, AskError>),
     /// A delivery report came; if it lies at a place, it is deleted there once it was handed on.
     Report(StatusReport, Option<Place>),
     /// An inbound SMS lies at this place.
@@ -71,6 +79,7 @@ impl fmt::Debug for Action {
             Self::Prepare => formatter.write_str("Prepare"),
             Self::HandedOver => formatter.write_str("HandedOver"),
             Self::Finished(result) => write!(formatter, "Finished({result:?})"),
+            Self::Answered(result) => write!(formatter, "Answered({result:?})"),
             Self::Report(..) => formatter.write_str("Report"),
             Self::Inbound(..) => formatter.write_str("Inbound"),
             Self::Reopen => formatter.write_str("Reopen"),
@@ -84,6 +93,7 @@ enum State {
     Idle,
     Asking(Exchange),
     Sending(Sending),
+    Questioned(Asked),
     Recovering(Recovery),
     /// Nothing more is said; the line is to be opened again.
     Over,
@@ -99,6 +109,8 @@ pub(crate) struct Session {
     steps: VecDeque<Step>,
     /// Length of a submission that waits for its turn on the wire.
     waiting: Option<usize>,
+    /// A command from outside that waits for its turn on the wire.
+    question: Option<Question>,
     /// No step is begun before.
     pause_until: Option<Instant>,
     next_poll: Instant,
@@ -155,6 +167,7 @@ impl Session {
             state: State::Idle,
             steps: VecDeque::new(),
             waiting: None,
+            question: None,
             pause_until: None,
             next_poll: now,
             next_listing: now,
@@ -192,6 +205,7 @@ impl Session {
             State::Idle => Some(self.pause_until.unwrap_or_else(|| self.poll_due())),
             State::Asking(exchange) => Some(exchange.deadline),
             State::Sending(sending) => Some(sending.deadline),
+            State::Questioned(asked) => Some(asked.deadline),
             State::Recovering(recovery) => Some(recovery.deadline),
             State::Over => None,
         }
@@ -204,6 +218,7 @@ impl Session {
 
     /// Takes bytes from the line.
     pub(crate) fn received(&mut self, bytes: &[u8], now: Instant) {
+        self.status.is_heard = true;
         self.splitter.push(bytes);
         while let Some(line) = self.splitter.next() {
             match line {
@@ -221,6 +236,7 @@ impl Session {
                 State::Idle => self.pause_until = None,
                 State::Asking(exchange) => self.timed_out(exchange, now),
                 State::Sending(sending) => self.sending_timed_out(&sending, now),
+                State::Questioned(asked) => self.question_timed_out(asked, now),
                 State::Recovering(recovery) => self.recovery_timed_out(&recovery, now),
                 State::Over => self.state = State::Over,
             }
@@ -246,6 +262,7 @@ impl Session {
     /// Takes the news that the line is gone; a submission is finished honestly.
     pub(crate) fn lost(&mut self) {
         self.fail_submission("the line is gone");
+        self.fail_question("the line is gone");
         self.state = State::Over;
     }
 
@@ -261,6 +278,9 @@ impl Session {
             && let Some(tpdu_length) = self.waiting.take()
         {
             self.begin_sending(tpdu_length, now);
+            return;
+        }
+        if self.begins_question(now) {
             return;
         }
         if self.pause_until.is_some_and(|until| now < until) {
@@ -317,6 +337,7 @@ impl Session {
         trace::received(&self.settings.name, ">");
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Sending(sending) => self.prompted(sending, now),
+            State::Questioned(asked) => self.question_prompted(&asked, now),
             State::Recovering(recovery) => self.recovery_prompted(&recovery, now),
             other => self.state = other,
         }
@@ -330,6 +351,7 @@ impl Session {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Asking(exchange) => self.exchange_line(exchange, line, now),
             State::Sending(sending) => self.sending_line(sending, line, now),
+            State::Questioned(asked) => self.question_line(asked, line, now),
             State::Recovering(recovery) => self.recovery_line(recovery, line, now),
             other => {
                 // A final result that nobody waits for belongs to nobody.
@@ -356,6 +378,7 @@ impl Session {
 
     fn give_up(&mut self, why: &'static str) {
         self.fail_submission(why);
+        self.fail_question(why);
         self.status.phase = Phase::Silent;
         self.status.detail = Some(why.to_owned());
         self.state = State::Over;

@@ -30,6 +30,40 @@ pub enum Phase {
     Silent,
 }
 
+impl Phase {
+    /// Returns the word for programs and people: it does not change.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::NotRegistered => "not-registered",
+            Self::PinNeeded => "pin-needed",
+            Self::PinRefused => "pin-refused",
+            Self::PukNeeded => "puk-needed",
+            Self::SimMissing => "sim-missing",
+            Self::Recovering => "recovering",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+/// Why a line is not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineFault {
+    /// There is no such device.
+    Missing,
+    /// This user may not open it.
+    NotPermitted,
+    /// Another program has it.
+    InUse,
+    /// It is no serial line.
+    NotALine,
+    /// The operating system refuses it for another reason.
+    Unusable,
+}
+
 /// Registration in the network (3GPP TS 27.007 §7.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Registration {
@@ -115,8 +149,14 @@ pub struct Status {
     pub message_routing: Option<&'static str>,
     /// PIN tries left, when the modem told.
     pub pin_tries_left: Option<u8>,
+    /// Why the line could not be opened when that was tried last.
+    pub line_fault: Option<LineFault>,
+    /// Whether any character came since the line was opened.
+    pub is_heard: bool,
     /// Whether a turn is taken.
     pub busy: bool,
+    /// How many wait to ask something; they go before the next message.
+    pub questions: u32,
     /// How often the line was opened.
     pub opened: u64,
     /// How often the conversation had to be brought back in step.
@@ -127,7 +167,24 @@ impl Status {
     /// Answers whether a turn can be had now.
     #[must_use]
     pub fn is_free(&self) -> bool {
-        self.phase == Phase::Ready && !self.busy
+        self.phase == Phase::Ready && !self.is_taken()
+    }
+
+    /// Answers whether somebody has the modem's turn, or waits to ask it something.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.busy || self.questions > 0
+    }
+
+    /// Answers whether something can be asked now.
+    pub(crate) fn may_be_asked(&self) -> bool {
+        !self.busy && self.is_open()
+    }
+
+    /// Answers whether the line is open and the modem is not known to be silent.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !matches!(self.phase, Phase::Closed | Phase::Silent)
     }
 }
 

@@ -133,7 +133,8 @@ async fn send(store: Store, number: u64) {
     let mut rng = ChaCha20Rng::seed_from_u64(number);
     let (acceptance, key) = acceptance(&store, number, &mut rng);
     let attempt = AttemptId { message_id: acceptance.message.id, attempt: 1 };
-    let pepper = &store.peppers().current;
+    let peppers = store.peppers();
+    let pepper = &peppers.current;
     let tag = binding(number).tag(pepper, "123456");
     let entry = TagEntry { attempt, key_id: pepper.id, tag, expires_at: NOW.saturating_add(Duration::from_secs(180)) };
     let begin = BeginAttempt {
@@ -152,7 +153,7 @@ async fn send(store: Store, number: u64) {
 async fn validate(store: Store, number: u64) {
     let binding = binding(number);
     let key = store.ticket_key("shop", &binding.reference);
-    let guess = Guess::new(&binding, store.peppers(), &SecretText::new("123456"));
+    let guess = Guess::new(&binding, &store.peppers(), &SecretText::new("123456"));
     assert_eq!(store.validate(key, guess, NOW).await.unwrap(), Verdict::Valid);
 }
 

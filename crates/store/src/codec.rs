@@ -16,22 +16,31 @@ use zeroize::Zeroizing;
 
 use crate::acceptance::{Content, NewMessage};
 use crate::error::StoreError;
-use crate::keys::LookupKey;
-use crate::seal::{SealError, SealKey};
+use crate::keys::{LiveKeys, LookupKey};
+use crate::seal::{Column, SealError, SealKey};
 
-// What a sealed value is bound to, beside its row. `message.…` serves outbox and journal, so that a row moves unopened.
-const SUMMARY: &str = "message.summary";
-const CONTENT: &str = "message.content";
-const BLOCKED: &str = "blocked";
-const SETTING: &str = "setting";
+// What a sealed value is bound to, beside its key and its row. `message` is outbox and journal, so that a row moves unopened.
+pub(crate) const SUMMARY: Column = Column { table: "message", name: "summary", first_label: "message.summary" };
+pub(crate) const CONTENT: Column = Column { table: "message", name: "content", first_label: "message.content" };
+pub(crate) const BLOCKED: Column = Column { table: "blocked", name: "receiver", first_label: "blocked" };
+pub(crate) const SETTING: Column = Column { table: "setting", name: "value", first_label: "setting" };
 /// Sealed once per database; proves that the keys belong to it.
-const CHECK: &str = "meta.key_check";
+pub(crate) const CHECK: Column = Column { table: "meta", name: "value", first_label: "meta.key_check" };
 
-/// Everything that turns clear values into what the disk may hold.
+/// Everything that turns clear values into what the disk may hold. What seals takes the key from
+/// [`LiveKeys::while_sealing`], so that no rotation comes between sealing and writing.
 #[derive(Debug)]
 pub(crate) struct Codec {
-    pub(crate) seal: SealKey,
-    pub(crate) lookup: LookupKey,
+    pub(crate) keys: LiveKeys,
+}
+
+/// Whether the keys at hand belong to a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyCheck {
+    Belong,
+    /// The database was sealed with a key of that number, which is not at hand.
+    Missing(u32),
+    Foreign,
 }
 
 /// Receiver and own id, sealed together.
@@ -102,13 +111,26 @@ fn unreadable<E>(_: E) -> StoreError {
 }
 
 impl Codec {
+    pub(crate) fn new(keys: LiveKeys) -> Self {
+        Self { keys }
+    }
+
+    pub(crate) fn lookup(&self) -> &LookupKey {
+        self.keys.lookup()
+    }
+
     /// The keyed hash under which a receiver is found.
     pub(crate) fn receiver_key(&self, receiver: &str) -> [u8; 16] {
-        self.lookup.hash(&[b"receiver-v1", receiver.as_bytes()])
+        self.lookup().hash(&[b"receiver-v1", receiver.as_bytes()])
     }
 
     /// The outbox row of a new message as one JSON array, in the order of `INSERT_OUTBOX`.
-    pub(crate) fn outbox_row(&self, message: &NewMessage, ticket_key: Option<TicketKey>) -> Result<String, StoreError> {
+    pub(crate) fn outbox_row(
+        &self,
+        seal: &SealKey,
+        message: &NewMessage,
+        ticket_key: Option<TicketKey>,
+    ) -> Result<String, StoreError> {
         let id = message.id.as_bytes();
         let receiver = message.receiver.expose();
         let summary = encode(&SummaryOut { r: receiver, o: message.own_id.as_deref() })?;
@@ -129,8 +151,8 @@ impl Codec {
                 (encode(&ContentOut { t: text.expose(), s: subject.as_deref(), b: None, p: None })?, 0)
             }
         };
-        let summary = self.seal.seal(SUMMARY, id, &summary).map_err(sealing)?;
-        let content = self.seal.seal(CONTENT, id, &content).map_err(sealing)?;
+        let summary = seal.seal(SUMMARY, id, &summary).map_err(sealing)?;
+        let content = seal.seal(CONTENT, id, &content).map_err(sealing)?;
         let mut row = JsonRow::with_capacity(512 + 2 * (summary.len() + content.len()));
         row.blob(id);
         row.text(&message.api_user);
@@ -149,7 +171,7 @@ impl Codec {
 
     /// Opens receiver and own id.
     pub(crate) fn open_summary(&self, id: MessageId, sealed: &[u8]) -> Result<(Receiver, Option<String>), StoreError> {
-        let clear = self.seal.open(SUMMARY, id.as_bytes(), sealed).map_err(sealing)?;
+        let clear = self.keys.seal().open(SUMMARY, id.as_bytes(), sealed).map_err(sealing)?;
         let summary: SummaryIn = serde_json::from_slice(&clear).map_err(unreadable)?;
         let receiver = Receiver::from_canonical(&summary.r).ok_or_else(|| unreadable(()))?;
         Ok((receiver, summary.o))
@@ -162,7 +184,7 @@ impl Codec {
         receiver: &Receiver,
         sealed: &[u8],
     ) -> Result<Content, StoreError> {
-        let clear = self.seal.open(CONTENT, id.as_bytes(), sealed).map_err(sealing)?;
+        let clear = self.keys.seal().open(CONTENT, id.as_bytes(), sealed).map_err(sealing)?;
         let content: ContentIn = serde_json::from_slice(&clear).map_err(unreadable)?;
         let text = SecretText::new(content.t);
         Ok(match (content.b, content.p) {
@@ -179,37 +201,40 @@ impl Codec {
     }
 
     /// Key and sealed number of a row of the block list.
-    pub(crate) fn blocked_row(&self, msisdn: Msisdn) -> Result<([u8; 16], Vec<u8>), StoreError> {
+    pub(crate) fn blocked_row(&self, seal: &SealKey, msisdn: Msisdn) -> Result<([u8; 16], Vec<u8>), StoreError> {
         let key = self.receiver_key(msisdn.expose());
-        let sealed = self.seal.seal(BLOCKED, &key, msisdn.expose().as_bytes()).map_err(sealing)?;
+        let sealed = seal.seal(BLOCKED, &key, msisdn.expose().as_bytes()).map_err(sealing)?;
         Ok((key, sealed))
     }
 
     pub(crate) fn open_blocked(&self, key: &[u8], sealed: &[u8]) -> Result<Msisdn, StoreError> {
         let wrong = || StoreError::Unreadable { table: "blocked" };
-        let clear = self.seal.open(BLOCKED, key, sealed).map_err(|_| wrong())?;
+        let clear = self.keys.seal().open(BLOCKED, key, sealed).map_err(|_| wrong())?;
         std::str::from_utf8(&clear).ok().and_then(Msisdn::from_canonical).ok_or_else(wrong)
     }
 
-    pub(crate) fn seal_setting(&self, key: &str, value: &SecretText) -> Result<Vec<u8>, StoreError> {
-        self.seal.seal(SETTING, key.as_bytes(), value.expose().as_bytes()).map_err(sealing)
+    pub(crate) fn seal_setting(seal: &SealKey, key: &str, value: &SecretText) -> Result<Vec<u8>, StoreError> {
+        seal.seal(SETTING, key.as_bytes(), value.expose().as_bytes()).map_err(sealing)
     }
 
     pub(crate) fn open_setting(&self, key: &str, sealed: &[u8]) -> Result<SecretText, StoreError> {
         let wrong = || StoreError::Unreadable { table: "setting" };
-        let clear = self.seal.open(SETTING, key.as_bytes(), sealed).map_err(|_| wrong())?;
+        let clear = self.keys.seal().open(SETTING, key.as_bytes(), sealed).map_err(|_| wrong())?;
         std::str::from_utf8(&clear).map(SecretText::new).map_err(|_| wrong())
     }
 
     /// What a fresh database keeps so that foreign keys are noticed: the lookup key's hash of nothing, sealed.
     pub(crate) fn key_check(&self) -> Result<Vec<u8>, SealError> {
-        self.seal.seal(CHECK, b"", &self.lookup.hash(&[b"key-check-v1"]))
+        self.keys.seal().seal(CHECK, b"", &self.lookup().hash(&[b"key-check-v1"]))
     }
 
-    pub(crate) fn passes_key_check(&self, sealed: &[u8]) -> bool {
-        self.seal
-            .open(CHECK, b"", sealed)
-            .is_ok_and(|clear| clear.as_slice() == self.lookup.hash(&[b"key-check-v1"]).as_slice())
+    /// Judges what [`Self::key_check`] once made.
+    pub(crate) fn check_keys(&self, sealed: &[u8]) -> KeyCheck {
+        match self.keys.seal().open(CHECK, b"", sealed) {
+            Ok(clear) if clear.as_slice() == self.lookup().hash(&[b"key-check-v1"]).as_slice() => KeyCheck::Belong,
+            Err(SealError::UnknownKey { id }) => KeyCheck::Missing(id),
+            Ok(_) | Err(SealError::NotAuthentic | SealError::Randomness) => KeyCheck::Foreign,
+        }
     }
 }
 

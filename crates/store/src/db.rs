@@ -12,10 +12,14 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
 
-use crate::codec::Codec;
-use crate::error::OpenError;
+use crate::codec::{Codec, KeyCheck};
+use crate::error::{OpenError, StoreError};
 
 const DATABASE: &str = "otp-pi.db";
+/// Rows of the table `meta`: a sealed proof of whose keys these are, and how everything was sealed when it was last looked
+/// through (form and key; absent as long as values of the first form are about).
+pub(crate) const KEY_CHECK: &str = "key_check";
+pub(crate) const SEALED_WITH: &str = "sealed_with";
 const LOCK: &str = "otp-pi.lock";
 /// How long a statement waits for another program's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -92,6 +96,13 @@ pub(crate) fn options(database: &Path) -> SqliteConnectOptions {
 
 /// Opens the writer's connection, with the schema up to date and the keys checked.
 pub(crate) async fn open(data_dir: &DataDir, codec: &Codec) -> Result<SqliteConnection, OpenError> {
+    let mut connection = open_unchecked(data_dir).await?;
+    check_keys(&mut connection, codec, &data_dir.database()).await?;
+    Ok(connection)
+}
+
+/// As [`open`], whoever's the keys are.
+pub(crate) async fn open_unchecked(data_dir: &DataDir) -> Result<SqliteConnection, OpenError> {
     let path = data_dir.database();
     create_private(&path)?;
     let classed = |error| OpenError::from_database(&path, error);
@@ -110,7 +121,6 @@ pub(crate) async fn open(data_dir: &DataDir, codec: &Codec) -> Result<SqliteConn
         .map_err(classed)?;
     quick_check(&mut connection, &path).await?;
     migrate(&mut connection, &path).await?;
-    check_keys(&mut connection, codec, &path).await?;
     Ok(connection)
 }
 
@@ -127,6 +137,12 @@ pub(crate) fn open_readers(data_dir: &DataDir) -> SqlitePool {
         .test_before_acquire(false)
         .acquire_timeout(Duration::from_secs(10))
         .connect_lazy_with(options)
+}
+
+/// A connection that copies the database and changes nothing in it.
+pub(crate) async fn open_for_copying(data_dir: &DataDir) -> Result<SqliteConnection, sqlx::Error> {
+    let options = data_dir.options().create_if_missing(false).pragma("cache_size", READER_CACHE);
+    options.thread_name(|_| "store-backup".to_owned()).connect().await
 }
 
 /// Takes everybody else's rights away from a directory that was made by hand or by a package.
@@ -180,23 +196,59 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), O
     }
 }
 
+/// Refuses keys that are not the database's; a fresh database gets its mark.
 async fn check_keys(connection: &mut SqliteConnection, codec: &Codec, path: &Path) -> Result<(), OpenError> {
     let classed = |error| OpenError::from_database(path, error);
-    let check = sqlx::query("SELECT value FROM meta WHERE name = 'key_check'")
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(classed)?;
-    if let Some(row) = check {
-        let sealed: Vec<u8> = row.try_get(0).map_err(classed)?;
-        return if codec.passes_key_check(&sealed) { Ok(()) } else { Err(OpenError::WrongKeys) };
+    let keys = || codec.keys.place().path();
+    match find_meta(&mut *connection, KEY_CHECK).await.map_err(classed)? {
+        Some(sealed) => match codec.check_keys(&sealed) {
+            KeyCheck::Belong => {}
+            KeyCheck::Missing(id) => return Err(OpenError::KeyNotAtHand { id, keys: keys() }),
+            KeyCheck::Foreign => return Err(OpenError::ForeignKeys { keys: keys() }),
+        },
+        None => put_key_marks(&mut *connection, codec).await?,
     }
-    let sealed = codec.key_check().map_err(|_| OpenError::Randomness)?;
-    sqlx::query("INSERT INTO meta (name, value) VALUES ('key_check', ?1)")
-        .bind(sealed)
-        .execute(&mut *connection)
-        .await
-        .map_err(classed)?;
+    if find_meta(&mut *connection, SEALED_WITH).await.map_err(classed)?.is_some() {
+        codec.keys.refuse_first_form();
+    }
     Ok(())
+}
+
+/// Notes, at once, which keys the database belongs to and that everything in it is sealed with the current one.
+pub(crate) async fn put_key_marks(connection: &mut SqliteConnection, codec: &Codec) -> Result<(), OpenError> {
+    let check = codec.key_check().map_err(|_| OpenError::Randomness)?;
+    let head = codec.keys.seal().head();
+    sqlx::query("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2), (?3, ?4)")
+        .bind(KEY_CHECK)
+        .bind(check)
+        .bind(SEALED_WITH)
+        .bind(head.as_slice())
+        .execute(connection)
+        .await
+        .map_err(|error| StoreError::from(error).into())
+        .map(|_| ())
+}
+
+/// A row of the table `meta`.
+pub(crate) async fn find_meta<'a, E>(executor: E, name: &str) -> Result<Option<Vec<u8>>, sqlx::Error>
+where
+    E: sqlx::Executor<'a, Database = sqlx::Sqlite>,
+{
+    let row = sqlx::query("SELECT value FROM meta WHERE name = ?1").bind(name).fetch_optional(executor).await?;
+    row.map(|row| row.try_get(0)).transpose()
+}
+
+/// Tells whether the data directory holds a database.
+#[must_use]
+pub fn has_database(data_dir: &Path) -> bool {
+    existing_database(data_dir).is_some()
+}
+
+/// The database file, if there is one that holds anything.
+pub(crate) fn existing_database(data_dir: &Path) -> Option<PathBuf> {
+    let path = data_dir.join(DATABASE);
+    let holds_something = std::fs::metadata(&path).is_ok_and(|found| found.len() > 0);
+    holds_something.then_some(path)
 }
 
 /// Copies the WAL into the database and cuts it, so that an idle disk holds one file.

@@ -30,9 +30,22 @@ pub enum OpenError {
         /// The newest schema version that this program knows.
         known: i64,
     },
-    /// The keys do not belong to the database.
-    #[error("the keys do not belong to this database; restore the keys directory of the same backup")]
-    WrongKeys,
+    /// The keys are those of another database.
+    #[error("the keys {} do not belong to this database; put back the keys file that it was made with, or see docs/keys.md, \
+        lost keys", keys.display())]
+    ForeignKeys {
+        /// Where the keys come from.
+        keys: PathBuf,
+    },
+    /// The keys are of another time: before a rotation, or after it.
+    #[error("the database needs seal key {id}, which {} does not hold; put back the keys file of the same time \
+        (docs/keys.md, backup)", keys.display())]
+    KeyNotAtHand {
+        /// The number of the key that is missing.
+        id: u32,
+        /// Where the keys come from.
+        keys: PathBuf,
+    },
     /// The disk is full.
     #[error("the disk is full")]
     DiskFull,

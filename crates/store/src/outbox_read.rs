@@ -101,6 +101,22 @@ pub(crate) async fn pending(pool: &SqlitePool, codec: &Codec) -> Result<Vec<Queu
     }
 }
 
+/// One queued message in brief.
+pub(crate) async fn find_entry(
+    pool: &SqlitePool,
+    codec: &Codec,
+    id: MessageId,
+) -> Result<Option<QueueEntry>, StoreError> {
+    let row = sqlx::query(
+        "SELECT message_id, class, api_user, deadline, not_before, attempt, is_otp, summary \
+         FROM outbox WHERE message_id = ?1 AND state = 'queued'",
+    )
+    .bind(id.as_bytes().as_slice())
+    .fetch_optional(pool)
+    .await?;
+    row.map(|row| read_entry(&row, codec, &mut HashSet::new())).transpose()
+}
+
 fn read_entry(row: &SqliteRow, codec: &Codec, users: &mut HashSet<Arc<str>>) -> Result<QueueEntry, StoreError> {
     let id = read_id(row, 0)?;
     let (receiver, _) = codec.open_summary(id, row.try_get(7)?)?;

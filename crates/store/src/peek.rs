@@ -9,21 +9,15 @@ use crate::accounts;
 use crate::codec::Codec;
 use crate::db;
 use crate::error::StoreError;
-use crate::keys::Keys;
+use crate::keys::{Keys, LiveKeys};
 
-/// Tells whether there is a database in `data_dir`.
-#[must_use]
-pub fn has_database(data_dir: &Path) -> bool {
-    db::database_in(data_dir).exists()
-}
-
-/// The value of a setting in the database of `data_dir`, whether a gateway runs on it or not.
+/// The value of a setting in the database of `data_dir`, whether a gateway runs on it or not. `None` without a database too.
 ///
 /// # Errors
 /// [`StoreError`] when the database cannot be read; opening the store says better why.
 pub async fn peek(data_dir: &Path, keys: Keys, setting: &str) -> Result<Option<SecretText>, StoreError> {
-    let path = db::database_in(data_dir);
-    let codec = Codec { seal: keys.seal, lookup: keys.lookup };
+    let Some(path) = db::existing_database(data_dir) else { return Ok(None) };
+    let codec = Codec::new(LiveKeys::new(keys));
     let options = db::options(&path).create_if_missing(false).pragma("query_only", "ON");
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
     let found = accounts::find_setting(&pool, &codec, setting).await;

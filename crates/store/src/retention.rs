@@ -28,6 +28,11 @@ pub(crate) async fn run(
     walk(mailbox, Trimmed::Replays, now).await?;
     walk(mailbox, Trimmed::Journal, settled_until).await?;
     for _ in 0..CHUNKS_AT_MOST {
+        if ask(mailbox, RareStep::WipeTexts { until: now }).await?.rows == 0 {
+            break;
+        }
+    }
+    for _ in 0..CHUNKS_AT_MOST {
         if used_bytes(reader).await? <= retention.max_db_bytes {
             break;
         }

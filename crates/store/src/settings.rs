@@ -51,6 +51,8 @@ pub struct Settings {
     pub retention: Retention,
     /// What recovery does with messages that were on air.
     pub unknown_policy: UnknownPolicy,
+    /// The longest life of a code: so long an older pepper is honoured after a rotation.
+    pub longest_lifetime: Duration,
 }
 
 impl Settings {
@@ -63,6 +65,7 @@ impl Settings {
             mailbox: 1024,
             retention: Retention::default(),
             unknown_policy: UnknownPolicy::default(),
+            longest_lifetime: Duration::from_mins(10),
         }
     }
 }

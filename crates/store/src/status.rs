@@ -1,6 +1,7 @@
 //! What a caller or an operator may learn about one message.
 
 use domain::clock::WallTime;
+use domain::command::Entrance;
 use domain::message::{Class, MessageId, MessageState};
 use domain::otp::TicketKey;
 use domain::receiver::Receiver;
@@ -28,10 +29,12 @@ pub struct StatusRecord {
     pub api_user: String,
     /// The caller's own id.
     pub own_id: Option<String>,
-    /// Where it goes.
-    pub receiver: Receiver,
+    /// Where it goes; None when that was lost with its keys.
+    pub receiver: Option<Receiver>,
     /// The class it queued in.
     pub class: Class,
+    /// The entrance it came through.
+    pub entrance: Entrance,
     /// True for an OTP.
     pub is_otp: bool,
     /// The state.
@@ -42,6 +45,10 @@ pub struct StatusRecord {
     pub accepted_at: WallTime,
     /// When it was no longer worth sending.
     pub deadline: WallTime,
+    /// Of one that waits: before when it is not sent.
+    pub not_before: Option<WallTime>,
+    /// True as long as its text, or its template, is stored.
+    pub has_text: bool,
     /// When it needed no more sending, or when a report last changed it.
     pub settled_at: Option<WallTime>,
     /// The tries, oldest first; the newest sixteen.

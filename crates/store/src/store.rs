@@ -17,7 +17,7 @@ use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::codec::Codec;
 use crate::db::DataDir;
 use crate::error::{OpenError, StoreError};
-use crate::keys::{Keys, LookupKey};
+use crate::keys::{Keys, LiveKeys, LookupKey};
 use crate::outbox::{OutboxMessage, QueueEntry};
 use crate::settings::{Settings, TicketStoreKind};
 use crate::status::{StatusKey, StatusRecord};
@@ -34,7 +34,6 @@ pub struct Store {
 
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
-    pub(crate) peppers: PepperRing,
     pub(crate) codec: Arc<Codec>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) mailbox: Mailbox,
@@ -45,7 +44,7 @@ pub(crate) struct Inner {
     tickets: Arc<dyn TicketStore>,
     gauges: Arc<Gauges>,
     /// Held as long as any handle lives: no second gateway may open the directory.
-    _data_dir: Arc<DataDir>,
+    pub(crate) data_dir: Arc<DataDir>,
 }
 
 impl std::fmt::Debug for Store {
@@ -62,7 +61,7 @@ impl Store {
     /// [`OpenError`] says what a person can do about it.
     pub async fn open(settings: Settings, keys: Keys, clock: Arc<dyn Clock>) -> Result<(Self, Writer), OpenError> {
         let data_dir = Arc::new(DataDir::lock(&settings.data_dir)?);
-        let codec = Arc::new(Codec { seal: keys.seal, lookup: keys.lookup });
+        let codec = Arc::new(Codec::new(LiveKeys::new(keys)));
         let mut connection = db::open(&data_dir, &codec).await?;
         let reader = db::open_readers(&data_dir);
         let blocklist = SharedBlocklist::load(&mut connection, &codec).await?;
@@ -80,7 +79,6 @@ impl Store {
         writer.recover(&settings, clock.now()).await?;
         let inner = Inner {
             settings,
-            peppers: keys.peppers,
             codec,
             clock,
             mailbox,
@@ -89,7 +87,7 @@ impl Store {
             shared_tickets,
             tickets,
             gauges: writer.gauges(),
-            _data_dir: data_dir,
+            data_dir,
         };
         Ok((Self { inner: Arc::new(inner) }, writer))
     }
@@ -97,13 +95,13 @@ impl Store {
     /// The key of the keyed hashes: [`TicketKey::derive`] and [`domain::otp::Fingerprint::derive`] take it.
     #[must_use]
     pub fn lookup_key(&self) -> &LookupKey {
-        &self.inner.codec.lookup
+        self.inner.codec.lookup()
     }
 
-    /// The peppers under which codes are tagged.
+    /// The peppers under which codes are tagged at this moment; a rotation changes them.
     #[must_use]
-    pub fn peppers(&self) -> &PepperRing {
-        &self.inner.peppers
+    pub fn peppers(&self) -> Arc<PepperRing> {
+        self.inner.codec.keys.peppers()
     }
 
     /// Commits since the start, for metrics and benches; each costs one fsync.
@@ -161,12 +159,15 @@ impl Store {
             }
         }
         let message_id = message.id;
-        let row = self.inner.codec.outbox_row(&message, ticket_key)?;
+        let codec = &self.inner.codec;
+        let asked = codec.keys.while_sealing(|seal| {
+            let row = codec.outbox_row(seal, &message, ticket_key)?;
+            Ok::<_, StoreError>(slot.post(|answer| {
+                Job::Accept(Box::new(AcceptJob { message_id, row, ticket, replay, may_exist, now, answer }))
+            }))
+        })?;
         drop(message);
-        slot.ask(move |answer| {
-            Job::Accept(Box::new(AcceptJob { message_id, row, ticket, replay, may_exist, now, answer }))
-        })
-        .await
+        asked.answer().await
     }
 
     /// Records durably that a channel is about to send, or settles the message that must not be sent.

@@ -6,9 +6,11 @@ use domain::secret::SecretText;
 
 use crate::accounts;
 use crate::api_user::ApiUser;
+use crate::codec::Codec;
 use crate::error::StoreError;
+use crate::seal::SealKey;
 use crate::store::Store;
-use crate::writer::job::RareStep;
+use crate::writer::job::{Job, RareStep, Touched};
 
 impl Store {
     /// Blocks a number, durably.
@@ -29,8 +31,22 @@ impl Store {
 
     async fn set_blocked(&self, msisdn: Msisdn, is_active: bool) -> Result<(), StoreError> {
         let entry = BlockEntry { msisdn, is_active, changed_at: self.inner.clock.now() };
-        let (row_key, sealed) = self.inner.codec.blocked_row(msisdn)?;
-        self.rare(RareStep::SetBlocked { row_key, sealed, entry }).await
+        let codec = &self.inner.codec;
+        self.rare_sealed(|seal| {
+            let (row_key, sealed) = codec.blocked_row(seal, msisdn)?;
+            Ok(RareStep::SetBlocked { row_key, sealed, entry })
+        })
+        .await
+    }
+
+    /// A rare step that seals something, sealed when the writer has room for it and not before.
+    async fn rare_sealed(&self, step: impl FnOnce(&SealKey) -> Result<RareStep, StoreError>) -> Result<(), StoreError> {
+        let slot = self.inner.mailbox.reserve().await?;
+        let asked = self.inner.codec.keys.while_sealing(|seal| {
+            let step = Box::new(step(seal)?);
+            Ok::<_, StoreError>(slot.post(|answer| Job::Rare { step, answer }))
+        })?;
+        asked.answer().await.map(|_: Touched| ())
     }
 
     /// Takes a number off the block list, durably.
@@ -100,8 +116,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; nothing has changed then.
     pub async fn put_secret_setting(&self, key: &str, value: &SecretText) -> Result<(), StoreError> {
-        let value = self.inner.codec.seal_setting(key, value)?;
-        self.rare(RareStep::PutSetting { key: key.to_owned(), is_sealed: true, value }).await
+        self.rare_sealed(|seal| {
+            let value = Codec::seal_setting(seal, key, value)?;
+            Ok(RareStep::PutSetting { key: key.to_owned(), is_sealed: true, value })
+        })
+        .await
     }
 
     /// The value of a setting, secret or not.

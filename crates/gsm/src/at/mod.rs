@@ -9,6 +9,7 @@
 mod messages;
 mod network;
 mod sim;
+mod supply;
 mod urc;
 
 pub use messages::{
@@ -17,6 +18,7 @@ pub use messages::{
 };
 pub use network::{AccessTechnology, Domain, Operator, Registration, RegistrationStatus, SignalQuality};
 pub use sim::{PinState, PinTries, iccid, imei, imsi, own_number};
+pub use supply::supply_millivolts;
 pub use urc::{BootEvent, PowerEvent, Urc};
 
 use zeroize::Zeroizing;

@@ -114,7 +114,7 @@ impl Session {
 }
 
 /// Reads a line as the final result of a command; `NO CARRIER` and the like belong to calls, not to us.
-pub(super) fn answer_result(line: &str) -> Option<FinalResult> {
+pub(crate) fn answer_result(line: &str) -> Option<FinalResult> {
     FinalResult::parse(line).filter(|result| {
         matches!(result, FinalResult::Ok | FinalResult::Error | FinalResult::Cme(_) | FinalResult::Cms(_))
     })

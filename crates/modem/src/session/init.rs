@@ -252,13 +252,13 @@ fn first<'a, T>(lines: &'a Lines, read: impl Fn(&'a str) -> Option<T>) -> Option
 }
 
 /// Reads a free text of one or more lines.
-fn text(lines: &Lines, name: &str) -> Option<String> {
+pub(crate) fn text(lines: &Lines, name: &str) -> Option<String> {
     let parts: Vec<String> = lines.iter().map(|line| printable(at::text_answer(line, name))).collect();
     let text = parts.join(" ").trim().to_owned();
     (!text.is_empty()).then_some(text)
 }
 
 /// Keeps what can be shown of a text from the line, at most 64 characters.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).take(64).collect()
 }

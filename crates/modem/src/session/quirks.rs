@@ -3,7 +3,7 @@
 //! Generic so far: no table by model. A new way goes here, with the device that needs it.
 
 /// Ways to ask for the ICCID (SIMCom, SIM7600, Quectel, Huawei, ZTE): command and name of the answer.
-pub(super) const CARD_COMMANDS: [(&str, &str); 5] = [
+pub(crate) const CARD_COMMANDS: [(&str, &str); 5] = [
     ("AT+CCID", "+CCID"),
     ("AT+CICCID", "+ICCID"),
     ("AT+QCCID", "+QCCID"),

@@ -96,6 +96,7 @@ impl Session {
     pub(super) fn restart(&mut self, why: &'static str, now: Instant) {
         tracing::info!(modem.name = %self.settings.name, "initialising again: {why}");
         self.fail_submission(why);
+        self.interrupt_question(why);
         self.status.phase = Phase::Starting;
         self.is_initialised = false;
         self.is_in_pdu_mode = false;

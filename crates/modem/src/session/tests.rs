@@ -8,6 +8,7 @@ use gsm::{ErrorClass, ErrorCode, Pdu};
 use super::{Action, Session};
 use crate::event::Place;
 use crate::pin::{Pin, PinKeeper, PinMemory, Tried};
+use crate::question::{Answer, AskError};
 use crate::settings::{Settings, SmsCenter};
 use crate::status::{Phase, Registration};
 use crate::submission::{Refused, SendError, Sent};
@@ -54,6 +55,7 @@ impl Talk {
                 Action::Prepare => "(prepare)".to_owned(),
                 Action::HandedOver => "(handed over)".to_owned(),
                 Action::Finished(result) => format!("(finished {})", short(&result)),
+                Action::Answered(result) => format!("(answered {})", short_answer(&result)),
                 Action::Report(report, _) => format!("(report {})", report.message_reference),
                 Action::Inbound(_, place) => format!("(inbound {:?})", place.map(|place| place.index)),
                 Action::Reopen => "(reopen)".to_owned(),
@@ -132,6 +134,17 @@ fn short(result: &Result<Sent, SendError>) -> String {
         }
         Err(SendError::Refused) => "refused".to_owned(),
         Err(SendError::Unknown { .. }) => "unknown".to_owned(),
+    }
+}
+
+fn short_answer(result: &Result<Answer, AskError>) -> String {
+    match result {
+        Ok(answer) => {
+            let lines: Vec<&str> = answer.lines.iter().map(|line| line.as_str()).collect();
+            format!("{}: {}", answer.result_line, lines.join(" | "))
+        }
+        Err(AskError::NoResult { lines }) => format!("no result, {} lines", lines.len()),
+        Err(error) => error.to_string(),
     }
 }
 
@@ -924,3 +937,5 @@ fn a_message_that_is_listed_and_announced_is_handed_on_once() {
     talk.initialise(&[("AT+CMGL=4", "")]);
     assert_eq!(talk.hears(&format!("{urc}{listed}")), ["AT+CMGR=2\r"], "announced early");
 }
+
+mod questions;

@@ -4,10 +4,13 @@
 //! The only place that reads the wall clock and starts tasks. Called by `cli` (and by nobody else).
 
 mod clock;
+mod direct;
+mod keys;
 mod listeners;
 mod live;
 mod machine;
 mod modems;
+mod offline;
 mod pins;
 mod tasks;
 mod users;
@@ -19,15 +22,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::clock::Clock;
+use domain::secret::SecretText;
 use modem::Phase;
-use store::{Keys, Store};
+use store::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::channel::ChannelHandle;
 use crate::channel::modem::Context;
-use crate::config::{Loaded, Sources};
+use crate::config::{File, Loaded, Sources};
 use crate::dispatch::{self, DispatcherHandle, Plan};
 use crate::event::Events;
 use crate::gateway::Gateway;
@@ -40,6 +44,9 @@ use live::{Live, Running};
 use modems::Modems;
 
 pub use clock::SystemClock;
+pub use direct::DirectModem;
+pub use keys::place as keys_place;
+pub use offline::{OfflineStore, with_store};
 pub use tasks::Tasks;
 
 /// How many reports may wait for the store before the modems hold theirs back.
@@ -90,10 +97,11 @@ impl App {
         let mut listening = Listeners::new(listeners.clone(), Arc::clone(&clock));
         let bound = listening.bind(&config.api).await?;
 
-        let keys = Keys::load_or_create(&config.store.data_dir.join("keys")).context("the keys cannot be used")?;
+        let keys = keys::open(&config, clock.as_ref()).context("the keys cannot be used")?;
         let (store, writer) = Store::open(config.store.clone(), keys, Arc::clone(&clock)).await?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
         users::update(&store, config.api_users.clone()).await.context("the API users cannot be stored")?;
+        store_tasks.spawn("keys", keys::tend(store.clone(), store_tasks.stop_token()));
         store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
 
         listening.certify(&config.api, config.tls).await?;
@@ -188,23 +196,31 @@ impl App {
     }
 }
 
-/// Reads the settings from file, environment and database.
-async fn load(sources: &Sources) -> anyhow::Result<Loaded> {
+/// Reads the settings from file, environment and database. Makes nothing.
+///
+/// # Errors
+/// What is wrong with them.
+pub async fn load(sources: &Sources) -> anyhow::Result<Loaded> {
     let document = sources.document()?;
-    if !store::has_database(&document.data_dir) {
-        // Nothing is made before the settings are good.
-        return Ok(sources.load(None)?);
+    Ok(sources.load(kept(&document).await.as_ref())?)
+}
+
+/// The document that the database keeps, where there is one that can be read. What is wrong with the database or its keys is
+/// better said by whoever opens them.
+async fn kept(document: &File) -> Option<SecretText> {
+    let data_dir = &document.data_dir;
+    if !store::has_database(data_dir) {
+        return None;
     }
-    let keys = Keys::load_or_create(&document.data_dir.join("keys")).context("the keys cannot be used")?;
-    let kept = match store::peek(&document.data_dir, keys, live::DOCUMENT).await {
-        Ok(kept) => kept,
-        // Opening the store says in its own words what is wrong with it.
-        Err(error) => {
-            debug!(error = %error, "the settings in the database cannot be read");
-            None
-        }
+    let keys = keys::load(data_dir, document.keys_file());
+    let found = match keys {
+        Ok(keys) => store::peek(data_dir, keys, live::DOCUMENT).await.map_err(anyhow::Error::from),
+        Err(error) => Err(error),
     };
-    Ok(sources.load(kept.as_ref())?)
+    found.unwrap_or_else(|error| {
+        debug!(error = format!("{error:#}"), "the settings in the database cannot be read");
+        None
+    })
 }
 
 fn readiness(store: Store, dispatcher: DispatcherHandle) -> impl Fn() -> Readiness + Send + Sync + 'static {

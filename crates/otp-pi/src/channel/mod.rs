@@ -4,7 +4,9 @@
 //! gets one [`Outcome`] back. A channel never knows who asked and never chooses itself. The code of an OTP is born here,
 //! lives between `mint` and the write of the PDU, and is wiped.
 
+pub mod manual;
 pub mod modem;
+mod part;
 
 use domain::message::MessageState;
 use domain::otp::TicketKey;

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ::modem::{Phase, Refused, SendError, Status, Submission, Turn};
+use ::modem::{Refused, SendError, Status, Submission, Turn};
 use domain::clock::{Clock, WallTime};
 use domain::otp::{AttemptId, Code, TagEntry, TicketKey};
 use domain::retry::FailureClass;
 use domain::secret::SecretText;
 use domain::template::Template;
 use getrandom::SysRng;
-use gsm::{Address, ErrorClass, Pdu, Reference, Submit, Validity};
+use gsm::{ErrorClass, Pdu, Reference};
 use rand_core::UnwrapErr;
 use store::{BeginAttempt, BeginOutcome, Change, Content, OutboxMessage, Store};
 use tokio::sync::watch;
@@ -22,16 +22,11 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::Outcome;
-
-/// How often a later part is tried before the message is given up as incomplete.
-const TRIES_OF_A_LATER_PART: u32 = 3;
+use super::part::{self, Patience, Stamp};
 
 /// How long the modem may be away before a later part is given up: no other can send it, since phones join only parts
 /// that came from one number.
 const PATIENCE_FOR_A_LATER_PART: Duration = Duration::from_secs(120);
-
-/// The pause before a later part is tried again.
-const PAUSE_BETWEEN_TRIES: Duration = Duration::from_secs(2);
 
 /// What every attempt needs.
 pub struct Context {
@@ -84,8 +79,10 @@ pub async fn send(
         if context.clock.now() >= deadline {
             return Outcome::Incomplete { code: "its deadline passed between two parts".to_owned() };
         }
-        match send_later_part(&mut turn, &mut status, &pdu, &context, deadline).await {
-            Ok(message_reference) => record_part(&context, id, number, parts, message_reference).await,
+        let life = deadline.saturating_since(context.clock.now());
+        let end = Instant::now() + life.min(PATIENCE_FOR_A_LATER_PART);
+        match part::send(&mut turn, &pdu, Patience::ForModem { status: &mut status, end }).await {
+            Ok(sent) => record_part(&context, id, number, parts, sent.message_reference).await,
             Err(SendError::Unknown { detail }) => return Outcome::Unknown { detail },
             Err(error) => return Outcome::Incomplete { code: code_of(&error) },
         }
@@ -142,7 +139,8 @@ async fn prepare(
             };
             let template = Template::parse(template.expose()).map_err(give_up)?;
             let code = Code::mint(*length, &mut UnwrapErr(SysRng));
-            let pepper = &context.store.peppers().current;
+            let peppers = context.store.peppers();
+            let pepper = &peppers.current;
             let entry = TagEntry {
                 attempt: id,
                 key_id: pepper.id,
@@ -180,7 +178,7 @@ async fn prepare(
     Ok(first)
 }
 
-/// Encodes a text as SUBMITs (3GPP TS 23.040 §9.2.2.2), one a part.
+/// The PDUs of a message with this text, which the network need not keep longer than this.
 fn pdus(
     context: &Context,
     message: &OutboxMessage,
@@ -189,49 +187,8 @@ fn pdus(
     expires_at: WallTime,
 ) -> Result<Vec<Pdu>, &'static str> {
     let msisdn = message.receiver.msisdn().ok_or("not a phone number")?;
-    let destination = Address::international(msisdn.expose()).map_err(|_| "bad receiver")?;
-    let segments = gsm::segment(text.expose(), reference).map_err(|_| "text too long")?;
     let life = expires_at.saturating_since(context.clock.now());
-    let dcs = segments.encoding.dcs();
-    let submit = |user_data| Submit {
-        reject_duplicates: false,
-        reply_path: false,
-        status_report_request: context.delivery_reports,
-        message_reference: 0,
-        destination: destination.clone(),
-        protocol_id: 0,
-        dcs,
-        validity: Some(Validity::relative_at_most(life)),
-        user_data,
-    };
-    segments.parts.into_iter().map(|part| submit(part).encode(None).map_err(|_| "cannot be encoded")).collect()
-}
-
-async fn send_later_part(
-    turn: &mut Turn,
-    status: &mut watch::Receiver<Status>,
-    pdu: &Pdu,
-    context: &Context,
-    deadline: WallTime,
-) -> Result<Option<u8>, SendError> {
-    let life = deadline.saturating_since(context.clock.now());
-    let end = Instant::now() + life.min(PATIENCE_FOR_A_LATER_PART);
-    let mut tries = 1;
-    loop {
-        match turn.send(Submission::ready(pdu.clone())).await {
-            Ok(sent) => return Ok(sent.message_reference),
-            // What another modem might send is tried here again as well.
-            Err(SendError::NotSent { class: ErrorClass::RetryHere | ErrorClass::OtherModem, .. })
-                if tries < TRIES_OF_A_LATER_PART && Instant::now() < end =>
-            {
-                tries += 1;
-                tokio::time::sleep(PAUSE_BETWEEN_TRIES).await;
-                // The next try says what is wrong if it is still away then.
-                let _back = tokio::time::timeout_at(end, status.wait_for(|it| it.phase == Phase::Ready)).await;
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    part::encode(text, Stamp { msisdn, reference, asks_report: context.delivery_reports, life })
 }
 
 async fn record_part(context: &Context, attempt: AttemptId, part: u8, parts: u8, message_reference: Option<u8>) {

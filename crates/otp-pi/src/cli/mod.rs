@@ -1,11 +1,14 @@
 //! The command line: one file per command.
 //!
 //! It reads arguments, starts logs and the runtime, and turns results into exit codes (docs/errors.md): 0 done, 1 failed
-//! or refused, 2 wrong usage. What the commands do is done elsewhere.
+//! or refused, 2 wrong usage; 3 and 4 belong to `modem`. What the commands do is done elsewhere.
 
 mod check_config;
 mod demo;
+mod keys;
+mod modem;
 mod output;
+mod place;
 mod serve;
 
 use std::net::SocketAddr;
@@ -29,7 +32,15 @@ enum Command {
     Serve(ServeArguments),
     /// Checks a configuration file: names line, key, what is wrong and the fix
     CheckConfig(CheckArguments),
+    /// Shows and rotates the keys that protect what is stored
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Finds modems, checks them, asks them AT commands and sends single SMS
+    Modem(modem::ModemArguments),
 }
+
+/// Where the configuration lies unless said otherwise.
+const CONFIG: &str = "/etc/otp-pi.toml";
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
@@ -73,6 +84,8 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) if arguments.check => check_config::run(&arguments.config),
         Command::Serve(arguments) => finish(serve::run(&arguments.config)),
         Command::CheckConfig(arguments) => check_config::run(&arguments.config),
+        Command::Keys(command) => finish(keys::run(&command)),
+        Command::Modem(arguments) => modem::run(&arguments),
     }
 }
 

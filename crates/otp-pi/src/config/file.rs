@@ -31,6 +31,8 @@ pub struct File {
     pub data_dir: PathBuf,
     /// How long a part that is on air may take after SIGTERM.
     pub drain_timeout: Span,
+    /// Where the keys come from.
+    pub keys: KeysSection,
     /// About this device.
     pub device: Device,
     /// The API listeners.
@@ -55,6 +57,7 @@ pub struct File {
 defaults!(File {
     data_dir: PathBuf::from("/var/lib/otp-pi"),
     drain_timeout: seconds(60),
+    keys: KeysSection::default(),
     device: Device::default(),
     api: Api::default(),
     tls: Tls::default(),
@@ -66,6 +69,14 @@ defaults!(File {
     modem: Vec::new(),
     api_user: Vec::new(),
 });
+
+/// `[keys]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeysSection {
+    /// A keys file that somebody else provides; empty: systemd's credential, else `keys/keys.json` in the data directory.
+    pub file: PathBuf,
+}
 
 /// `[device]`
 #[derive(Clone, Debug, Deserialize, Serialize)]

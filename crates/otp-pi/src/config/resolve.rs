@@ -1,5 +1,6 @@
 //! From the document to the Settings of the components, with every problem found on the way.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::command::ScopeSet;
@@ -31,6 +32,8 @@ pub struct Config {
     pub delivery_reports: bool,
     /// The store's settings.
     pub store: store::Settings,
+    /// A keys file that somebody else provides.
+    pub keys_file: Option<PathBuf>,
     /// The log's settings.
     pub log: telemetry::Settings,
     /// The modems, in the order of the route table.
@@ -145,8 +148,10 @@ impl Config {
                 ticket_store: choices.ticket_store,
                 unknown_policy: choices.unknown_policy,
                 retention: Retention { journal: file.retention.journal.0, max_db_bytes: file.retention.max_db.0 },
+                longest_lifetime: file.otp.max_lifetime.0,
                 ..store::Settings::new(file.data_dir.clone())
             },
+            keys_file: file.keys_file().map(Path::to_owned),
             log: telemetry::Settings { filter: file.log.filter.clone(), format: choices.log_format },
             modems: modems.into_iter().flatten().collect(),
             routes: RouteTable { modems: routes, when_unhealthy: choices.when_unhealthy },
@@ -157,6 +162,12 @@ impl Config {
 }
 
 impl File {
+    /// The keys file that somebody else provides.
+    #[must_use]
+    pub fn keys_file(&self) -> Option<&Path> {
+        Some(self.keys.file.as_path()).filter(|path| !path.as_os_str().is_empty())
+    }
+
     /// How to write logs before the rest of the document was looked at.
     #[must_use]
     pub fn log_settings(&self) -> telemetry::Settings {

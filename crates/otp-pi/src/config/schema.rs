@@ -91,6 +91,7 @@ impl Schema {
         Self {
             top: Section::of::<file::File>("", None),
             sections: vec![
+                Section::of::<file::KeysSection>("keys", None),
                 Section::of::<file::Device>("device", None),
                 Section::of::<file::Api>("api", None),
                 Section::of::<file::Tls>("tls", None),

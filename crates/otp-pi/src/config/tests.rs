@@ -327,3 +327,17 @@ fn a_path_of_the_small_dialects_is_not_taken_by_the_envelope() {
         assert!(parse(&taken(path, "simple_otp = false")).is_ok());
     }
 }
+
+#[test]
+fn a_keys_file_is_taken_only_where_one_is_named() {
+    let keys_file = |text: &str| parse(text).unwrap().keys_file;
+    assert_eq!(keys_file(GOOD), None);
+    assert_eq!(keys_file(&format!("{GOOD}[keys]\nfile = \"\"\n")), None);
+    assert_eq!(keys_file(&format!("{GOOD}[keys]\nfile = \"/etc/k\"\n")), Some("/etc/k".into()));
+}
+
+#[test]
+fn an_older_pepper_is_honoured_as_long_as_a_code_may_live() {
+    let config = parse(&format!("{GOOD}[otp]\nmax_lifetime = \"8m\"\n")).unwrap();
+    assert_eq!(config.store.longest_lifetime, Duration::from_secs(480));
+}

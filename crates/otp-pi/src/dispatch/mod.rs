@@ -169,18 +169,7 @@ impl DispatcherHandle {
 
 /// The word for a modem's phase.
 pub(crate) fn phase_word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Closed => "closed",
-        Phase::Starting => "starting",
-        Phase::Ready => "ready",
-        Phase::NotRegistered => "not-registered",
-        Phase::PinNeeded => "pin-needed",
-        Phase::PinRefused => "pin-refused",
-        Phase::PukNeeded => "puk-needed",
-        Phase::SimMissing => "sim-missing",
-        Phase::Recovering => "recovering",
-        Phase::Silent => "silent",
-    }
+    phase.word()
 }
 
 /// Builds the dispatcher.

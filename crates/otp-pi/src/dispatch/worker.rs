@@ -286,7 +286,7 @@ impl Dispatcher {
             let status = status.borrow();
             ModemView {
                 is_healthy: status.phase == Phase::Ready && !self.health.is_aside(place, now),
-                is_busy: status.busy,
+                is_busy: status.is_taken(),
                 has_quota: true,
             }
         };

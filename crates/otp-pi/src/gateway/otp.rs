@@ -125,7 +125,7 @@ impl Inner {
         let data = ReplyData::Otp { reference: request.reference.clone(), receiver: request.receiver, message: None };
         let ticket_key = self.ticket_key(caller, &request.reference);
         let binding = Binding { reference: request.reference, receiver, params: request.params };
-        let guess = Guess::new(&binding, self.store.peppers(), &request.otp);
+        let guess = Guess::new(&binding, &self.store.peppers(), &request.otp);
         let verdict =
             self.store.validate(ticket_key, guess, now).await.map_err(|error| Refusal::store_failed(&error))?;
         let mut reply = Reply::new(Outcome::from(verdict));

@@ -5,4 +5,31 @@
 
 mod settings;
 
+use store::Store;
+
+use crate::dispatch::DispatcherHandle;
+
 pub use settings::{ApiUserView, Applied, Edit, Setting, SettingsAsk, SettingsError, SettingsHandle};
+
+/// What an operator can reach. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    store: Store,
+    /// None where no gateway runs.
+    dispatcher: Option<DispatcherHandle>,
+    settings: SettingsHandle,
+}
+
+impl Operator {
+    /// Joins the parts.
+    #[must_use]
+    pub fn new(store: Store, dispatcher: Option<DispatcherHandle>, settings: SettingsHandle) -> Self {
+        Self { store, dispatcher, settings }
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &SettingsHandle {
+        &self.settings
+    }
+}

@@ -400,10 +400,11 @@ fn while_another_program_holds_the_database_requests_are_refused_and_then_it_goe
 fn keys_of_another_database_are_refused() {
     let directory = lived_in();
     let data = directory.path().join("data");
-    fs::remove_dir_all(data.join("keys")).unwrap();
+    let other = Setup::without_modems().start();
+    fs::copy(other.dir().join("data/keys/keys.json"), data.join("keys/keys.json")).unwrap();
     let ended = serve(&Setup::without_modems(), &data);
     assert_eq!(ended.code, Some(1));
-    assert!(complaint(&ended).contains("keys do not belong"), "{}", ended.stderr);
+    assert!(complaint(&ended).contains("do not belong to this database"), "{}", ended.stderr);
 }
 
 #[test]

@@ -180,17 +180,19 @@ impl Setup {
 }
 
 fn launch(dir: &Path) -> (Child, SocketAddr) {
+    launch_with(dir, None)
+}
+
+fn launch_with(dir: &Path, credentials: Option<&Path>) -> (Child, SocketAddr) {
     let log = dir.join("log");
     let old = fs::metadata(&log).map_or(0, |meta| usize::try_from(meta.len()).unwrap());
     let stderr = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-    let child = Command::new(env!("CARGO_BIN_EXE_otp-pi"))
-        .args(["serve", "--config"])
-        .arg(dir.join("otp-pi.toml"))
-        .stdout(Stdio::null())
-        .stderr(stderr)
-        .process_group(0)
-        .spawn()
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_otp-pi"));
+    command.args(["serve", "--config"]).arg(dir.join("otp-pi.toml"));
+    if let Some(directory) = credentials {
+        command.env("CREDENTIALS_DIRECTORY", directory);
+    }
+    let child = command.stdout(Stdio::null()).stderr(stderr).process_group(0).spawn().unwrap();
     let address = wait_for("the gateway's address in its log", || {
         let text = fs::read_to_string(&log).ok()?;
         let fresh = text.get(old..)?;
@@ -277,6 +279,14 @@ impl Drop for Gateway {
     }
 }
 
+impl Gateway {
+    /// Ends in good order and leaves its data.
+    pub(crate) fn stop(mut self) -> Stopped {
+        assert_eq!(self.terminate(), Some(0));
+        Stopped { dir: std::mem::replace(&mut self.dir, TempDir::new().unwrap()) }
+    }
+}
+
 /// The data of a gateway that was killed.
 pub(crate) struct Stopped {
     dir: TempDir,
@@ -285,6 +295,12 @@ pub(crate) struct Stopped {
 impl Stopped {
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The same, with credentials as systemd would provide them.
+    pub(crate) fn restart_with_credentials(self, credentials: &Path) -> Gateway {
+        let (child, address) = launch_with(self.dir.path(), Some(credentials));
+        Gateway { child, dir: self.dir, address }
     }
 
     /// Starts a gateway on the same data with the same configuration.

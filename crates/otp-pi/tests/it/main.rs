@@ -8,10 +8,14 @@
 
 mod harness;
 
+mod clients;
 mod crash;
 mod demo;
 mod faults;
 mod https;
+mod keys;
+mod modem;
+mod pages;
 mod rest;
 mod scripted;
 mod secrecy;

@@ -1,6 +1,8 @@
 //! The store as its callers see it, on a real file.
 
 mod acceptance;
+mod keys;
+mod operator;
 mod privacy;
 mod recovery;
 mod retention;

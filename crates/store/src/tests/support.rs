@@ -48,6 +48,10 @@ pub(crate) fn settings(directory: &Path) -> Settings {
 
 pub(crate) async fn try_open(settings: Settings) -> Result<Running, OpenError> {
     let keys = Keys::load_or_create(&settings.data_dir.join("keys")).unwrap();
+    open_with(settings, keys).await
+}
+
+pub(crate) async fn open_with(settings: Settings, keys: Keys) -> Result<Running, OpenError> {
     let clock = Arc::new(Manual::new(NOW));
     let (store, writer) = Store::open(settings, keys, Arc::clone(&clock) as Arc<dyn Clock>).await?;
     let stop = CancellationToken::new();
@@ -165,7 +169,8 @@ impl Running {
     }
 
     pub(crate) fn tag(&self, id: MessageId, attempt: u32, reference: &str) -> TagEntry {
-        let pepper = &self.store.peppers().current;
+        let peppers = self.store.peppers();
+        let pepper = &peppers.current;
         let attempt = AttemptId { message_id: id, attempt };
         let expires_at = NOW.saturating_add(Duration::from_secs(180));
         TagEntry { attempt, key_id: pepper.id, tag: binding(reference).tag(pepper, CODE), expires_at }
@@ -182,7 +187,7 @@ impl Running {
     }
 
     pub(crate) fn guess(&self, reference: &str, code: &str) -> Guess {
-        Guess::new(&binding(reference), self.store.peppers(), &SecretText::new(code))
+        Guess::new(&binding(reference), &self.store.peppers(), &SecretText::new(code))
     }
 
     pub(crate) async fn validate(&self, reference: &str, code: &str) -> Verdict {
@@ -196,7 +201,8 @@ impl Running {
 
     /// Waits until the message is in that state.
     pub(crate) async fn reaches(&self, id: MessageId, state: MessageState) -> StatusRecord {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        // A busy disk may take many seconds for one fsync; only a failure ever waits so long.
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
         loop {
             let record = self.status(id).await;
             if record.state == state {

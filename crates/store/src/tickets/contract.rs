@@ -24,7 +24,7 @@ impl Subject {
     }
 
     fn guess(&self, code: &str) -> Guess {
-        Guess::new(&binding("reference"), self.running.store.peppers(), &SecretText::new(code))
+        Guess::new(&binding("reference"), &self.running.store.peppers(), &SecretText::new(code))
     }
 
     fn reservation(content: &[u8], again: Again) -> Reservation {

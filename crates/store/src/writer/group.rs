@@ -18,6 +18,7 @@ use crate::blocklist::SharedBlocklist;
 use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::codec::{Codec, JsonRows};
 use crate::error::StoreError;
+use crate::operator::{Act, ActOn, Acted};
 use crate::replay::Remembered;
 use crate::tickets::{TagOutcome, put_tag, release, was_entered};
 
@@ -90,7 +91,7 @@ impl<'a> Group<'a> {
         self.load_replays(connection, jobs).await?;
         self.load_tickets(connection, jobs).await?;
         self.load_messages(connection, changes, jobs).await?;
-        self.load_tickets_of_changes(connection, changes).await?;
+        self.load_tickets_of_changes(connection, changes, jobs).await?;
         for change in changes {
             self.apply_change(change);
         }
@@ -100,6 +101,7 @@ impl<'a> Group<'a> {
                 Job::Begin { begin, answer } => answer.set(self.begin(begin)?),
                 Job::Ticket { key, step } => self.ticket_step(*key, step),
                 Job::Report { report, answer } => answer.set(self.report(report)),
+                Job::Act { on, answer } => answer.set(self.act(*on)),
                 Job::Rare { .. } => {}
             }
         }
@@ -229,6 +231,18 @@ impl<'a> Group<'a> {
         Ok(outcome)
     }
 
+    fn act(&mut self, on: ActOn) -> Acted {
+        let Some(message) = self.messages.get_mut(&on.message_id) else { return Acted::NotFound };
+        let acted = message.act(on.act, on.at);
+        if (on.act, acted) == (Act::Cancel, Acted::Done)
+            && let Some(slot) = message.ticket_key.and_then(|key| self.tickets.get_mut(&key))
+            && let Some(ticket) = slot.ticket.as_mut()
+        {
+            slot.is_changed |= release(ticket, on.message_id, on.at);
+        }
+        acted
+    }
+
     fn report(&mut self, report: &Report) -> Option<Reported> {
         let tail = tail_digits(&report.receiver_tail)?;
         let noted_now = self.noted_now.iter().rev();
@@ -253,12 +267,14 @@ impl<'a> Group<'a> {
         let mut updated = JsonRows::default();
         let mut settled = JsonRows::default();
         let mut amended = JsonRows::default();
+        let mut requeued = JsonRows::default();
         let mut effects = Effects::default();
         for message in self.messages.into_values().filter(|message| message.is_changed) {
             match (message.loaded_from, message.place()) {
                 (Place::Outbox, Place::Outbox) => updated.push(&message.outbox_row()?),
                 (Place::Outbox, Place::Journal) => settled.push(&message.journal_row()?),
-                (Place::Journal, _) => amended.push(&message.journal_row()?),
+                (Place::Journal, Place::Journal) => amended.push(&message.journal_row()?),
+                (Place::Journal, Place::Outbox) => requeued.push(&message.requeued_row()?),
             }
             effects.reportable.push(message);
         }
@@ -281,6 +297,10 @@ impl<'a> Group<'a> {
             sqlx::query(sql::DELETE_OUTBOX).bind(settled).execute(&mut *connection).await?;
         }
         execute(connection, sql::UPDATE_JOURNAL, amended).await?;
+        if let Some(requeued) = requeued.finish() {
+            sqlx::query(sql::INSERT_REQUEUED).bind(requeued.as_str()).execute(&mut *connection).await?;
+            sqlx::query(sql::DELETE_REQUEUED).bind(requeued).execute(&mut *connection).await?;
+        }
         if let Some(verified) = self.verified.finish() {
             sqlx::query(sql::SETTLE_VERIFIED).bind(verified).bind(self.verified_at).execute(&mut *connection).await?;
         }

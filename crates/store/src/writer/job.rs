@@ -14,6 +14,8 @@ use crate::acceptance::{Accepted, Replay};
 use crate::api_user::ApiUser;
 use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::error::StoreError;
+use crate::operator::{ActOn, Acted};
+use crate::seal::HEAD_LENGTH;
 use crate::tickets::TagOutcome;
 
 /// Where an answer goes, and the value that waits for the commit.
@@ -109,6 +111,19 @@ pub(crate) enum RareStep {
     },
     /// Removes one chunk of the journal's oldest rows.
     TrimOldest,
+    /// Wipes one chunk of the texts that the journal keeps and whose deadline has passed.
+    WipeTexts {
+        until: WallTime,
+    },
+    /// Puts values that were sealed anew in place of the old ones; see [`crate::resealing`].
+    Reseal {
+        statement: &'static str,
+        rows: String,
+    },
+    /// Notes how everything is sealed.
+    NoteSealedWith([u8; HEAD_LENGTH]),
+    /// Does nothing: when it is answered, so is everything that was asked before.
+    Barrier,
     /// Makes the disk full (or not) for a test.
     #[cfg(test)]
     LimitPages(Option<u32>),
@@ -138,6 +153,7 @@ pub(crate) enum Job {
     Begin { begin: Box<BeginAttempt>, answer: Answer<BeginOutcome> },
     Ticket { key: TicketKey, step: Box<TicketStep> },
     Report { report: Box<Report>, answer: Answer<Option<Reported>> },
+    Act { on: ActOn, answer: Answer<Acted> },
     Rare { step: Box<RareStep>, answer: Answer<Touched> },
 }
 
@@ -148,6 +164,7 @@ impl Job {
             Self::Accept(job) => job.answer.deliver(committed),
             Self::Begin { answer, .. } => answer.deliver(committed),
             Self::Report { answer, .. } => answer.deliver(committed),
+            Self::Act { answer, .. } => answer.deliver(committed),
             Self::Rare { answer, .. } => answer.deliver(committed),
             Self::Ticket { step, .. } => match *step {
                 TicketStep::Reserve { answer, .. } => answer.deliver(committed),
@@ -195,12 +212,14 @@ impl Mailbox {
         self.jobs.clone().try_reserve_owned().ok().map(Slot)
     }
 
+    /// Waits for room.
+    pub(crate) async fn reserve(&self) -> Result<Slot, StoreError> {
+        self.jobs.clone().reserve_owned().await.map(Slot).map_err(|_| StoreError::Closed)
+    }
+
     /// Waits for room, asks, waits for the answer.
     pub(crate) async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
-        let permit = self.jobs.reserve().await.map_err(|_| StoreError::Closed)?;
-        let (answer, receiver) = Answer::new();
-        permit.send(job(answer));
-        receiver.await.map_err(|_| StoreError::Closed)?
+        self.reserve().await?.post(job).answer().await
     }
 
     /// Waits for room among the changes; does not wait for their commit.
@@ -209,11 +228,21 @@ impl Mailbox {
     }
 }
 
+/// What was asked; the answer comes after its commit.
+#[derive(Debug)]
+pub(crate) struct Asked<T>(oneshot::Receiver<Result<T, StoreError>>);
+
+impl<T> Asked<T> {
+    pub(crate) async fn answer(self) -> Result<T, StoreError> {
+        self.0.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
 impl Slot {
-    /// Asks through the reserved place.
-    pub(crate) async fn ask<T>(self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
+    /// Asks through the reserved place, at once; the answer is awaited apart.
+    pub(crate) fn post<T>(self, job: impl FnOnce(Answer<T>) -> Job) -> Asked<T> {
         let (answer, receiver) = Answer::new();
         drop(self.0.send(job(answer)));
-        receiver.await.map_err(|_| StoreError::Closed)?
+        Asked(receiver)
     }
 }

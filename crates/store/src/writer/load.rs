@@ -46,7 +46,7 @@ impl Group<'_> {
             Job::Accept(accept) => accept.ticket.as_ref().map(|(key, _)| *key),
             Job::Begin { begin, .. } => begin.ticket.as_ref().map(|(key, _)| *key),
             Job::Ticket { key, .. } => Some(*key),
-            Job::Report { .. } | Job::Rare { .. } => None,
+            Job::Report { .. } | Job::Act { .. } | Job::Rare { .. } => None,
         });
         let wanted = of_jobs.map(row_key).collect();
         for (key, ticket) in self.select_tickets(connection, wanted).await? {
@@ -66,6 +66,9 @@ impl Group<'_> {
             match job {
                 Job::Begin { begin, .. } => {
                     wanted.insert(begin.message_id);
+                }
+                Job::Act { on, .. } => {
+                    wanted.insert(on.message_id);
                 }
                 Job::Report { report, .. } => {
                     wanted.extend(self.reports.candidates(&report.modem, report.message_reference));
@@ -94,20 +97,26 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// The tickets that changes ask for, beside those of the jobs. Seldom any, so seldom a statement. One that cannot be read
+    /// The tickets that changes and operators ask for, beside those of the jobs. Seldom any, so seldom a statement. One that cannot be read
     /// holds no message up: the change goes on without it.
     pub(super) async fn load_tickets_of_changes(
         &mut self,
         connection: &mut SqliteConnection,
         changes: &[Change],
+        jobs: &[Job],
     ) -> Result<(), StoreError> {
+        let of_operators = jobs.iter().filter_map(|job| match job {
+            Job::Act { on, .. } => self.messages.get(&on.message_id)?.ticket_key,
+            _ => None,
+        });
         let asked = changes.iter().filter_map(|change| match change {
             Change::NotSent { remove_tag, .. } => remove_tag.map(row_key),
             Change::Unknown { attempt, .. } => self.messages.get(&attempt.message_id)?.ticket_key,
             Change::Final { message_id, .. } if change.ends_unsent() => self.messages.get(message_id)?.ticket_key,
             Change::Sent { .. } | Change::Final { .. } => None,
         });
-        let wanted: HashSet<[u8; 16]> = asked.filter(|key| !self.tickets.contains_key(key)).collect();
+        let wanted: HashSet<[u8; 16]> =
+            asked.chain(of_operators).filter(|key| !self.tickets.contains_key(key)).collect();
         for (key, ticket) in self.select_tickets(connection, wanted).await? {
             match ticket {
                 Some(ticket) => self.fill_ticket(key, ticket),

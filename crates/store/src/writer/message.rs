@@ -10,6 +10,7 @@ use domain::message::{MessageId, MessageState};
 use crate::change::{BeginAttempt, CODE_ENTERED, Change, ReportState};
 use crate::codec::JsonRow;
 use crate::error::StoreError;
+use crate::operator::{Act, Acted};
 use crate::status::{Attempt, AttemptOutcome, Part};
 
 /// Attempts kept per message; of more the oldest go.
@@ -38,6 +39,10 @@ pub(super) struct Tracked {
     pub(super) summary: Vec<u8>,
     /// Of an OTP in the outbox: its ticket's row.
     pub(super) ticket_key: Option<[u8; 16]>,
+    /// Of a row in the journal that still has its content: its deadline.
+    kept_until: Option<i64>,
+    /// True when an operator took it out of the journal again.
+    is_requeued: bool,
     pub(super) is_changed: bool,
 }
 
@@ -54,6 +59,7 @@ pub(super) struct LoadedRow<'a> {
     pub(super) attempts: &'a str,
     pub(super) summary: Vec<u8>,
     pub(super) ticket_key: Option<[u8; 16]>,
+    pub(super) kept_until: Option<i64>,
 }
 
 impl Tracked {
@@ -71,13 +77,41 @@ impl Tracked {
             attempts: serde_json::from_str(row.attempts).map_err(|_| unreadable)?,
             summary: row.summary,
             ticket_key: row.ticket_key,
+            kept_until: row.kept_until,
+            is_requeued: false,
             is_changed: false,
         })
     }
 
     /// Where the row belongs now: whatever needs no more sending is journal.
     pub(super) fn place(&self) -> Place {
-        if self.loaded_from == Place::Journal || self.state.is_done() { Place::Journal } else { Place::Outbox }
+        let was_settled = self.loaded_from == Place::Journal && !self.is_requeued;
+        if was_settled || self.state.is_done() { Place::Journal } else { Place::Outbox }
+    }
+
+    /// What an operator wants; an act that is refused changes nothing.
+    pub(super) fn act(&mut self, act: Act, at: WallTime) -> Acted {
+        match (act, self.state) {
+            (Act::Cancel, MessageState::Queued) => {
+                self.is_changed = true;
+                self.become_state(MessageState::Cancelled, Some("cancelled by an operator"), at);
+                Acted::Done
+            }
+            (Act::Retry, MessageState::Unknown) => {
+                // One that became unknown in this very group is still in the outbox.
+                let is_kept = self.kept_until.is_some_and(|deadline| at.as_unix_millis() < deadline);
+                if self.loaded_from == Place::Journal && !is_kept {
+                    return Acted::NoText;
+                }
+                (self.is_requeued, self.is_changed) = (true, true);
+                self.attempt = self.attempts.iter().map(|attempt| attempt.number).max().unwrap_or(0);
+                self.not_before = at.as_unix_millis();
+                self.state = MessageState::Queued;
+                self.reason = None;
+                Acted::Done
+            }
+            _ => Acted::Refused(self.state),
+        }
     }
 
     /// True when an attempt of that number may begin.
@@ -254,8 +288,8 @@ impl Tracked {
     }
 
     fn become_state(&mut self, next: MessageState, reason: Option<&str>, at: WallTime) -> bool {
-        // The content of a journal row is gone: it can never be queued again.
-        let was_wiped = self.loaded_from == Place::Journal && !next.is_done();
+        // The content of a journal row is gone, or kept for an operator alone: nothing else queues it again.
+        let was_wiped = self.place() == Place::Journal && self.loaded_from == Place::Journal && !next.is_done();
         if was_wiped || !self.state.can_become(next) {
             return false;
         }
@@ -273,6 +307,16 @@ impl Tracked {
         row.integer(i64::from(self.attempt));
         row.integer(self.not_before);
         row.text(&self.attempts_text("outbox")?);
+        Ok(row.finish())
+    }
+
+    /// The row for `INSERT_REQUEUED`.
+    pub(super) fn requeued_row(&self) -> Result<String, StoreError> {
+        let mut row = JsonRow::with_capacity(320);
+        row.blob(self.id.as_bytes());
+        row.integer(i64::from(self.attempt));
+        row.integer(self.not_before);
+        row.text(&self.attempts_text("journal")?);
         Ok(row.finish())
     }
 

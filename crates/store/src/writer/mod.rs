@@ -249,7 +249,11 @@ impl Writer {
                 | RareStep::PutSetting { .. }
                 | RareStep::DeleteSetting(_)
                 | RareStep::Trim { .. }
-                | RareStep::TrimOldest => {}
+                | RareStep::TrimOldest
+                | RareStep::WipeTexts { .. }
+                | RareStep::Reseal { .. }
+                | RareStep::NoteSealedWith(_)
+                | RareStep::Barrier => {}
                 #[cfg(test)]
                 RareStep::LimitPages(_) => {}
             }

@@ -5,6 +5,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::job::{RareStep, Touched, Trimmed};
 use crate::accounts::write_scopes;
+use crate::db::SEALED_WITH;
 
 /// Rows per commit that retention looks at.
 const CHUNK: i64 = 1_000;
@@ -46,10 +47,21 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
         RareStep::TrimOldest => {
             sqlx::query("DELETE FROM journal WHERE id IN (SELECT id FROM journal ORDER BY id LIMIT ?1)").bind(CHUNK)
         }
+        RareStep::WipeTexts { until } => sqlx::query(
+            "UPDATE journal SET content = NULL, ticket_key = NULL WHERE id IN \
+             (SELECT id FROM journal WHERE content IS NOT NULL AND deadline <= ?1 LIMIT ?2)",
+        )
+        .bind(until.as_unix_millis())
+        .bind(CHUNK),
         #[cfg(test)]
         RareStep::LimitPages(Some(_)) => sqlx::query("PRAGMA max_page_count = 1"),
         #[cfg(test)]
         RareStep::LimitPages(None) => sqlx::query("PRAGMA max_page_count = 1073741823"),
+        RareStep::Reseal { statement, rows } => sqlx::query(*statement).bind(rows.as_str()),
+        RareStep::NoteSealedWith(head) => sqlx::query("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")
+            .bind(SEALED_WITH)
+            .bind(head.as_slice()),
+        RareStep::Barrier => return Ok(Touched::default()),
         RareStep::Trim { table, after, until } => return trim(connection, *table, *after, *until).await,
     };
     let rows = query.execute(connection).await?.rows_affected();

@@ -43,6 +43,7 @@ pub(super) fn read_message(row: &SqliteRow) -> Result<Tracked, StoreError> {
         attempts: row.try_get(6)?,
         summary: row.try_get(7)?,
         ticket_key: row.try_get::<Option<&[u8]>, _>(8)?.and_then(|key| key.try_into().ok()),
+        kept_until: row.try_get(9)?,
     })
 }
 

@@ -16,8 +16,9 @@ pub(super) const SELECT_TICKETS: &str =
     "SELECT ticket_key, record FROM ticket WHERE ticket_key IN (SELECT unhex(value) FROM json_each(?1))";
 
 pub(super) const SELECT_MESSAGES: &str = "SELECT message_id, 1, state, attempt, not_before, NULL, attempts, summary, \
-     substr(ticket_key, 1, 16) FROM outbox WHERE message_id IN (SELECT unhex(value) FROM json_each(?1)) \
-     UNION ALL SELECT message_id, 0, state, 0, settled_at, reason, attempts, summary, NULL \
+     substr(ticket_key, 1, 16), NULL FROM outbox WHERE message_id IN (SELECT unhex(value) FROM json_each(?1)) \
+     UNION ALL SELECT message_id, 0, state, 0, settled_at, reason, attempts, summary, NULL, \
+     CASE WHEN content IS NOT NULL THEN deadline END \
      FROM journal WHERE message_id IN (SELECT unhex(value) FROM json_each(?1))";
 
 /// Rows as made by `Codec::outbox_row`.
@@ -33,11 +34,14 @@ pub(super) const UPDATE_OUTBOX: &str = "UPDATE outbox SET state = c.state, attem
      FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS state, value ->> 2 AS attempt, \
      value ->> 3 AS not_before, value ->> 4 AS attempts FROM json_each(?1)) AS c WHERE outbox.message_id = c.id";
 
-/// Rows: message id, state, reason, settled at, attempts. Sealed columns move unopened.
+/// Rows: message id, state, reason, settled at, attempts. Sealed columns move unopened; the content only with a message that
+/// may be sent again.
 pub(super) const INSERT_JOURNAL: &str = "INSERT INTO journal (message_id, api_user, class, entrance, is_otp, state, reason, \
-     accepted_at, deadline, settled_at, receiver_key, attempts, summary) \
+     accepted_at, deadline, settled_at, receiver_key, attempts, summary, content, ticket_key) \
      SELECT o.message_id, o.api_user, o.class, o.entrance, o.is_otp, c.value ->> 1, c.value ->> 2, \
-     o.accepted_at, o.deadline, c.value ->> 3, o.receiver_key, c.value ->> 4, o.summary \
+     o.accepted_at, o.deadline, c.value ->> 3, o.receiver_key, c.value ->> 4, o.summary, \
+     CASE WHEN c.value ->> 1 = 'unknown' AND c.value ->> 3 < o.deadline THEN o.content END, \
+     CASE WHEN c.value ->> 1 = 'unknown' AND c.value ->> 3 < o.deadline THEN o.ticket_key END \
      FROM json_each(?1) AS c CROSS JOIN outbox AS o ON o.message_id = unhex(c.value ->> 0)";
 
 /// Rows as for [`INSERT_JOURNAL`].
@@ -46,13 +50,25 @@ pub(super) const DELETE_OUTBOX: &str =
 
 /// Rows as for [`INSERT_JOURNAL`].
 pub(super) const UPDATE_JOURNAL: &str = "UPDATE journal SET state = c.state, reason = c.reason, \
-     settled_at = c.settled_at, attempts = c.attempts \
+     settled_at = c.settled_at, attempts = c.attempts, \
+     content = CASE c.state WHEN 'unknown' THEN content END, ticket_key = CASE c.state WHEN 'unknown' THEN ticket_key END \
      FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS state, value ->> 2 AS reason, \
      value ->> 3 AS settled_at, value ->> 4 AS attempts FROM json_each(?1)) AS c WHERE journal.message_id = c.id";
 
+/// Rows: message id, attempt, not before, attempts. Of messages in the journal whose content is still there.
+pub(super) const INSERT_REQUEUED: &str = "INSERT INTO outbox (message_id, api_user, class, entrance, is_otp, state, attempt, \
+     accepted_at, deadline, not_before, ticket_key, receiver_key, attempts, summary, content) \
+     SELECT j.message_id, j.api_user, j.class, j.entrance, j.is_otp, 'queued', c.value ->> 1, \
+     j.accepted_at, j.deadline, c.value ->> 2, j.ticket_key, j.receiver_key, c.value ->> 3, j.summary, j.content \
+     FROM json_each(?1) AS c CROSS JOIN journal AS j ON j.message_id = unhex(c.value ->> 0)";
+
+/// Rows as for [`INSERT_REQUEUED`].
+pub(super) const DELETE_REQUEUED: &str =
+    "DELETE FROM journal WHERE message_id IN (SELECT unhex(value ->> 0) FROM json_each(?1))";
+
 /// Values: ids of messages whose code a user has just typed. Only doubt is settled by it.
 pub(super) const SETTLE_VERIFIED: &str = "UPDATE journal SET state = 'delivered', reason = 'the code was entered', \
-     settled_at = ?2 WHERE state = 'unknown' AND message_id IN (SELECT unhex(value) FROM json_each(?1))";
+     settled_at = ?2, content = NULL, ticket_key = NULL WHERE state = 'unknown' AND message_id IN (SELECT unhex(value) FROM json_each(?1))";
 
 /// Rows: ticket key, keep until, record.
 pub(super) const UPSERT_TICKETS: &str = "INSERT INTO ticket (ticket_key, keep_until, record) \

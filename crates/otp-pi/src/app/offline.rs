@@ -1,0 +1,117 @@
+//! Work on the data directory of a gateway that does not run.
+//!
+//! The store is opened as a start would open it, only by its owner, and never made: a look must not leave a data directory behind that
+//! the gateway may not use. Called by `cli`.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use domain::receiver::Receiver;
+use modem::PinMemory;
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+use super::live::Live;
+use super::{SystemClock, Tasks, keys, load, pins};
+use crate::config::{Config, ModemConfig, Sources};
+use crate::operator::{Operator, SettingsHandle};
+
+/// How long the writer gets to put its things away.
+const LAST_THINGS: Duration = Duration::from_secs(10);
+
+/// The gateway's store, while no gateway runs.
+#[derive(Debug)]
+pub struct OfflineStore {
+    store: Store,
+    tasks: Tasks,
+}
+
+impl OfflineStore {
+    /// Opens the store of a gateway that has run before; none if it has not: then nobody is blocked, and no PIN was entered.
+    ///
+    /// # Errors
+    /// A gateway runs, the store belongs to another user, or it cannot be used.
+    pub async fn open(config: &Config) -> anyhow::Result<Option<Self>> {
+        let data_dir = &config.store.data_dir;
+        if !store::has_database(data_dir) {
+            return Ok(None);
+        }
+        check_owner(data_dir)?;
+        let keys = keys::load(data_dir, config.keys_file.as_deref())?;
+        let (store, writer) = Store::open(config.store.clone(), keys, Arc::new(SystemClock)).await?;
+        let tasks = Tasks::new(CancellationToken::new());
+        tasks.spawn("writer", writer.run(tasks.stop_token()));
+        Ok(Some(Self { store, tasks }))
+    }
+
+    /// The store itself.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Tells whether nothing may be sent to the receiver.
+    #[must_use]
+    pub fn is_blocked(&self, receiver: &Receiver) -> bool {
+        self.store.is_blocked(receiver)
+    }
+
+    /// The memory of which SIM was given a PIN; what comes is kept.
+    ///
+    /// # Errors
+    /// A store that cannot be read: without the memory no PIN may be entered.
+    pub async fn pin_memory(&self, modems: &[ModemConfig]) -> anyhow::Result<PinMemory> {
+        let print = pins::print(&self.store, modems);
+        pins::memory(&self.store, &print).await.context("the memory of PINs cannot be read")
+    }
+
+    /// What an operator may do here. Its settings are changed and kept, and put into force by the next start.
+    ///
+    /// # Errors
+    /// Settings that do not go together.
+    pub async fn operator(&self, sources: Sources) -> anyhow::Result<Operator> {
+        let loaded = load(&sources).await?;
+        let (settings, asks) = SettingsHandle::new();
+        let live = Live { sources, loaded, store: self.store.clone(), running: None };
+        self.tasks.spawn("settings", live.run(asks, self.tasks.stop_token()));
+        Ok(Operator::new(self.store.clone(), None, settings))
+    }
+
+    /// Closes it, with everything written.
+    ///
+    /// # Errors
+    /// The writer failed.
+    pub async fn close(self) -> anyhow::Result<()> {
+        drop(self.store);
+        self.tasks.stop();
+        self.tasks.finish(LAST_THINGS).await.context("the database could not be closed")
+    }
+}
+
+/// Opens the data directory, does `work`, and closes it again. Refused while a gateway runs on it.
+///
+/// # Errors
+/// What keeps it from opening, or what `work` failed with.
+pub async fn with_store<T>(config: &Config, work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    // Says in its own words that the keys are lost, or that there never was anything.
+    keys::load(&config.store.data_dir, config.keys_file.as_deref())?;
+    let store = OfflineStore::open(config).await?;
+    let store = store.with_context(|| format!("there is no database in {} yet", config.store.data_dir.display()))?;
+    let worked = work(store.store()).await;
+    let closed = store.close().await;
+    worked.and_then(|value| closed.map(|()| value))
+}
+
+/// A store that was written by somebody else than its owner could not be used by its owner any more.
+fn check_owner(data_dir: &Path) -> anyhow::Result<()> {
+    let metadata = std::fs::metadata(data_dir).with_context(|| format!("{} cannot be read", data_dir.display()))?;
+    anyhow::ensure!(
+        metadata.uid() == rustix::process::geteuid().as_raw(),
+        "{} belongs to another user; run this as the user of the gateway, for example sudo -u otp-pi",
+        data_dir.display()
+    );
+    Ok(())
+}

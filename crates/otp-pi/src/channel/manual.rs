@@ -1,0 +1,60 @@
+//! One SMS that a person sends by hand, at once, through one modem: no queue, no code, no record.
+//!
+//! For: `otp-pi modem send` and the manual SMS of the admin web. It must never decide who may be written to: whoever calls
+//! has asked the block list. Waits for nothing but the modem.
+
+use std::time::Duration;
+
+use ::modem::{SendError, Turn};
+use domain::receiver::Msisdn;
+use domain::secret::SecretText;
+use gsm::Reference;
+
+use super::part::{self, Patience, Stamp};
+use crate::wire::modems::{Manual, PartState};
+
+/// How long the network tries to deliver it.
+const LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// What is to be sent.
+#[derive(Clone, Debug)]
+pub struct ManualSms {
+    /// To whom.
+    pub receiver: Msisdn,
+    /// What.
+    pub text: SecretText,
+    /// Whether the network is asked for delivery reports.
+    pub asks_report: bool,
+    /// The number that the parts of a long text share; any will do.
+    pub reference: u8,
+}
+
+/// Sends it part by part, and ends with the first part that was not sent for sure: the others would be a torso, and to send
+/// it again would double what went out.
+///
+/// # Errors
+/// What is wrong with the text, in a few words; nothing was sent.
+pub async fn send(turn: &mut Turn, modem: &str, sms: &ManualSms) -> Result<Manual, &'static str> {
+    let reference = Reference::Eight(sms.reference);
+    let stamp = Stamp { msisdn: sms.receiver, reference, asks_report: sms.asks_report, life: LIFE };
+    let pdus = part::encode(&sms.text, stamp)?;
+    let mut parts = Vec::with_capacity(pdus.len());
+    for pdu in &pdus {
+        let may_go_on = parts.iter().all(|part| matches!(part, PartState::Sent { .. }));
+        parts.push(if may_go_on {
+            state_of(part::send(turn, pdu, Patience::Short).await)
+        } else {
+            PartState::NotTried
+        });
+    }
+    Ok(Manual { modem: modem.to_owned(), receiver: sms.receiver, parts })
+}
+
+fn state_of(result: Result<::modem::Sent, SendError>) -> PartState {
+    match result {
+        Ok(sent) => PartState::Sent { message_reference: sent.message_reference },
+        Err(SendError::NotSent { detail, .. }) => PartState::NotSent { why: detail },
+        Err(SendError::Refused) => PartState::NotSent { why: "refused".to_owned() },
+        Err(SendError::Unknown { detail }) => PartState::Unknown { why: detail },
+    }
+}

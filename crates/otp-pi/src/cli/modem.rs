@@ -1,0 +1,212 @@
+//! `otp-pi modem list | check | at | send`: a look at modems, and a hand on them, where no gateway runs.
+//!
+//! A line is opened and locked as the gateway does it; one that a gateway has is left alone. What is shown is made by
+//! [`crate::wire::modems`].
+
+mod at;
+mod check;
+mod list;
+mod send;
+mod target;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::{output, serve};
+use crate::config::Config;
+use crate::telemetry;
+use crate::wire::modems::{Conclusion, Rendered};
+
+/// Arguments of `modem`.
+#[derive(Debug, Args)]
+pub(super) struct ModemArguments {
+    #[command(subcommand)]
+    command: ModemCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ModemCommand {
+    /// Shows the serial lines of this machine, and which of them a modem answers on
+    List(ListArguments),
+    /// Looks whether modems can send, and says what to do where they cannot
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckArguments),
+    /// Asks a modem one AT command
+    #[command(after_help = AT_HELP)]
+    At(AtArguments),
+    /// Sends one SMS at once
+    #[command(after_help = SEND_HELP)]
+    Send(SendArguments),
+}
+
+const CHECK_HELP: &str = "Without a NAME or PORT: all modems of --config, or every line of this machine that answers.
+
+Exit code: 0 can send, 3 can send with warnings, 1 cannot send, 2 wrong usage.";
+
+const AT_HELP: &str = "What sends messages, enters PINs, writes an IMEI or changes how the line works is refused.
+After a command that may change settings the modem is initialised again.
+
+Exit code: 0 answered OK, 1 answered with an error, refused or not answered, 2 wrong usage.
+
+Examples:
+  otp-pi modem at /dev/ttyUSB2 AT+CSQ
+  otp-pi modem at /dev/ttyUSB2 'AT+COPS=?'
+  otp-pi modem at operator-1 ATI --config /etc/otp-pi.toml";
+
+const SEND_HELP: &str = "A TEXT of - is read from standard input. A long text goes out in parts.
+
+Exit code: 0 sent, 1 not sent or refused, 4 outcome unknown or only in part on air (do not repeat blindly), 2 wrong usage.";
+
+#[derive(Debug, Args)]
+struct ListArguments {
+    /// Names the modems of this configuration file beside their lines
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Asks no line who is behind it: something other than a modem may be
+    #[arg(long)]
+    no_probe: bool,
+    /// Looks below this directory for dev, sys and proc
+    #[arg(long, value_name = "DIRECTORY", default_value = "/")]
+    root: PathBuf,
+    /// Answers in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct CheckArguments {
+    /// Names of modems in the configuration, or paths of lines
+    #[arg(value_name = "NAME|PORT")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    line: LineOptions,
+    #[command(flatten)]
+    pin: PinOption,
+    /// How long a modem may look for a network, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(..=600))]
+    wait: u64,
+    /// Answers in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct AtArguments {
+    /// Path of the line, or name of a modem in the configuration
+    #[arg(value_name = "PORT")]
+    target: String,
+    /// The command, such as AT+CSQ
+    #[arg(value_name = "COMMAND")]
+    command: String,
+    #[command(flatten)]
+    line: LineOptions,
+    /// How long the answer may take, in seconds; what modems usually need when not given
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
+    timeout: Option<u64>,
+    /// Answers in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct SendArguments {
+    /// Name of a modem in the configuration, or path of a line
+    #[arg(value_name = "NAME")]
+    target: String,
+    /// To whom: 0812… (with --config), +62812… or 62812…
+    #[arg(value_name = "MSISDN")]
+    receiver: String,
+    /// What; - reads it from standard input
+    #[arg(value_name = "TEXT")]
+    text: String,
+    #[command(flatten)]
+    line: LineOptions,
+    #[command(flatten)]
+    pin: PinOption,
+    /// How long the modem may look for a network, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=600))]
+    wait: u64,
+    /// Answers in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct LineOptions {
+    /// The configuration file: for names, settings, the block list and PINs
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Speed of the line in bits per second; from the configuration, or 115200
+    #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(50..=4_000_000))]
+    baud: Option<u32>,
+    /// Tells on standard error what is said to the modem: commands without their arguments, and results
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+#[derive(Debug, Args)]
+struct PinOption {
+    /// A file whose first line is the SIM's PIN; entered once, and only while three tries are left
+    #[arg(long, value_name = "FILE")]
+    pin_file: Option<PathBuf>,
+}
+
+/// Runs one of the commands.
+#[must_use]
+pub(super) fn run(arguments: &ModemArguments) -> ExitCode {
+    let (is_json, is_verbose) = match &arguments.command {
+        ModemCommand::List(list) => (list.json, false),
+        ModemCommand::Check(check) => (check.json, check.line.verbose),
+        ModemCommand::At(at) => (at.json, at.line.verbose),
+        ModemCommand::Send(send) => (send.json, send.line.verbose),
+    };
+    if is_verbose {
+        let filter = "info,modem=trace".to_owned();
+        telemetry::start(&telemetry::Settings { filter, ..telemetry::Settings::default() }, std::io::stderr);
+    }
+    let done = serve::runtime().and_then(|runtime| {
+        runtime.block_on(async {
+            match &arguments.command {
+                ModemCommand::List(list) => list::run(list).await,
+                ModemCommand::Check(check) => check::run(check).await,
+                ModemCommand::At(at) => at::run(at).await,
+                ModemCommand::Send(send) => send::run(send).await,
+            }
+        })
+    });
+    match done {
+        Ok(rendered) => show(&rendered, is_json),
+        Err(error) => {
+            if is_json {
+                output::line(&serde_json::json!({"error": format!("{error:#}")}).to_string());
+            }
+            super::finish(Err(error))
+        }
+    }
+}
+
+/// Shows a result; its conclusion is the exit code (docs/errors.md).
+fn show(rendered: &Rendered, is_json: bool) -> ExitCode {
+    output::line(&if is_json { rendered.json.to_string() } else { rendered.text.clone() });
+    ExitCode::from(match rendered.conclusion {
+        Conclusion::Good => 0,
+        Conclusion::Bad => 1,
+        Conclusion::Warned => 3,
+        Conclusion::Unclear => 4,
+    })
+}
+
+/// Reads the configuration, if one is named.
+async fn load(path: Option<&Path>) -> anyhow::Result<Option<Config>> {
+    match path {
+        Some(path) => Ok(Some(super::place::load(path).await?.config)),
+        None => Ok(None),
+    }
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

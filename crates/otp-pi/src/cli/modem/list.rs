@@ -1,0 +1,49 @@
+//! `otp-pi modem list`: the lines of this machine, and who is behind them.
+
+use futures_util::future::join_all;
+use modem::discovery::{FoundLine, ProbeSettings, Roots, list, probe};
+
+use super::target::is_same;
+use super::{ListArguments, load};
+use crate::cli::output;
+use crate::config::Config;
+use crate::wire::modems::{ListedLine, Rendered, lines};
+
+pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<Rendered> {
+    let config = load(arguments.config.as_deref()).await?;
+    let found = find(&Roots::below(&arguments.root)).await?;
+    note_missing(config.as_ref(), &found);
+    let looks = found.into_iter().map(|line| look(line, config.as_ref(), !arguments.no_probe));
+    Ok(lines(&join_all(looks).await))
+}
+
+/// Lists the lines; the files behind them may take longer than a worker may be blocked.
+pub(super) async fn find(roots: &Roots) -> anyhow::Result<Vec<FoundLine>> {
+    let roots = roots.clone();
+    Ok(tokio::task::spawn_blocking(move || list(&roots)).await??)
+}
+
+/// Asks a line who is behind it, unless it is somebody's.
+async fn look(line: FoundLine, config: Option<&Config>, asks: bool) -> ListedLine {
+    let modems = config.map(|config| &config.modems).into_iter().flatten();
+    let modem = modems.map(|modem| &modem.line).find(|modem| is_same(&modem.path, &line.device));
+    let mut settings = ProbeSettings::default();
+    if let Some(modem) = modem {
+        settings.rates.retain(|rate| *rate != modem.baud_rate);
+        settings.rates.insert(0, modem.baud_rate);
+    }
+    let modem = modem.map(|modem| modem.name.clone());
+    let is_free = !line.is_console && line.holder.is_none();
+    let probed = if asks && is_free { Some(probe(&line.device, &settings).await) } else { None };
+    ListedLine { line, modem, probed }
+}
+
+/// Says which configured modems have no line.
+fn note_missing(config: Option<&Config>, found: &[FoundLine]) {
+    for modem in config.map(|config| &config.modems).into_iter().flatten() {
+        if !found.iter().any(|line| is_same(&modem.line.path, &line.device)) {
+            let path = modem.line.path.display();
+            output::error(&format!("note: modem {} is configured on {path}, which is not here", modem.line.name));
+        }
+    }
+}
