@@ -144,9 +144,10 @@ impl Actor {
                     return Err(ActorError::Runtime { name: self.settings.name, source });
                 }
                 Err(error) => {
-                    let (text, fault) = (error.to_string(), error.fault());
+                    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+                    let (text, fault) = (format!("{error}{}", cause.unwrap_or_default()), error.fault());
                     if text != last_error {
-                        tracing::warn!(modem.name = %self.settings.name, error = %error, "the line cannot be opened");
+                        tracing::warn!(modem.name = %self.settings.name, error = text, "the line cannot be opened");
                         last_error = text;
                     }
                     self.closed(Some((&last_error, fault)));

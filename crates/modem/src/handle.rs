@@ -165,6 +165,12 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// Tells whether there is still an actor that could send: without one no waiting helps.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        !self.jobs.is_closed()
+    }
+
     /// Sends one message and waits for its final result.
     ///
     /// Dropping the future never stops a message that the actor has begun: it is finished, and its result is lost.

@@ -10,6 +10,7 @@ pub mod app;
 pub mod channel;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod dispatch;
 pub mod event;
 pub mod gateway;

@@ -46,7 +46,7 @@ pub use operator::{Backup, BackupError, CancelOutcome, MessageFilter, MessagePag
 pub use outbox::{OutboxMessage, QueueEntry};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use password::{PasswordError, PasswordHasher};
-pub use peek::peek;
+pub use peek::{check_database, peek};
 pub use reset::{KeysReset, ResetError, reset_keys};
 pub use settings::{Retention, Settings, TicketStoreKind, UnknownPolicy};
 pub use status::{Attempt, AttemptOutcome, Part, StatusKey, StatusRecord};

@@ -32,12 +32,13 @@ use tracing::{debug, info, warn};
 use crate::channel::ChannelHandle;
 use crate::channel::modem::Context;
 use crate::config::{File, Loaded, Sources};
+use crate::control;
 use crate::dispatch::{self, DispatcherHandle, Plan};
 use crate::event::Events;
 use crate::gateway::Gateway;
 use crate::http::auth::Auth;
 use crate::http::{ApiState, Readiness};
-use crate::operator::SettingsHandle;
+use crate::operator::{Operator, SettingsHandle};
 use crate::telemetry::LogHandle;
 use listeners::Listeners;
 use live::{Live, Running};
@@ -46,7 +47,7 @@ use modems::Modems;
 pub use clock::SystemClock;
 pub use direct::DirectModem;
 pub use keys::place as keys_place;
-pub use offline::{OfflineStore, with_store};
+pub use offline::OfflineStore;
 pub use tasks::Tasks;
 
 /// How many reports may wait for the store before the modems hold theirs back.
@@ -140,6 +141,9 @@ impl App {
         let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness));
         listening.commit(bound, &state);
         let (settings, asks) = SettingsHandle::new();
+        let socket = control::bind(&loaded.config.store.data_dir)?;
+        let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone());
+        listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
         let running =
             Running { gateway, dispatcher: handle, modems, api: Arc::clone(&state), listeners: listening, log };

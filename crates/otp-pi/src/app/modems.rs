@@ -47,7 +47,11 @@ pub(super) struct Change {
 impl Change {
     /// The modems as channels, in the order of the configuration.
     pub(super) fn channels(&self) -> Vec<ChannelHandle> {
-        let channel = |one: &Running| ChannelHandle { modem: one.handle.clone(), is_default: one.config.is_default };
+        let channel = |one: &Running| ChannelHandle {
+            modem: one.handle.clone(),
+            path: one.config.line.path.clone(),
+            is_default: one.config.is_default,
+        };
         self.running.iter().map(channel).collect()
     }
 }
@@ -124,7 +128,7 @@ impl Modems {
             );
             self.tasks.spawn_until(one.stop.clone(), "modem that goes", async move {
                 let mut status = one.handle.status();
-                let is_free = tokio::time::timeout(drain, status.wait_for(|status| !status.busy)).await;
+                let is_free = tokio::time::timeout(drain, status.wait_for(|status| !status.is_taken())).await;
                 if is_free.is_err() {
                     warn!(modem.name = one.handle.name(), "is let go although it has a message");
                 }

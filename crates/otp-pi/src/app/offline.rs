@@ -91,27 +91,15 @@ impl OfflineStore {
     }
 }
 
-/// Opens the data directory, does `work`, and closes it again. Refused while a gateway runs on it.
-///
-/// # Errors
-/// What keeps it from opening, or what `work` failed with.
-pub async fn with_store<T>(config: &Config, work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    // Says in its own words that the keys are lost, or that there never was anything.
-    keys::load(&config.store.data_dir, config.keys_file.as_deref())?;
-    let store = OfflineStore::open(config).await?;
-    let store = store.with_context(|| format!("there is no database in {} yet", config.store.data_dir.display()))?;
-    let worked = work(store.store()).await;
-    let closed = store.close().await;
-    worked.and_then(|value| closed.map(|()| value))
-}
-
 /// A store that was written by somebody else than its owner could not be used by its owner any more.
 fn check_owner(data_dir: &Path) -> anyhow::Result<()> {
-    let metadata = std::fs::metadata(data_dir).with_context(|| format!("{} cannot be read", data_dir.display()))?;
-    anyhow::ensure!(
-        metadata.uid() == rustix::process::geteuid().as_raw(),
-        "{} belongs to another user; run this as the user of the gateway, for example sudo -u otp-pi",
-        data_dir.display()
-    );
+    for path in [data_dir, &data_dir.join("otp-pi.db")] {
+        let metadata = std::fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        anyhow::ensure!(
+            metadata.uid() == rustix::process::geteuid().as_raw(),
+            "{} belongs to another user; run this as the user of the gateway, for example sudo -u otp-pi",
+            path.display()
+        );
+    }
     Ok(())
 }

@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
-use ::modem::{SendError, Turn};
+use ::modem::{ModemHandle, SendError, Turn};
 use domain::receiver::Msisdn;
 use domain::secret::SecretText;
 use gsm::Reference;
+use tokio::time::Instant;
 
-use super::part::{self, Patience, Stamp};
+use super::part::{self, Stamp};
 use crate::wire::modems::{Manual, PartState};
 
 /// How long the network tries to deliver it.
@@ -34,20 +35,21 @@ pub struct ManualSms {
 ///
 /// # Errors
 /// What is wrong with the text, in a few words; nothing was sent.
-pub async fn send(turn: &mut Turn, modem: &str, sms: &ManualSms) -> Result<Manual, &'static str> {
+pub async fn send(modem: &ModemHandle, turn: &mut Turn, sms: &ManualSms) -> Result<Manual, &'static str> {
+    let mut status = modem.status();
     let reference = Reference::Eight(sms.reference);
     let stamp = Stamp { msisdn: sms.receiver, reference, asks_report: sms.asks_report, life: LIFE };
     let pdus = part::encode(&sms.text, stamp)?;
     let mut parts = Vec::with_capacity(pdus.len());
     for pdu in &pdus {
         let may_go_on = parts.iter().all(|part| matches!(part, PartState::Sent { .. }));
-        parts.push(if may_go_on {
-            state_of(part::send(turn, pdu, Patience::Short).await)
-        } else {
-            PartState::NotTried
+        let end = Instant::now() + part::PATIENCE;
+        parts.push(match may_go_on {
+            true => state_of(part::send(turn, &mut status, pdu, end).await),
+            false => PartState::NotTried,
         });
     }
-    Ok(Manual { modem: modem.to_owned(), receiver: sms.receiver, parts })
+    Ok(Manual { modem: modem.name().to_owned(), receiver: sms.receiver, parts })
 }
 
 fn state_of(result: Result<::modem::Sent, SendError>) -> PartState {

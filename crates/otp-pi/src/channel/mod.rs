@@ -8,6 +8,8 @@ pub mod manual;
 pub mod modem;
 mod part;
 
+use std::path::{Path, PathBuf};
+
 use domain::message::MessageState;
 use domain::otp::TicketKey;
 use domain::retry::FailureClass;
@@ -17,8 +19,19 @@ use domain::retry::FailureClass;
 pub struct ChannelHandle {
     /// The modem behind it.
     pub modem: ::modem::ModemHandle,
+    /// The path of its line, as configured.
+    pub path: PathBuf,
     /// Whether it takes what no prefix claims; shown to callers.
     pub is_default: bool,
+}
+
+impl ChannelHandle {
+    /// Tells whether a path leads to its line.
+    #[must_use]
+    pub fn is_at(&self, path: &Path) -> bool {
+        let both = || Some((self.path.canonicalize().ok()?, path.canonicalize().ok()?));
+        self.path == path || both().is_some_and(|(ours, theirs)| ours == theirs)
+    }
 }
 
 /// How one attempt ended.

@@ -5,7 +5,6 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use ::modem::{Refused, SendError, Status, Submission, Turn};
 use domain::clock::{Clock, WallTime};
@@ -22,11 +21,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::Outcome;
-use super::part::{self, Patience, Stamp};
-
-/// How long the modem may be away before a later part is given up: no other can send it, since phones join only parts
-/// that came from one number.
-const PATIENCE_FOR_A_LATER_PART: Duration = Duration::from_secs(120);
+use super::part::{self, Stamp};
 
 /// What every attempt needs.
 pub struct Context {
@@ -79,9 +74,8 @@ pub async fn send(
         if context.clock.now() >= deadline {
             return Outcome::Incomplete { code: "its deadline passed between two parts".to_owned() };
         }
-        let life = deadline.saturating_since(context.clock.now());
-        let end = Instant::now() + life.min(PATIENCE_FOR_A_LATER_PART);
-        match part::send(&mut turn, &pdu, Patience::ForModem { status: &mut status, end }).await {
+        let end = Instant::now() + deadline.saturating_since(context.clock.now()).min(part::PATIENCE);
+        match part::send(&mut turn, &mut status, &pdu, end).await {
             Ok(sent) => record_part(&context, id, number, parts, sent.message_reference).await,
             Err(SendError::Unknown { detail }) => return Outcome::Unknown { detail },
             Err(error) => return Outcome::Incomplete { code: code_of(&error) },

@@ -11,6 +11,9 @@ use gsm::{Address, ErrorClass, Pdu, Reference, Submit, Validity};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+/// How long the modem may be away before a part is given up.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+
 /// How often a part is tried before it is given up.
 const TRIES: u32 = 3;
 
@@ -49,46 +52,24 @@ pub(super) fn encode(text: &SecretText, stamp: Stamp) -> Result<Vec<Pdu>, &'stat
     segments.parts.into_iter().map(|part| submit(part).encode(None).map_err(|_| "cannot be encoded")).collect()
 }
 
-/// For what a part is tried again.
-pub(super) enum Patience<'a> {
-    /// For what the modem or the network could not take just now.
-    Short,
-    /// Also for what another modem might send, and for one that went away, if it is back by then.
-    ForModem {
-        /// The modem.
-        status: &'a mut watch::Receiver<Status>,
-        /// When it is given up.
-        end: Instant,
-    },
-}
-
-impl Patience<'_> {
-    fn is_for(&self, class: ErrorClass) -> bool {
-        match (self, class) {
-            (Self::Short, ErrorClass::RetryHere) => true,
-            (Self::ForModem { end, .. }, ErrorClass::RetryHere | ErrorClass::OtherModem) => Instant::now() < *end,
-            _ => false,
-        }
-    }
-
-    /// Waits before the next try.
-    async fn pause(&mut self) {
-        tokio::time::sleep(PAUSE_BETWEEN_TRIES).await;
-        if let Self::ForModem { status, end } = self {
-            // The next try says what is wrong if it is still away then.
-            let _back = tokio::time::timeout_at(*end, status.wait_for(|status| status.phase == Phase::Ready)).await;
-        }
-    }
-}
-
-/// Sends one part of which the code is known; what was not sent for certain is tried again as `patience` says.
-pub(super) async fn send(turn: &mut Turn, pdu: &Pdu, mut patience: Patience<'_>) -> Result<Sent, SendError> {
+/// Sends one part of which the code is known. What the modem or the network could not take just now is tried again until `end`, and so
+/// is what another modem might send: no other can, since phones join only parts that came from one number.
+pub(super) async fn send(
+    turn: &mut Turn,
+    status: &mut watch::Receiver<Status>,
+    pdu: &Pdu,
+    end: Instant,
+) -> Result<Sent, SendError> {
     let mut tries = 1;
     loop {
         match turn.send(Submission::ready(pdu.clone())).await {
-            Err(SendError::NotSent { class, .. }) if tries < TRIES && patience.is_for(class) => {
+            Err(SendError::NotSent { class: ErrorClass::RetryHere | ErrorClass::OtherModem, .. })
+                if tries < TRIES && turn.is_served() && Instant::now() < end =>
+            {
                 tries += 1;
-                patience.pause().await;
+                tokio::time::sleep(PAUSE_BETWEEN_TRIES).await;
+                // The next try says what is wrong if it is still away then.
+                let _back = tokio::time::timeout_at(end, status.wait_for(|it| it.phase == Phase::Ready)).await;
             }
             finished => return finished,
         }

@@ -3,7 +3,10 @@
 //! Everything is real but the radio: HTTP, the database, the dispatcher, the AT dialogue over pseudo terminals. Needs nothing
 //! installed, listens on loopback, and leaves nothing behind unless a data directory is named.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,11 +22,14 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::serve::{runtime, until_stopped};
-use super::{DemoArguments, output};
+use super::{DemoArguments, output, random_password};
 use crate::app::{App, SystemClock, Tasks};
 use crate::config::{FileSource, Sources};
 use crate::http::phones::{self, PhoneFeed, PhoneMessage};
 use crate::telemetry::{self, LogHandle};
+
+/// The demo's configuration in its directory.
+const CONFIG: &str = "otp-pi.toml";
 
 /// The demo's API user.
 const USERNAME: &str = "demo";
@@ -118,7 +124,12 @@ fn sources(arguments: &DemoArguments, directory: &Path, modems: &[Modem], passwo
         directory.join("data"),
         arguments.api,
     );
-    Ok(Sources { file: FileSource::Text(SecretText::new(text)), environment: Vec::new() })
+    // A file, so that the other commands can be tried on the demo too.
+    let path = directory.join(CONFIG);
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(Sources { file: FileSource::Path(path), environment: Vec::new() })
 }
 
 async fn follow(
@@ -161,19 +172,17 @@ fn welcome(api: SocketAddr, page: SocketAddr, password: &str, directory: &Path, 
          Ask for a code:\n\n{create}\n\n\
          Read it on the phone page, put it in place of CODE, and check it:\n\n{validate}\n\n\
          Receivers with a fate of their own:\n{}\n\n\
+         Look behind the scenes, from another terminal:\n\n\
+         \x20 otp-pi message list --config {config}\n\
+         \x20 otp-pi modem check --config {config}\n\
+         \x20 otp-pi settings list --set --config {config}\n\n\
          Stop with Ctrl-C.",
         arguments.modems,
         directory.display(),
         if arguments.data_dir.is_some() { "" } else { "  (removed at the end)" },
         magic.join("\n"),
+        config = directory.join(CONFIG).display(),
     ));
-}
-
-fn random_password() -> anyhow::Result<String> {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32))).map(|letter| char::from(*letter)).collect())
 }
 
 /// Where the demo keeps its data.

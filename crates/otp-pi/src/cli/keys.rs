@@ -1,6 +1,6 @@
 //! `otp-pi keys`: which keys there are, new ones, and the way on when they are lost. Never shows a key.
 //!
-//! What needs the database is a function of the [`Store`]: here it is opened, since no gateway runs.
+//! A gateway that runs shows and rotates them itself; where none does, the database is opened for it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,13 +8,15 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use domain::clock::{Clock, WallTime};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::{Keys, KeysPlace, KeysReset, KeysStatus, PepperStatus, Resealed, Rotation, SealStatus, Store, reset_keys};
+use store::{Keys, KeysPlace, KeysReset, KeysStatus, PepperStatus, Resealed, Rotation, SealStatus, reset_keys};
 
+use super::remote::{self, Target};
 use super::{output, place, serve};
 use crate::app::{self, SystemClock};
 use crate::config::Config;
+use crate::control::Request;
 
 /// What can be done about keys.
 #[derive(Debug, Subcommand)]
@@ -34,42 +36,30 @@ pub(super) enum KeysCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = super::CONFIG)]
-    config: PathBuf,
-    /// Answers in JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    target: Target,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RotateArguments {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = super::CONFIG)]
-    config: PathBuf,
     /// Where to write the rotated keys, when they come from systemd or from `[keys] file`
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Answers in JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    target: Target,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ResetArguments {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = super::CONFIG)]
-    config: PathBuf,
     /// Says that what the lost keys sealed may be given up
     #[arg(long = "i-accept-the-loss")]
     accepts_loss: bool,
-    /// Answers in JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    target: Target,
 }
 
 /// What a rotation did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Rotated {
     /// The new keys.
     pub(super) rotation: Rotation,
@@ -84,9 +74,8 @@ pub(super) struct Rotated {
 pub(super) fn run(command: &KeysCommand) -> anyhow::Result<()> {
     match command {
         KeysCommand::Status(arguments) => {
-            let config = load(&arguments.config)?;
-            let status = serve::runtime()?.block_on(app::with_store(&config, status))?;
-            print(arguments.json, &status, || status_text(&status, SystemClock.now()))
+            let status: KeysStatus = remote::ask(&arguments.target, Request::KeysStatus)?;
+            output::result(arguments.target.json, &status, || status_text(&status, SystemClock.now()))
         }
         KeysCommand::Rotate(arguments) => rotate_command(arguments),
         KeysCommand::New { file } => {
@@ -106,31 +95,13 @@ fn load(path: &Path) -> anyhow::Result<Config> {
     Ok(serve::runtime()?.block_on(place::load(path))?.config)
 }
 
-/// What may be told about the keys of a store.
-///
-/// # Errors
-/// A database that cannot be read.
-pub(super) async fn status(store: &Store) -> anyhow::Result<KeysStatus> {
-    Ok(store.keys_status().await?)
-}
-
-/// Rotates the keys of a store that nobody else uses, and seals everything anew before it returns.
-///
-/// # Errors
-/// Keys that cannot be written; a database that cannot be written, whose sealing the next start goes on with.
-pub(super) async fn rotate(store: &Store) -> anyhow::Result<Rotated> {
-    let rotation = store.rotate_keys().await?;
-    let resealed = Some(store.reseal().await?);
-    Ok(Rotated { rotation, resealed })
-}
-
 fn rotate_command(arguments: &RotateArguments) -> anyhow::Result<()> {
-    let config = load(&arguments.config)?;
+    let config = load(&arguments.target.config)?;
     let place = app::keys_place(&config.store.data_dir, config.keys_file.as_deref());
     match (&arguments.output, place.is_ours()) {
         (None, true) => {
-            let rotated = serve::runtime()?.block_on(app::with_store(&config, rotate))?;
-            print(arguments.json, &rotated, || rotated_text(&rotated))
+            let rotated: Rotated = remote::ask(&arguments.target, Request::KeysRotate)?;
+            output::result(arguments.target.json, &rotated, || rotated_text(&rotated))
         }
         (Some(_), true) => {
             bail!("the keys lie in {} and are rotated in place: leave --output away", place.path().display())
@@ -139,7 +110,7 @@ fn rotate_command(arguments: &RotateArguments) -> anyhow::Result<()> {
             "the keys come from {} and are not this program's to change.\nMake a rotated file, then install it:\n\n  \
              otp-pi keys rotate --config {} --output NEW\n{}",
             place.path().display(),
-            arguments.config.display(),
+            arguments.target.config.display(),
             installing(&place, Path::new("NEW")),
         ),
         (Some(path), false) => {
@@ -154,7 +125,7 @@ fn rotate_command(arguments: &RotateArguments) -> anyhow::Result<()> {
                     installing(&place, path),
                 )
             };
-            print(arguments.json, &json!({"rotation": rotation, "output": path}), text)
+            output::result(arguments.target.json, &json!({"rotation": rotation, "output": path}), text)
         }
     }
 }
@@ -167,15 +138,10 @@ fn reset_command(arguments: &ResetArguments) -> anyhow::Result<()> {
              message stay.\nLook for a backup of the keys first. If there is none: --i-accept-the-loss"
         );
     }
-    let config = load(&arguments.config)?;
+    let config = load(&arguments.target.config)?;
     let place = app::keys_place(&config.store.data_dir, config.keys_file.as_deref());
     let reset = serve::runtime()?.block_on(reset_keys(&config.store, place, SystemClock.now()))?;
-    print(arguments.json, &reset, || reset_text(&reset))
-}
-
-fn print(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-    output::line(&if json { serde_json::to_string_pretty(value)? } else { text() });
-    Ok(())
+    output::result(arguments.target.json, &reset, || reset_text(&reset))
 }
 
 /// How a file with rotated keys gets where the keys come from.

@@ -3,13 +3,21 @@
 //! It reads arguments, starts logs and the runtime, and turns results into exit codes (docs/errors.md): 0 done, 1 failed
 //! or refused, 2 wrong usage; 3 and 4 belong to `modem`. What the commands do is done elsewhere.
 
+mod api_user;
+mod backup;
 mod check_config;
 mod demo;
+mod doctor;
+mod generate;
 mod keys;
+mod message;
 mod modem;
 mod output;
 mod place;
+mod remote;
 mod serve;
+mod settings;
+mod when;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,8 +43,25 @@ enum Command {
     /// Shows and rotates the keys that protect what is stored
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Looks at everything that keeps a gateway from working well, and says the fix
+    Doctor(doctor::DoctorArguments),
+    /// Shows messages and what became of them; cancels and retries
+    #[command(subcommand)]
+    Message(message::MessageCommand),
+    /// Lists, adds and changes API users
+    #[command(subcommand)]
+    ApiUser(api_user::ApiUserCommand),
+    /// Shows, changes, exports and imports settings
+    #[command(subcommand)]
+    Settings(settings::SettingsCommand),
+    /// Copies the database while the gateway runs
+    Backup(backup::BackupArguments),
     /// Finds modems, checks them, asks them AT commands and sends single SMS
     Modem(modem::ModemArguments),
+    /// Writes the completions of a shell
+    Completions(generate::CompletionsArguments),
+    /// Writes manual pages
+    Man(generate::ManArguments),
 }
 
 /// Where the configuration lies unless said otherwise.
@@ -85,6 +110,16 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => finish(serve::run(&arguments.config)),
         Command::CheckConfig(arguments) => check_config::run(&arguments.config),
         Command::Keys(command) => finish(keys::run(&command)),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Completions(arguments) => {
+            generate::completions(&arguments);
+            ExitCode::SUCCESS
+        }
+        Command::Man(arguments) => finish(generate::man(&arguments)),
+        Command::Message(command) => finish(message::run(command)),
+        Command::ApiUser(command) => finish(api_user::run(command)),
+        Command::Settings(command) => finish(settings::run(command)),
+        Command::Backup(arguments) => finish(backup::run(&arguments)),
         Command::Modem(arguments) => modem::run(&arguments),
     }
 }
@@ -97,4 +132,12 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A password that nobody has to invent.
+fn random_password() -> anyhow::Result<String> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32))).map(|letter| char::from(*letter)).collect())
 }

@@ -1,7 +1,7 @@
-//! `otp-pi modem list | check | at | send`: a look at modems, and a hand on them, where no gateway runs.
+//! `otp-pi modem list | check | at | send`: a look at modems, and a hand on them.
 //!
-//! A line is opened and locked as the gateway does it; one that a gateway has is left alone. What is shown is made by
-//! [`crate::wire::modems`].
+//! A gateway that runs is asked about its own modems; others are opened and locked as a gateway would do it. What is shown is made
+//! by [`crate::wire::modems`].
 
 mod at;
 mod check;
@@ -13,10 +13,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use super::{output, serve};
-use crate::config::Config;
+use crate::config::{Config, ModemConfig};
+use crate::control::{Client, Request};
 use crate::telemetry;
 use crate::wire::modems::{Conclusion, Rendered};
 
@@ -62,7 +64,7 @@ Exit code: 0 sent, 1 not sent or refused, 4 outcome unknown or only in part on a
 
 #[derive(Debug, Args)]
 struct ListArguments {
-    /// Names the modems of this configuration file beside their lines
+    /// Names the modems of this configuration file beside their lines; /etc/otp-pi.toml when it is there
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Asks no line who is behind it: something other than a modem may be
@@ -136,7 +138,7 @@ struct SendArguments {
 
 #[derive(Debug, Args)]
 struct LineOptions {
-    /// The configuration file: for names, settings, the block list and PINs
+    /// The configuration file: for names, settings, the block list and PINs; /etc/otp-pi.toml when it is there
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Speed of the line in bits per second; from the configuration, or 115200
@@ -199,12 +201,35 @@ fn show(rendered: &Rendered, is_json: bool) -> ExitCode {
     })
 }
 
-/// Reads the configuration, if one is named.
+/// Reads the configuration that is named, or the one at the usual place, if this user may.
 async fn load(path: Option<&Path>) -> anyhow::Result<Option<Config>> {
     match path {
         Some(path) => Ok(Some(super::place::load(path).await?.config)),
+        None if std::fs::File::open(super::CONFIG).is_ok() => {
+            Ok(Some(super::place::load(Path::new(super::CONFIG)).await?.config))
+        }
         None => Ok(None),
     }
+}
+
+/// Asks the gateway that runs, if the modems are its own; none when they are to be asked directly.
+async fn ask_gateway(
+    config: Option<&Config>,
+    modems: &[String],
+    request: impl FnOnce() -> anyhow::Result<Request>,
+) -> anyhow::Result<Option<Rendered>> {
+    let Some(config) = config else { return Ok(None) };
+    let is_its_own = |name: &String| {
+        let is_meant =
+            |modem: &ModemConfig| modem.line.name == *name || target::is_same(&modem.line.path, Path::new(name));
+        config.modems.iter().any(is_meant)
+    };
+    if !modems.iter().all(is_its_own) {
+        return Ok(None);
+    }
+    let Some(client) = Client::connect(&config.store.data_dir).await? else { return Ok(None) };
+    let answer = client.ask(&request()?).await?;
+    serde_json::from_value(answer).map(Some).context("the gateway speaks another version")
 }
 
 fn seconds(seconds: u64) -> Duration {

@@ -12,3 +12,9 @@ pub(super) fn line(text: &str) {
 pub(super) fn error(text: &str) {
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
+
+/// Writes a result: for a script, or for the eye.
+pub(super) fn result(json: bool, value: &impl serde::Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    line(&if json { serde_json::to_string_pretty(value)? } else { text() });
+    Ok(())
+}

@@ -142,6 +142,6 @@ fn object_name(written: &str, section: &Section, layers: &Layers) -> String {
 }
 
 fn unknown(key: &str, near: Option<&str>) -> Problem {
-    let fix = near.map_or_else(|| "unset it".to_owned(), |near| format!("did you mean {near}?"));
-    Problem::new(key, "there is no such key", fix)
+    let (what, fix) = schema::absence(key, near);
+    Problem::new(key, what, fix)
 }

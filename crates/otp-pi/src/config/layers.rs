@@ -34,6 +34,15 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Where it comes from, for a list: `default`, `database`, `file, line 7`, or the variable.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::File { line } => format!("file, line {line}"),
+            other => other.to_string(),
+        }
+    }
+
     /// True if it can only be changed where it was set.
     #[must_use]
     pub const fn is_locked(&self) -> bool {
@@ -56,17 +65,24 @@ impl fmt::Display for Origin {
 }
 
 /// One document with the origin of each of its keys (`otp.length`, `modem[1].port`) and objects (`modem[1]`).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Layer {
     pub(super) table: Table,
     pub(super) origins: BTreeMap<String, Origin>,
 }
 
 /// The documents laid over each other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Layers {
     table: Table,
     origins: BTreeMap<String, Origin>,
+}
+
+/// Prints which keys are set and by whom, never a value: passwords are among them.
+impl fmt::Debug for Layers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Layers").field("origins", &self.origins).finish_non_exhaustive()
+    }
 }
 
 /// Whether a layer covers what is there, or fills in what is not.

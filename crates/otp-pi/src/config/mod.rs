@@ -159,7 +159,7 @@ impl Loaded {
             scopes: user.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
             class: user.class.as_str().to_owned(),
             is_active: user.is_active,
-            origin: self.layers.origin(&format!("api_user[{place}]")).to_string(),
+            origin: self.layers.origin(&format!("api_user[{place}]")).words(),
         };
         self.config.api_users.iter().enumerate().map(view).collect()
     }

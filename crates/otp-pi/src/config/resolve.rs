@@ -1,5 +1,6 @@
 //! From the document to the Settings of the components, with every problem found on the way.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,12 +74,22 @@ pub struct ApiUserSource {
 }
 
 /// Where a password comes from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum PasswordSource {
     /// In clear; hashed before it is stored.
     Clear(SecretText),
     /// Argon2id in PHC form.
     Hash(String),
+}
+
+/// Prints neither: a hash can be guessed at, too.
+impl fmt::Debug for PasswordSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Clear(_) => "Clear(•••)",
+            Self::Hash(_) => "Hash(•••)",
+        })
+    }
 }
 
 impl Config {
@@ -201,7 +212,9 @@ impl Found {
         let known = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if known.is_none() {
             let list: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
-            self.problem(key, format!("{text:?} is not known"), format!("write one of {}", list.join(", ")));
+            // An address such as redis://user:password@host may stand where a word is meant.
+            let said = if text.contains("://") { "an address".to_owned() } else { format!("{text:?}") };
+            self.problem(key, format!("{said} is not known"), format!("write one of {}", list.join(", ")));
         }
         known
     }

@@ -15,6 +15,39 @@ use super::file;
 /// Keys whose values are never shown, logged or exported in clear.
 const SECRETS: [&str; 3] = ["password", "password_hash", "sim_pin"];
 
+/// Sections and keys of the specification that a later release brings: whoever writes one is told so.
+const LATER: [&str; 29] = [
+    "admin",
+    "ddns_record",
+    "email",
+    "email_account",
+    "sms_provider",
+    "subscriber",
+    "device.ntp_interval",
+    "device.ntp_server",
+    "device.restart_device",
+    "device.restart_service",
+    "device.time_zone",
+    "modem.apn",
+    "modem.apn_password",
+    "modem.apn_username",
+    "modem.daily_limit",
+    "modem.delete_sent",
+    "modem.dial_command",
+    "modem.dial_number",
+    "modem.imei",
+    "modem.init_dial",
+    "modem.internet_access",
+    "modem.monthly_limit",
+    "modem.monthly_recipients",
+    "modem.rate_per_minute",
+    "retention.audit",
+    "retention.inbox",
+    "sms.log_outgoing",
+    "sms.monitor",
+    "sms.text_at_rest",
+];
+
 /// What a key takes.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -120,6 +153,30 @@ pub(super) fn is_secret(key: &str) -> bool {
     SECRETS.contains(&key.rsplit('.').next().unwrap_or(key))
 }
 
+/// What is wrong with a key that is not there, and the fix. `near` is what was probably meant.
+pub(super) fn absence(key: &str, near: Option<&str>) -> (&'static str, String) {
+    // Without the place in a list: `modem[1].imei` is `modem.imei`.
+    let (mut plain, mut is_place) = (String::new(), false);
+    for letter in key.chars() {
+        is_place |= letter == '[';
+        if !is_place {
+            plain.push(letter);
+        }
+        is_place &= letter != ']';
+    }
+    let is_later = |later: &str| plain.strip_prefix(later).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    match near {
+        _ if LATER.into_iter().any(is_later) => {
+            ("this release cannot do that yet", "take it out until a later release".to_owned())
+        }
+        _ if plain == "sms.prefix_length" => {
+            ("it is not needed: the longest prefix that fits counts, whatever its length", "take it out".to_owned())
+        }
+        Some(near) => ("there is no such key", format!("did you mean {near}?")),
+        None => ("there is no such key", "take it out".to_owned()),
+    }
+}
+
 /// The candidate that somebody who wrote `word` probably meant.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
@@ -201,6 +258,26 @@ mod tests {
         assert_eq!(schema.section("modem").unwrap().kind("baud_rate"), Some(Kind::Integer));
         assert_eq!(schema.section("modem").unwrap().kind("recipient_prefixes"), Some(Kind::List));
         assert_eq!(schema.section("otp").unwrap().kind("uniform_failures"), Some(Kind::Boolean));
+    }
+
+    #[test]
+    fn what_comes_later_is_told_so_and_is_not_there_yet() {
+        for (key, what) in [
+            ("modem[1].imei", "this release cannot do that yet"),
+            ("subscriber", "this release cannot do that yet"),
+            ("subscriber.rabbitmq", "this release cannot do that yet"),
+            ("subscribers", "there is no such key"),
+            ("sms.prefix_length", "it is not needed: the longest prefix that fits counts, whatever its length"),
+            ("sms.text_at_rest", "this release cannot do that yet"),
+        ] {
+            assert_eq!(absence(key, None).0, what, "{key}");
+        }
+        let schema = Schema::new();
+        for later in LATER {
+            let (section, key) = later.split_once('.').unwrap_or((later, ""));
+            let known = schema.section(section).map(|section| section.kind(key));
+            assert!(known.flatten().is_none() && (known.is_none() || !key.is_empty()), "{later} is there");
+        }
     }
 
     #[test]

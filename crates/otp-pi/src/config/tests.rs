@@ -66,6 +66,14 @@ fn a_password_in_clear_is_taken_with_a_warning_and_never_printed() {
 }
 
 #[test]
+fn a_hash_is_never_printed_and_neither_is_the_password_of_an_address() {
+    let hash = GOOD.replace("password = \"secret\"", "password_hash = \"$argon2id$secret\"");
+    assert!(!format!("{:?}", parse(&hash).unwrap()).contains("secret"));
+    let said = complaint(&format!("{GOOD}[otp]\nticket_store = \"redis://user:secret@host\"\n"));
+    assert!(said.contains("otp.ticket_store: an address is not known") && !said.contains("secret"), "{said}");
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_line_and_a_caret() {
     check(
         "[sms]\ncountry_code = \"62\"\ncuntry_code = 1\n[otp]\nlenght = 3\ncolour = 1",
@@ -75,6 +83,13 @@ fn an_unknown_key_is_refused_with_its_line_and_a_caret() {
             "did you mean length?",
             "line 6: otp.colour: there is no such key",
             "fix: take it out",
+        ],
+    );
+    check(
+        "[[modem]]\nimei = \"1\"\n[subscriber.rabbitmq]\nenabled = true\n",
+        &[
+            "line 2: modem[0].imei: this release cannot do that yet",
+            "line 3: subscriber: this release cannot do that yet",
         ],
     );
     check("[smss]\n", &["line 1: smss: there is no such key", "did you mean sms?"]);

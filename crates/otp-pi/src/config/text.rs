@@ -97,8 +97,8 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, key: &str, at: Range<usize>, near: Option<&str>) {
-        let fix = near.map_or_else(|| "take it out".to_owned(), |near| format!("did you mean {near}?"));
-        self.complain(key, at, "there is no such key".to_owned(), fix);
+        let (what, fix) = schema::absence(key, near);
+        self.complain(key, at, what.to_owned(), fix);
     }
 
     /// The text is no TOML, or a value is of the wrong type.

@@ -56,7 +56,7 @@ fn setting(path: &str, value: &Value, layers: &Layers) -> Setting {
         key: layers.spoken(path),
         value: (!schema::is_secret(path)).then(|| value.to_string()),
         is_locked: origin.is_locked(),
-        origin: origin.to_string(),
+        origin: origin.words(),
     }
 }
 

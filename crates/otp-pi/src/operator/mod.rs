@@ -3,12 +3,15 @@
 //! Called by the entrances that are for operators (`control`, later the admin web) and by `cli` where no gateway runs. It must never
 //! be reachable for API users, and never show a text, a code or a secret.
 
+mod messages;
+mod modems;
 mod settings;
 
 use store::Store;
 
 use crate::dispatch::DispatcherHandle;
 
+pub use messages::{Acted, AttemptView, MessageList, MessageView, PartView, parse_state};
 pub use settings::{ApiUserView, Applied, Edit, Setting, SettingsAsk, SettingsError, SettingsHandle};
 
 /// What an operator can reach. Cheap to clone.
@@ -25,6 +28,18 @@ impl Operator {
     #[must_use]
     pub fn new(store: Store, dispatcher: Option<DispatcherHandle>, settings: SettingsHandle) -> Self {
         Self { store, dispatcher, settings }
+    }
+
+    /// The store, for what concerns it alone: backups and keys.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// True where a gateway runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.dispatcher.is_some()
     }
 
     /// The settings.

@@ -16,7 +16,7 @@ pub struct Setting {
     pub key: String,
     /// Its value in TOML; none for a secret.
     pub value: Option<String>,
-    /// Where it comes from: `default`, `database`, `line 7` of the file, or the variable's name.
+    /// Where it comes from: `default`, `database`, `file, line 7`, or the variable's name.
     pub origin: String,
     /// True if it can only be changed where it was set.
     pub is_locked: bool,

@@ -18,6 +18,9 @@ use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Se
 use serde_json::Value;
 use serde_json::error::Category;
 
+/// Under this key `serde_json` hands out a number whose digits are to be kept (`arbitrary_precision`), as if it were an object.
+const NUMBER: &str = "$serde_json::private::Number";
+
 /// The most members that an envelope or its `data` may have.
 const MAX_MEMBERS: usize = 256;
 
@@ -174,8 +177,12 @@ impl<'de> Visitor<'de> for DataVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data, A::Error> {
         let mut object = Object::default();
-        while let Some((key, value)) = map.next_entry()? {
-            object.insert(key, value)?;
+        while let Some(key) = map.next_key::<String>()? {
+            if key == NUMBER {
+                map.next_value::<IgnoredAny>()?;
+                return Ok(Data::Other);
+            }
+            object.insert(key, map.next_value()?)?;
         }
         Ok(Data::Object(object))
     }

@@ -13,10 +13,11 @@ pub use lines::{ListedLine, lines};
 pub use manual::{Manual, PartState, manual};
 pub use report::{Checked, reports};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What a command came to.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Conclusion {
     /// Done; for a modem: it can send.
     Good,
@@ -42,7 +43,7 @@ impl Conclusion {
 }
 
 /// One result, both ways.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rendered {
     /// For the eye; lines without the last line end.
     pub text: String,

@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Emulator, Gateway, Setup, Stopped, code_in, run_to_end};
+use crate::harness::{Emulator, Gateway, Setup, Stopped, code_in, pause, run_to_end, wait_for};
 
 const PHONE: &str = "08126666666";
 
@@ -91,14 +92,65 @@ fn rotated_keys_lose_no_code_and_the_old_seal_key_is_gone_afterwards() {
 }
 
 #[test]
-fn while_a_gateway_runs_its_keys_are_left_alone_by_others() {
+fn a_rotation_that_is_killed_anywhere_leaves_keys_that_open_everything() {
     let gateway = Setup::without_modems().start();
-    let before = fs::read(keys_file(gateway.dir())).unwrap();
-    let complaint = refused(&keys(gateway.dir(), &["rotate"], None));
-    assert!(complaint.contains("in use by another gateway"), "{complaint}");
+    let mut client = gateway.connect();
+    for number in 0..150 {
+        let blocked = client.ask("block-msisdn", json!({"receiver": format!("08126660{number:03}")}));
+        assert_eq!(blocked["response_code"], "000");
+    }
+    drop(client);
+    let stopped = gateway.stop();
+    let config = stopped.dir().join("otp-pi.toml");
+    let mut newest = 1;
+    for round in 0..12 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_otp-pi"));
+        command.args(["keys", "rotate", "--config"]).arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut rotating = command.spawn().unwrap();
+        pause(Duration::from_millis(round * 5));
+        rotating.kill().unwrap();
+        rotating.wait().unwrap();
+        let found = status(stopped.dir());
+        assert_eq!(found["lost_values"], json!(0), "round {round}: {found}");
+        let seals = ids(&found["seals"]);
+        assert!(seals[0] == newest || seals[0] == newest + 1, "round {round}: {seals:?}");
+        newest = seals[0];
+    }
+    told(&keys(stopped.dir(), &["rotate"], None));
+    let found = status(stopped.dir());
+    assert_eq!((ids(&found["seals"]), &found["lost_values"]), (vec![newest + 1], &json!(0)));
+    let gateway = stopped.restart();
+    for receiver in ["08126660000", "08126660149"] {
+        assert_eq!(ask(&gateway, "send-sms", json!({"receiver": receiver, "message": "no"})), "1301");
+    }
+}
+
+#[test]
+fn a_running_gateway_rotates_its_keys_and_its_codes_stay_good() {
+    let emulator = Emulator::start(1, &[]);
+    let gateway = Setup::with(&emulator).start();
+    let create = |reference: &str| {
+        let data = json!({"reference": reference, "receiver": PHONE, "message": format!("{reference}: %s")});
+        assert_eq!(ask(&gateway, "create-otp", data), "000");
+        code_in(&emulator.text_with(&format!("{reference}: ")), 6)
+    };
+    let before = create("before");
+    let rotated = told(&keys(gateway.dir(), &["rotate"], None));
+    assert!(rotated.contains("Pepper 2 and seal key 2 are current"), "{rotated}");
+    let after = create("after");
+    for (reference, code) in [("before", before), ("after", after)] {
+        let guess = json!({"reference": reference, "receiver": PHONE, "otp": code});
+        assert_eq!(ask(&gateway, "validate-otp", guess), "000", "{reference}");
+    }
+    let found = wait_for("everything sealed anew", || {
+        let found = status(gateway.dir());
+        (found["is_resealed"] == json!(true)).then_some(found)
+    });
+    assert_eq!((ids(&found["peppers"]), ids(&found["seals"])), (vec![2, 1], vec![2]));
+    let kept = fs::read(keys_file(gateway.dir())).unwrap();
     let complaint = refused(&keys(gateway.dir(), &["reset", "--i-accept-the-loss"], None));
     assert!(complaint.contains("in use by another gateway"), "{complaint}");
-    assert_eq!(fs::read(keys_file(gateway.dir())).unwrap(), before);
+    assert_eq!(fs::read(keys_file(gateway.dir())).unwrap(), kept);
 }
 
 #[test]

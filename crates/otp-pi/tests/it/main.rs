@@ -9,6 +9,7 @@
 mod harness;
 
 mod clients;
+mod corpora;
 mod crash;
 mod demo;
 mod faults;

@@ -70,7 +70,7 @@ impl Keys {
             return Err(KeysError::Lost { path: place.path(), database });
         }
         let book = KeyBook::fresh(now).map_err(|_| KeysError::Randomness)?;
-        place::write_new(&place.path(), &book)?;
+        place::write_new(&place.path(), &book, true)?;
         Self::from_book(place, book)
     }
 
@@ -97,7 +97,7 @@ impl Keys {
     /// # Errors
     /// [`KeysError`]; an existing file is never replaced.
     pub fn make(path: &Path, now: Option<WallTime>) -> Result<(), KeysError> {
-        place::write_new(path, &KeyBook::fresh(now).map_err(|_| KeysError::Randomness)?)
+        place::write_new(path, &KeyBook::fresh(now).map_err(|_| KeysError::Randomness)?, false)
     }
 
     /// Writes a rotated copy to `path`, for somebody to install where these keys come from. The older peppers are honoured for
@@ -107,7 +107,7 @@ impl Keys {
     /// [`KeysError`]; an existing file is never replaced.
     pub fn write_rotated(&self, path: &Path, now: WallTime, longest_lifetime: Duration) -> Result<Rotation, KeysError> {
         let next = live::rotated(&self.book, now, longest_lifetime)?;
-        place::write_new(path, &next)?;
+        place::write_new(path, &next, false)?;
         Ok(Rotation::of(&next))
     }
 
@@ -115,7 +115,8 @@ impl Keys {
     pub(crate) fn start_anew(place: &KeysPlace, now: WallTime) -> Result<Option<std::path::PathBuf>, KeysError> {
         let path = place.path();
         let aside = if path.exists() { Some(place::set_aside(&path, now.as_unix_millis())?) } else { None };
-        Self::make(&path, Some(now))?;
+        let book = KeyBook::fresh(Some(now)).map_err(|_| KeysError::Randomness)?;
+        place::write_new(&path, &book, true)?;
         Ok(aside)
     }
 

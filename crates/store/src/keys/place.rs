@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -88,13 +88,14 @@ impl KeysPlace {
     }
 }
 
-/// Writes a file that is not there yet; one that is stays as it is.
-pub(super) fn write_new(path: &Path, book: &KeyBook) -> Result<(), KeysError> {
+/// Writes a file that is not there yet; one that is stays as it is. In a directory of our own the file belongs to whoever the
+/// directory belongs to.
+pub(super) fn write_new(path: &Path, book: &KeyBook, is_ours: bool) -> Result<(), KeysError> {
     let io = |source| KeysError::Io { path: path.to_owned(), source };
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
     }
-    let aside = write_aside(path, book)?;
+    let aside = write_aside(path, book, path.parent().filter(|_| is_ours))?;
     // Linked and not renamed: two that begin at once must not both think that their keys are the file's.
     let linked = std::fs::hard_link(&aside, path);
     std::fs::remove_file(&aside).map_err(io)?;
@@ -107,7 +108,7 @@ pub(super) fn write_new(path: &Path, book: &KeyBook) -> Result<(), KeysError> {
 
 /// Replaces a file at once: whoever reads it, and whatever crashes, finds the old one or the new one, whole.
 pub(super) fn replace(path: &Path, book: &KeyBook) -> Result<(), KeysError> {
-    let aside = write_aside(path, book)?;
+    let aside = write_aside(path, book, Some(path).filter(|path| path.exists()))?;
     std::fs::rename(&aside, path).map_err(|source| KeysError::Io { path: path.to_owned(), source })?;
     sync_directory(path)
 }
@@ -120,8 +121,9 @@ pub(super) fn set_aside(path: &Path, stamp: i64) -> Result<PathBuf, KeysError> {
     Ok(aside)
 }
 
-/// Writes the keys, durably, beside the place where they belong.
-fn write_aside(path: &Path, book: &KeyBook) -> Result<PathBuf, KeysError> {
+/// Writes the keys, durably, beside the place where they belong. Root writes them for the owner of `like`: an administrator who
+/// rotates must not lock the gateway's user out.
+fn write_aside(path: &Path, book: &KeyBook, like: Option<&Path>) -> Result<PathBuf, KeysError> {
     let aside = path.with_extension("json.new");
     let io = |source| KeysError::Io { path: aside.clone(), source };
     let text = book.render().ok_or(KeysError::NotAKeysFile { path: path.to_owned(), what: "it cannot be written" })?;
@@ -132,6 +134,10 @@ fn write_aside(path: &Path, book: &KeyBook) -> Result<PathBuf, KeysError> {
         return Err(io(error));
     }
     let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside).map_err(io)?;
+    if let Some(like) = like.filter(|_| rustix::process::geteuid().is_root()) {
+        let owner = std::fs::metadata(like).map_err(io)?;
+        std::os::unix::fs::fchown(&out, Some(owner.uid()), Some(owner.gid())).map_err(io)?;
+    }
     out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(io)?;
     Ok(aside)
 }

@@ -143,6 +143,28 @@ fn what_a_crash_left_half_written_is_no_hindrance() {
 }
 
 #[test]
+fn what_root_writes_belongs_to_the_gateways_user() {
+    use std::os::unix::fs::MetadataExt;
+    if !rustix::process::geteuid().is_root() {
+        // Nobody else could give a file away, and nobody else needs to.
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let keys = LiveKeys::new(open(directory.path()).unwrap());
+    let owner = |path: &Path| {
+        let found = std::fs::metadata(path).unwrap();
+        (found.uid(), found.gid(), found.permissions().mode() & 0o777)
+    };
+    let path = keys.place().path();
+    std::os::unix::fs::chown(path.parent().unwrap(), Some(4_711), Some(4_712)).unwrap();
+    std::os::unix::fs::chown(&path, Some(4_711), Some(4_712)).unwrap();
+    keys.rotate(NOW, Duration::from_secs(600)).unwrap();
+    assert_eq!(owner(&path), (4_711, 4_712, 0o600));
+    Keys::start_anew(&own(directory.path()), NOW).unwrap();
+    assert_eq!(owner(&path), (4_711, 4_712, 0o600));
+}
+
+#[test]
 fn a_rotation_that_cannot_be_written_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let keys = LiveKeys::new(open(directory.path()).unwrap());

@@ -45,6 +45,8 @@ const PROBE_EVERY: Duration = if cfg!(test) { Duration::from_millis(50) } else {
 const GROUP_AT_MOST: usize = 256;
 /// A group of so many jobs is a crowd, and the next group waits for company.
 const CROWD: usize = 2;
+/// A group of so many shares its fsync and its pages well enough, and waits for nobody.
+const ENOUGH: usize = 32;
 /// The least time between the commits of two crowds.
 const SPACING: Duration = Duration::from_millis(5);
 /// Recorded changes that wait in memory; with more the callers wait.
@@ -187,13 +189,14 @@ impl Writer {
     }
 
     /// While jobs come in crowds, commits are spaced, so that more jobs share one fsync and the pages it writes: an SD card
-    /// lives longer. A lone job never waits, and under full load a commit takes longer than the spacing anyway.
+    /// lives longer. A lone job never waits, and neither does a group that is large enough: its callers ask again only when they
+    /// are answered.
     async fn gather(&mut self) {
         if self.last_group < CROWD {
             return;
         }
         let until = self.last_began + SPACING;
-        while self.jobs.len() < GROUP_AT_MOST {
+        while self.jobs.len() < ENOUGH {
             let Ok(Some(job)) = tokio::time::timeout_at(until, self.inbox.jobs.recv()).await else { break };
             self.jobs.push(job);
         }

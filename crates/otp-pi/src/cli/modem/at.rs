@@ -3,12 +3,20 @@
 use modem::Command;
 
 use super::target::Target;
-use super::{AtArguments, load, seconds};
+use super::{AtArguments, ask_gateway, load, seconds};
+use crate::control::{Request, Secret};
 use crate::wire::modems::{Rendered, answer, no_answer};
 
 pub(super) async fn run(arguments: &AtArguments) -> anyhow::Result<Rendered> {
     let command = Command::parse(&arguments.command)?;
     let config = load(arguments.line.config.as_deref()).await?;
+    let ask = || {
+        let (modem, command) = (arguments.target.clone(), Secret::new(arguments.command.as_str()));
+        Ok(Request::ModemAt { modem, command, patience_seconds: arguments.timeout })
+    };
+    if let Some(rendered) = ask_gateway(config.as_ref(), std::slice::from_ref(&arguments.target), ask).await? {
+        return Ok(rendered);
+    }
     let target = Target::find(&arguments.target, config.as_ref(), &arguments.line)?;
     let patience = arguments.timeout.map_or_else(|| command.usual_patience(), seconds);
     let modem = target.start();

@@ -8,14 +8,21 @@ use modem::discovery::{FoundLine, ProbeSettings, Probed, Roots, probe};
 use modem::{Phase, check};
 
 use super::target::Target;
-use super::{CheckArguments, LineOptions, list, load, seconds};
+use super::{CheckArguments, LineOptions, ask_gateway, list, load, seconds};
 use crate::app::{DirectModem, OfflineStore};
 use crate::cli::output;
 use crate::config::Config;
+use crate::control::Request;
 use crate::wire::modems::{Checked, Rendered, reports};
 
 pub(super) async fn run(arguments: &CheckArguments) -> anyhow::Result<Rendered> {
     let config = load(arguments.line.config.as_deref()).await?;
+    let modems = arguments.targets.clone();
+    if let Some(rendered) =
+        ask_gateway(config.as_ref(), &arguments.targets, || Ok(Request::ModemCheck { modems })).await?
+    {
+        return Ok(rendered);
+    }
     let targets = targets(arguments, config.as_ref()).await?;
     anyhow::ensure!(
         !targets.is_empty(),

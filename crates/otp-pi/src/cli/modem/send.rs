@@ -10,10 +10,11 @@ use modem::{Phase, check};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::target::Target;
-use super::{SendArguments, load, seconds};
+use super::{SendArguments, ask_gateway, load, seconds};
 use crate::app::{DirectModem, OfflineStore};
 use crate::channel::manual::{self, ManualSms};
 use crate::config::Config;
+use crate::control::{Request, Secret};
 use crate::wire::modems::{Checked, Manual, Rendered, manual as rendered, reports};
 
 /// The longest text that is read from standard input: more would be hundreds of parts.
@@ -26,6 +27,13 @@ pub(super) async fn run(arguments: &SendArguments) -> anyhow::Result<Rendered> {
     let config = load(arguments.line.config.as_deref()).await?;
     let receiver = receiver(&arguments.receiver, config.as_ref())?;
     let text = text(&arguments.text)?;
+    let ask = || {
+        let (modem, receiver) = (arguments.target.clone(), Secret::new(receiver.expose()));
+        Ok(Request::ModemSend { modem, receiver, text: Secret::new(text.expose()) })
+    };
+    if let Some(rendered) = ask_gateway(config.as_ref(), std::slice::from_ref(&arguments.target), ask).await? {
+        return Ok(rendered);
+    }
     let target = Target::find(&arguments.target, config.as_ref(), &arguments.line)?
         .with_pin_file(arguments.pin.pin_file.as_deref())?;
     // Held to the end: no gateway begins meanwhile, and who is blocked is blocked here too.
@@ -80,11 +88,10 @@ async fn ready(
 async fn send(modem: &DirectModem, sms: &ManualSms) -> anyhow::Result<Manual> {
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = modem.stop_token();
-    let name = modem.handle.name().to_owned();
     let sending = async {
         let turn = tokio::time::timeout(TURN, modem.handle.turn()).await;
         let mut turn = turn.map_err(|_| "the modem cannot send any more")?;
-        manual::send(&mut turn, &name, sms).await
+        manual::send(&modem.handle, &mut turn, sms).await
     };
     tokio::pin!(sending);
     let sent = tokio::select! {

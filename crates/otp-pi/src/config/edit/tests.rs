@@ -76,11 +76,11 @@ fn settings_are_listed_with_their_origin_and_secrets_are_not() {
     let all = loaded("[otp]\nlifetime = \"2m\"\n").settings();
     let find = |key: &str| all.iter().find(|one| one.key == key).unwrap_or_else(|| panic!("{key}")).clone();
     let shown = |key: &str| (find(key).value, find(key).origin, find(key).is_locked);
-    assert_eq!(shown("otp.length"), (Some("6".to_owned()), "line 4".to_owned(), true));
+    assert_eq!(shown("otp.length"), (Some("6".to_owned()), "file, line 4".to_owned(), true));
     assert_eq!(shown("otp.lifetime"), (Some("\"2m\"".to_owned()), "database".to_owned(), false));
     assert_eq!(shown("otp.max_attempts"), (Some("5".to_owned()), "default".to_owned(), false));
-    assert_eq!(shown("modem.south.port"), (Some("\"/dev/a\"".to_owned()), "line 7".to_owned(), true));
-    assert_eq!(shown("api_user.shop.password"), (None, "line 10".to_owned(), true));
+    assert_eq!(shown("modem.south.port"), (Some("\"/dev/a\"".to_owned()), "file, line 7".to_owned(), true));
+    assert_eq!(shown("api_user.shop.password"), (None, "file, line 10".to_owned(), true));
     assert!(!format!("{all:?}").contains("sesame"));
 }
 

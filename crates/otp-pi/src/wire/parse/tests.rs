@@ -257,6 +257,8 @@ fn wrong_types_are_named_and_their_values_are_not_repeated() {
         ("block-msisdn", "[1]".to_owned(), "data must be an object"),
         ("block-msisdn", "\"secret\"".to_owned(), "data must be an object"),
         ("echo", "false".to_owned(), "data must be an object"),
+        ("echo", "5".to_owned(), "data must be an object"),
+        ("block-msisdn", "123456789012345678901234567890".to_owned(), "data must be an object"),
     ] {
         assert_eq!(refused_data(command, &data), ("1401", error.to_owned()), "{command} {data}");
     }

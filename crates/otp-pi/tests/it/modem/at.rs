@@ -110,7 +110,10 @@ fn a_command_that_is_not_answered_in_time_ends_with_code_1() {
 #[test]
 fn a_command_that_turns_out_to_want_a_text_is_left_and_nothing_is_sent() {
     // An emulated modem knows no such command of its own; an unasked line that looks like the prompt will do.
-    let device = Device::start("[[fault]]\nwhen = \"AT+XTEXT\"\naction = { garbage = \"\\r\\n> \" }\n", |_| {});
+    let device = Device::start(
+        "[[fault]]\nwhen = \"AT+XTEXT\"\nat = \"command\"\naction = { garbage = \"\\r\\n> \" }\n",
+        |_| {},
+    );
     let ended = modem(&["at", &device.line(), "AT+XTEXT=5"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stdout.contains("left with ESC and nothing was sent"), "{ended:?}");

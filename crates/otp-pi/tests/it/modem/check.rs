@@ -173,19 +173,29 @@ fn a_line_that_another_program_has_a_missing_one_and_a_file_are_told_apart() {
 }
 
 #[test]
-fn the_line_of_a_running_gateway_is_left_alone_and_nothing_else_is_touched() {
+fn a_running_gateway_is_asked_about_its_modems_and_its_line_is_nobody_elses() {
     let device = Device::well();
     let gateway = Setup { modems: vec![device.modem.path()], ..Setup::without_modems() }
         .start_in(tempfile::TempDir::new().unwrap());
     gateway.wait_for_modems(1);
     let config = gateway.dir().join("otp-pi.toml");
     let config = config.to_str().unwrap();
-    expect("m0", &["--config", config], 1, &["line-in-use"], "running gateway");
-    let refused = modem(&["send", "m0", "0812345678", "hello", "--config", config]);
-    assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("in use by another gateway"), "{}", refused.stderr);
+    for target in ["m0", &device.line()] {
+        let (code, value) = json(&["check", target, "--config", config]);
+        assert_eq!((code, &value["modems"][0]["modem"]), (Some(0), &serde_json::json!("m0")), "{value}");
+        let told = modem(&["at", target, "AT+CSQ", "--config", config]);
+        assert!(told.code == Some(0) && told.stdout.contains("+CSQ: "), "{told:?}");
+    }
+    let sent = modem(&["send", "m0", "0812345678", "by hand", "--config", config]);
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    assert_eq!(device.texts(), ["by hand"]);
+    assert_eq!(gateway.ask("block-msisdn", serde_json::json!({"receiver": "0812345678"}))["response_code"], "000");
+    let refused = modem(&["send", "m0", "0812345678", "no", "--config", config]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("the receiver is blocked"), "{refused:?}");
+    // Who does not name the gateway finds its line taken.
+    expect(&device.line(), &[], 1, &["line-in-use"], "running gateway");
     gateway.wait_for_modems(1);
-    assert_eq!(device.texts(), [""; 0]);
+    assert_eq!(device.texts(), ["by hand"]);
 }
 
 #[test]

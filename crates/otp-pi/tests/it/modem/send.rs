@@ -107,7 +107,7 @@ fn a_database_of_another_user_is_left_alone_and_nothing_is_sent_past_its_block_l
     let config = device.config(&format!("sim_pin_file = {pin:?}"));
     std::fs::create_dir(device.data()).unwrap();
     let database = device.data().join("otp-pi.db");
-    std::fs::write(&database, "").unwrap();
+    std::fs::write(&database, "somebody's").unwrap();
     std::os::unix::fs::chown(&database, Some(1), None).unwrap();
     let ended = modem(&["send", "m0", "08126666666", "hello", "--config", &config]);
     assert_eq!(ended.code, Some(1));

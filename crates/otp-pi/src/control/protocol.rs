@@ -1,0 +1,184 @@
+//! What is said over the control socket: one JSON line asks, one JSON line answers.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use domain::secret::SecretText;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// The longest line, in bytes: an imported document may be long.
+pub(super) const LONGEST_LINE: usize = 1024 * 1024;
+
+/// The socket's name in the data directory.
+pub(super) const SOCKET: &str = "control.sock";
+
+/// What an operator asks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// Lists messages.
+    MessageList {
+        /// Only those in this state.
+        state: Option<String>,
+        /// Only those of this API user.
+        api_user: Option<String>,
+        /// Only those accepted before this one.
+        before: Option<String>,
+        /// How many at most.
+        limit: usize,
+        /// Receivers in full.
+        reveals: bool,
+    },
+    /// Shows one message.
+    MessageShow {
+        /// Which.
+        message_id: String,
+        /// Its receiver in full.
+        reveals: bool,
+    },
+    /// Cancels a message that waits.
+    MessageCancel {
+        /// Which.
+        message_id: String,
+    },
+    /// Queues a message of unknown outcome again.
+    MessageRetry {
+        /// Which.
+        message_id: String,
+    },
+    /// Lists the API users.
+    ApiUserList,
+    /// Adds an API user.
+    ApiUserAdd {
+        /// Its name.
+        username: String,
+        /// Its password.
+        password: Secret,
+        /// What it may do; all when empty.
+        scopes: Vec<String>,
+        /// The class of its sends.
+        class: Option<String>,
+    },
+    /// Sets an API user's password.
+    ApiUserPasswd {
+        /// Its name.
+        username: String,
+        /// Its password.
+        password: Secret,
+    },
+    /// Switches an API user on or off.
+    ApiUserActive {
+        /// Its name.
+        username: String,
+        /// On?
+        is_active: bool,
+    },
+    /// Forgets an API user.
+    ApiUserRemove {
+        /// Its name.
+        username: String,
+    },
+    /// Lists what is in force.
+    SettingsList,
+    /// Sets a key.
+    SettingsSet {
+        /// The key.
+        key: String,
+        /// Its value: it may be a secret.
+        value: Secret,
+    },
+    /// Takes a key out.
+    SettingsUnset {
+        /// The key.
+        key: String,
+    },
+    /// One document of all that is set.
+    SettingsExport {
+        /// What its secrets are sealed with.
+        passphrase: Option<Secret>,
+    },
+    /// Replaces what the database keeps.
+    SettingsImport {
+        /// The document.
+        document: Secret,
+        /// What its secrets are sealed with.
+        passphrase: Option<Secret>,
+    },
+    /// Reads the settings again.
+    Reload,
+    /// Copies the database.
+    Backup {
+        /// Where to, as this side writes it.
+        path: PathBuf,
+    },
+    /// Looks at modems; all when none is named.
+    ModemCheck {
+        /// Names, or paths of lines.
+        modems: Vec<String>,
+    },
+    /// Asks a modem.
+    ModemAt {
+        /// Its name, or the path of its line.
+        modem: String,
+        /// The AT command: a person may type a secret by mistake.
+        command: Secret,
+        /// How long the answer may take.
+        patience_seconds: Option<u64>,
+    },
+    /// Sends one SMS at once.
+    ModemSend {
+        /// The modem's name, or the path of its line.
+        modem: String,
+        /// To whom: E.164 digits.
+        receiver: Secret,
+        /// What.
+        text: Secret,
+    },
+    /// Tells about the keys.
+    KeysStatus,
+    /// Rotates the keys.
+    KeysRotate,
+    /// Tells how it is.
+    Status,
+}
+
+/// What the other side answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// It was done, with this result.
+    Done(Value),
+    /// It was not, for this reason.
+    Failed(String),
+}
+
+/// A text that travels in clear over the socket and is shown nowhere else.
+#[derive(Clone)]
+pub struct Secret(pub SecretText);
+
+impl Secret {
+    /// Takes over a text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(SecretText::new(text))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("•••")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}

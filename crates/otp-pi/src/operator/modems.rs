@@ -1,0 +1,83 @@
+//! The hand on a modem that a running gateway drives: checked, asked, sent through, between what the gateway says to it.
+
+use std::time::Duration;
+
+use ::modem::{Command, check};
+use domain::receiver::{Msisdn, Receiver};
+use domain::secret::SecretText;
+
+use super::Operator;
+use crate::channel::ChannelHandle;
+use crate::channel::manual::{self, ManualSms};
+use crate::wire::modems::{Checked, Rendered, answer, manual as rendered, no_answer, reports};
+
+/// How long a modem that is at work may take to give its turn to a person.
+const TURN: Duration = Duration::from_secs(30);
+
+impl Operator {
+    /// Looks whether modems can send; all of them when none is named.
+    ///
+    /// # Errors
+    /// There is no such modem, in words.
+    pub async fn check_modems(&self, names: &[String]) -> Result<Rendered, String> {
+        let channels = self.channels();
+        let chosen = match names {
+            [] => channels,
+            names => names.iter().map(|name| self.find_modem(name)).collect::<Result<_, _>>()?,
+        };
+        if chosen.is_empty() {
+            return Err("no modem is configured".to_owned());
+        }
+        let looks = chosen.iter().map(|channel| async {
+            let report = check(&channel.modem).await;
+            Checked { line: channel.path.display().to_string(), report }
+        });
+        Ok(reports(&futures_util::future::join_all(looks).await))
+    }
+
+    /// Asks a modem one AT command.
+    ///
+    /// # Errors
+    /// There is no such modem, or no such command may be asked, in words.
+    pub async fn ask_modem(&self, name: &str, command: &str, patience: Option<Duration>) -> Result<Rendered, String> {
+        let channel = self.find_modem(name)?;
+        let command = Command::parse(command).map_err(|error| error.to_string())?;
+        let patience = patience.unwrap_or_else(|| command.usual_patience());
+        Ok(match channel.modem.ask(command.clone(), patience).await {
+            Ok(told) => answer(&command, &told),
+            Err(error) => no_answer(&command, &error),
+        })
+    }
+
+    /// Sends one SMS through a modem, at once.
+    ///
+    /// # Errors
+    /// Why nothing was sent, in words.
+    pub async fn send_by_hand(&self, name: &str, receiver: Msisdn, text: SecretText) -> Result<Rendered, String> {
+        let channel = self.find_modem(name)?;
+        if self.store.is_blocked(&Receiver::Msisdn(receiver)) {
+            return Err("the receiver is blocked; nothing is sent".to_owned());
+        }
+        let mut sms = ManualSms { receiver, text, asks_report: false, reference: 0 };
+        getrandom::fill(std::slice::from_mut(&mut sms.reference))
+            .map_err(|_| "the system has no randomness to give; nothing is sent".to_owned())?;
+        let turn = tokio::time::timeout(TURN, channel.modem.turn()).await;
+        let mut turn = turn.map_err(|_| format!("modem {name} cannot send, or is too busy; nothing is sent"))?;
+        let sent = manual::send(&channel.modem, &mut turn, &sms).await;
+        sent.map(|sent| rendered(&sent)).map_err(|why| format!("{why}; nothing is sent"))
+    }
+
+    fn channels(&self) -> Vec<ChannelHandle> {
+        self.dispatcher.as_ref().map(|dispatcher| dispatcher.plan().channels.clone()).unwrap_or_default()
+    }
+
+    /// A modem by its name, or by the path of its line.
+    fn find_modem(&self, name: &str) -> Result<ChannelHandle, String> {
+        let channels = self.channels();
+        let is_meant = |channel: &&ChannelHandle| channel.modem.name() == name || channel.is_at(name.as_ref());
+        channels.iter().find(is_meant).cloned().ok_or_else(|| {
+            let names: Vec<&str> = channels.iter().map(|channel| channel.modem.name()).collect();
+            format!("{name:?} is no modem of this gateway; it has {}", names.join(", "))
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! Bodies of the API. The check is in `fuzz/src`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::envelope(bytes));

@@ -1,0 +1,5 @@
+//! Texts, septets and parts. The check is in `fuzz/src`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::gsm7(bytes));
