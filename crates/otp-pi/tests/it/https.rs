@@ -26,7 +26,7 @@ fn https(listen: &str) -> Setup {
 }
 
 /// The HTTPS listeners of the last start, in order.
-fn addresses(log: &str, count: usize) -> Option<Vec<SocketAddr>> {
+pub(crate) fn addresses(log: &str, count: usize) -> Option<Vec<SocketAddr>> {
     let all: Vec<SocketAddr> = log
         .split("api.https_address=")
         .skip(1)
@@ -44,7 +44,7 @@ fn own_certificate(gateway: &Gateway) -> PathBuf {
 }
 
 /// A client that trusts one certificate.
-fn connect(address: SocketAddr, certificate: &Path) -> Client {
+pub(crate) fn connect(address: SocketAddr, certificate: &Path) -> Client {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -190,15 +190,15 @@ fn knocking_without_tls_leaves_no_trace_in_the_log_of_every_day() {
 }
 
 /// An owner's files in a directory of their own.
-struct Owner(TempDir);
+pub(crate) struct Owner(TempDir);
 
 impl Owner {
     fn new() -> Self {
         Self(TempDir::new().unwrap())
     }
 
-    /// With a pair for `localhost`, valid to the beginning of a year.
-    fn until(year: i32) -> Self {
+    /// A certificate for `localhost` of its own, valid to the beginning of a year.
+    pub(crate) fn until(year: i32) -> Self {
         let owner = Self::new();
         owner.make_pair(year);
         owner
@@ -220,7 +220,7 @@ impl Owner {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
@@ -249,7 +249,7 @@ impl Owner {
         Some(owner)
     }
 
-    fn setup(&self) -> Setup {
+    pub(crate) fn setup(&self) -> Setup {
         let mut setup = https("\"127.0.0.1:0\"");
         setup.more = format!("[tls]\ncertificate = {:?}\nprivate_key = {:?}\n", self.path("a.pem"), self.path("a.key"));
         setup

@@ -251,6 +251,7 @@ impl Writer {
                 | RareStep::DeleteApiUser(_)
                 | RareStep::PutSetting { .. }
                 | RareStep::DeleteSetting(_)
+                | RareStep::KeepSettings { .. }
                 | RareStep::Trim { .. }
                 | RareStep::TrimOldest
                 | RareStep::WipeTexts { .. }
