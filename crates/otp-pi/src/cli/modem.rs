@@ -221,7 +221,7 @@ async fn ask_gateway(
     let Some(config) = config else { return Ok(None) };
     let is_its_own = |name: &String| {
         let is_meant =
-            |modem: &ModemConfig| modem.line.name == *name || target::is_same(&modem.line.path, Path::new(name));
+            |modem: &ModemConfig| modem.line.name == *name || modem::is_same_line(&modem.line.path, Path::new(name));
         config.modems.iter().any(is_meant)
     };
     if !modems.iter().all(is_its_own) {
