@@ -4,7 +4,8 @@
 //! is committed. Called by the gateway, the dispatcher, the channels and the command line.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use domain::clock::{Clock, WallTime};
 use domain::message::MessageId;
@@ -46,6 +47,8 @@ pub(crate) struct Inner {
     texts: Option<Arc<Texts>>,
     tickets: Arc<dyn TicketStore>,
     gauges: Arc<Gauges>,
+    /// The longest life of a code since the start, in milliseconds.
+    pub(crate) longest_lifetime: AtomicU64,
     /// Held as long as any handle lives: no second gateway may open the directory.
     pub(crate) data_dir: Arc<DataDir>,
 }
@@ -82,6 +85,7 @@ impl Store {
         writer.recover(&settings, clock.now()).await?;
         let texts = (settings.text_at_rest == TextAtRest::Never).then(|| writer.keep_texts());
         let inner = Inner {
+            longest_lifetime: AtomicU64::new(millis(settings.longest_lifetime)),
             settings,
             codec,
             clock,
@@ -107,6 +111,11 @@ impl Store {
     #[must_use]
     pub fn peppers(&self) -> Arc<PepperRing> {
         self.inner.codec.keys.peppers()
+    }
+
+    /// Tells that codes may live so long from now on. An older pepper is honoured for the longest life that was ever told.
+    pub fn allow_lifetime(&self, longest: Duration) {
+        self.inner.longest_lifetime.fetch_max(millis(longest), Ordering::Relaxed);
     }
 
     /// Commits since the start, for metrics and benches; each costs one fsync.
@@ -350,4 +359,8 @@ impl Store {
     pub(crate) async fn rare(&self, step: RareStep) -> Result<(), StoreError> {
         self.inner.mailbox.ask(|answer| Job::Rare { step: Box::new(step), answer }).await.map(|_| ())
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

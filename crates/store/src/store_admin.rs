@@ -123,6 +123,27 @@ impl Store {
         .await
     }
 
+    /// Puts API users and, where there is one, a secret setting: durably, all of them or none.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn keep_settings(
+        &self,
+        document: Option<(&str, &SecretText)>,
+        users: Vec<ApiUser>,
+    ) -> Result<(), StoreError> {
+        if document.is_none() && users.is_empty() {
+            return Ok(());
+        }
+        self.rare_sealed(|seal| {
+            let sealed = |(key, value): (&str, &SecretText)| {
+                Ok::<_, StoreError>((key.to_owned(), Codec::seal_setting(seal, key, value)?))
+            };
+            Ok(RareStep::KeepSettings { document: document.map(sealed).transpose()?, users })
+        })
+        .await
+    }
+
     /// The value of a setting, secret or not.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! The handle's half for keys: rotation while the gateway works, what follows it, and what may be told about them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -78,7 +80,8 @@ impl Store {
     /// # Errors
     /// [`KeysError`]; then the keys are as they were. [`KeysError::ReadOnly`] where they come from elsewhere.
     pub async fn rotate_keys(&self) -> Result<Rotation, KeysError> {
-        let (now, longest) = (self.inner.clock.now(), self.inner.settings.longest_lifetime);
+        let longest = Duration::from_millis(self.inner.longest_lifetime.load(Ordering::Relaxed));
+        let now = self.inner.clock.now();
         let rotation = self.with_keys(move |keys| keys.rotate(now, longest)).await?;
         tracing::info!(keys.pepper = rotation.pepper, keys.seal = rotation.seal, "the keys were rotated");
         Ok(rotation)

@@ -1,10 +1,8 @@
 //! The settings that are in force: read again, changed and applied while everything runs.
 //!
-//! One task, so that two changes never meet. A change is checked as a whole before anything is touched; what cannot be put into force
-//! leaves everything as it was. Where no gateway runs the same task changes what the database keeps, and applies nothing.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! One task, so that two changes never meet. A change has three steps: whatever may fail is made ready and touches nothing; then the
+//! database keeps it, in one commit; then it is put into force, which cannot fail. So it comes whole or not at all. Where no gateway
+//! runs the same task changes what the database keeps, and the next start puts it into force.
 
 use domain::secret::SecretText;
 use store::{Passphrase, PasswordHasher, Store};
@@ -12,15 +10,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::listeners::Listeners;
-use super::modems::Modems;
+use super::running::Running;
 use super::users;
 use crate::config::{Changed, ConfigError, EditError, Loaded, SEALED, Sources};
-use crate::dispatch::{DispatcherHandle, Plan};
-use crate::gateway::Gateway;
-use crate::http::ApiState;
-use crate::operator::{Applied, Edit, SettingsAsk, SettingsError};
-use crate::telemetry::LogHandle;
+use crate::operator::{Applied, Edit, Setting, SettingsAsk, SettingsError};
 
 /// The name under which the store keeps the database's document.
 pub(super) const DOCUMENT: &str = "settings";
@@ -37,26 +30,23 @@ const AT_START: [&str; 8] = [
     "api.max_connections",
 ];
 
-/// The parts of a running gateway that follow the settings.
-pub(super) struct Running {
-    pub(super) gateway: Gateway,
-    pub(super) dispatcher: DispatcherHandle,
-    pub(super) modems: Modems,
-    pub(super) api: Arc<ApiState>,
-    pub(super) listeners: Listeners,
-    pub(super) log: LogHandle,
-}
-
 /// The task; see the module.
 pub(super) struct Live {
-    pub(super) sources: Sources,
-    pub(super) loaded: Loaded,
-    pub(super) store: Store,
+    sources: Sources,
+    /// What is in force, but for the keys of [`AT_START`].
+    loaded: Loaded,
+    /// What was in force at the start.
+    at_start: Loaded,
+    store: Store,
     /// None where no gateway runs.
-    pub(super) running: Option<Running>,
+    running: Option<Running>,
 }
 
 impl Live {
+    pub(super) fn new(sources: Sources, loaded: Loaded, store: Store, running: Option<Running>) -> Self {
+        Self { sources, at_start: loaded.clone(), loaded, store, running }
+    }
+
     /// Answers until `stop`.
     ///
     /// # Errors
@@ -76,7 +66,7 @@ impl Live {
             match ask {
                 SettingsAsk::Reload(answer) => drop(answer.send(self.reload().await)),
                 SettingsAsk::Edit(edit, answer) => drop(answer.send(self.edit(*edit).await)),
-                SettingsAsk::List(answer) => drop(answer.send(self.loaded.settings())),
+                SettingsAsk::List(answer) => drop(answer.send(self.list())),
                 SettingsAsk::ApiUsers(answer) => drop(answer.send(self.loaded.api_users())),
                 SettingsAsk::Export(passphrase, answer) => drop(answer.send(self.export(passphrase).await)),
             }
@@ -84,11 +74,7 @@ impl Live {
     }
 
     async fn reload(&mut self) -> Result<Applied, SettingsError> {
-        let document = self.document().await?;
-        let applied = match self.sources.load(document.as_ref()) {
-            Ok(new) => self.apply(new).await,
-            Err(error) => Err(SettingsError(error.to_string())),
-        };
+        let applied = self.read_again().await;
         match &applied {
             Ok(applied) => info!(
                 settings.changed = applied.changed.len(),
@@ -98,6 +84,14 @@ impl Live {
             Err(error) => warn!(error = %error, "the settings stay as they were"),
         }
         applied
+    }
+
+    async fn read_again(&mut self) -> Result<Applied, SettingsError> {
+        if self.running.is_none() {
+            return Err(SettingsError("no gateway runs here: its next start reads the settings".to_owned()));
+        }
+        let new = self.read(self.document().await?).await?;
+        self.change_to(new, None).await
     }
 
     async fn edit(&mut self, edit: Edit) -> Result<Applied, SettingsError> {
@@ -111,11 +105,18 @@ impl Live {
             }
             edit => self.draft(edit, present.as_ref()).await?,
         };
-        let new = self.sources.load(Some(&document)).map_err(|error| SettingsError(error.to_string()))?;
-        self.store.put_secret_setting(DOCUMENT, &document).await.map_err(said)?;
-        let applied = self.apply(new).await?;
+        let new = self.read(Some(document.clone())).await?;
+        let applied = self.change_to(new, Some(&document)).await?;
         info!(settings.changed = applied.changed.len(), "the settings in the database were changed");
         Ok(Applied { left_out, ..applied })
+    }
+
+    /// Reads file and environment, above this document of the database.
+    async fn read(&self, document: Option<SecretText>) -> Result<Loaded, SettingsError> {
+        let sources = self.sources.clone();
+        // Files are not for a worker.
+        let read = tokio::task::spawn_blocking(move || sources.load(document.as_ref()));
+        read.await.map_err(said)?.map_err(|error| SettingsError(error.to_string()))
     }
 
     async fn draft(&self, edit: Edit, present: Option<&SecretText>) -> Result<SecretText, SettingsError> {
@@ -143,19 +144,50 @@ impl Live {
         self.store.find_setting(DOCUMENT).await.map_err(said)
     }
 
-    /// Puts other settings into force.
-    async fn apply(&mut self, new: Loaded) -> Result<Applied, SettingsError> {
-        let changes = self.loaded.changes(&new);
-        let (at_start, changed): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| {
-            AT_START.iter().any(|key| change.key == *key || (key.ends_with('.') && change.key.starts_with(key)))
-        });
-        users::update(&self.store, new.config.api_users.clone()).await.map_err(said)?;
-        if let Some(running) = &mut self.running {
-            running.apply(&new).await?;
+    /// Has the database keep a document, where there is one, and puts other settings into force.
+    async fn change_to(&mut self, mut new: Loaded, document: Option<&SecretText>) -> Result<Applied, SettingsError> {
+        // A directory that comes with the next start must not get a certificate before.
+        new.config.tls.directory.clone_from(&self.at_start.config.tls.directory);
+        let users = users::changes(&self.store, new.config.api_users.clone()).await.map_err(said)?;
+        let ready = match &mut self.running {
+            Some(running) => Some(running.prepare(&new.config).await?),
+            None => None,
+        };
+        let are_users_new = !users.users.is_empty();
+        let kept = document.map(|document| (DOCUMENT, document));
+        if let Err(error) = self.store.keep_settings(kept, users.users.clone()).await {
+            if let (Some(running), Some(ready)) = (&mut self.running, ready) {
+                running.abandon(ready).await;
+            }
+            return Err(said(error));
         }
+        // Nothing can fail from here on.
+        users.tell();
+        self.store.allow_lifetime(new.config.store.longest_lifetime);
+        if let (Some(running), Some(ready)) = (&mut self.running, ready) {
+            running.commit(ready, new.config.clone(), are_users_new).await;
+        }
+        let changes = self.loaded.changes(&new);
         self.loaded = new;
-        let words = |changes: Vec<Changed>| changes.iter().map(ToString::to_string).collect();
-        Ok(Applied { changed: words(changed), needs_restart: words(at_start), left_out: Vec::new() })
+        let (changed, needs_restart) = match self.running {
+            Some(_) => (words(&changes, |change| !is_at_start(change)), words(&self.waiting(), |_| true)),
+            None => (Vec::new(), words(&changes, |_| true)),
+        };
+        Ok(Applied { changed, needs_restart, left_out: Vec::new() })
+    }
+
+    /// What was changed since the start and waits for the next one.
+    fn waiting(&self) -> Vec<Changed> {
+        self.at_start.changes(&self.loaded).into_iter().filter(is_at_start).collect()
+    }
+
+    fn list(&self) -> Vec<Setting> {
+        let waiting = self.waiting();
+        let mut settings = self.loaded.settings();
+        for setting in &mut settings {
+            setting.needs_restart = waiting.iter().any(|change| change.key == setting.key);
+        }
+        settings
     }
 
     async fn export(&self, passphrase: Option<SecretText>) -> Result<String, SettingsError> {
@@ -193,24 +225,12 @@ impl Live {
     }
 }
 
-impl Running {
-    async fn apply(&mut self, new: &Loaded) -> Result<(), SettingsError> {
-        let config = new.config.clone();
-        // What may fail comes first.
-        let change = self.modems.prepare(config.modems).await.map_err(said)?;
-        let bound = self.listeners.bind(&config.api).await.map_err(said)?;
-        self.listeners.certify(&config.api, config.tls).await.map_err(said)?;
-        self.api.set_settings(config.api);
-        self.api.auth().forget_logins();
-        self.listeners.commit(bound, &self.api);
-        self.gateway.set_rules(config.gateway);
-        self.log.set_filter(&config.log.filter);
-        let drain: Duration = config.dispatch.drain_timeout;
-        let plan = Plan { channels: change.channels(), table: config.routes };
-        self.dispatcher.replan(config.dispatch, config.delivery_reports, plan).await;
-        self.modems.commit(change, drain);
-        Ok(())
-    }
+fn is_at_start(change: &Changed) -> bool {
+    AT_START.iter().any(|key| change.key == *key || (key.ends_with('.') && change.key.starts_with(key)))
+}
+
+fn words(changes: &[Changed], is_meant: impl Fn(&Changed) -> bool) -> Vec<String> {
+    changes.iter().filter(|change| is_meant(change)).map(ToString::to_string).collect()
 }
 
 async fn hash(password: SecretText) -> Result<String, SettingsError> {
@@ -221,6 +241,6 @@ async fn hash(password: SecretText) -> Result<String, SettingsError> {
     tokio::task::spawn_blocking(work).await.map_err(said)?.map_err(said)
 }
 
-fn said(error: impl std::fmt::Display) -> SettingsError {
+pub(super) fn said(error: impl std::fmt::Display) -> SettingsError {
     SettingsError(format!("{error:#}"))
 }

@@ -12,6 +12,7 @@ mod machine;
 mod modems;
 mod offline;
 mod pins;
+mod running;
 mod tasks;
 mod users;
 
@@ -25,7 +26,7 @@ use domain::clock::Clock;
 use domain::secret::SecretText;
 use modem::Phase;
 use store::Store;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -41,12 +42,13 @@ use crate::http::{ApiState, Readiness};
 use crate::operator::{Operator, SettingsHandle};
 use crate::telemetry::LogHandle;
 use listeners::Listeners;
-use live::{Live, Running};
+use live::Live;
 use modems::Modems;
+use running::Running;
 
 pub use clock::SystemClock;
 pub use direct::DirectModem;
-pub use keys::place as keys_place;
+pub use keys::{place as keys_place, readable as keys_readable};
 pub use offline::OfflineStore;
 pub use tasks::Tasks;
 
@@ -70,7 +72,7 @@ pub struct App {
     lines: Tasks,
     store: Tasks,
     failed: CancellationToken,
-    drain_timeout: Duration,
+    drain_timeout: watch::Receiver<Duration>,
     addresses: Vec<SocketAddr>,
     handle: Store,
     settings: SettingsHandle,
@@ -101,11 +103,13 @@ impl App {
         let keys = keys::open(&config, clock.as_ref()).context("the keys cannot be used")?;
         let (store, writer) = Store::open(config.store.clone(), keys, Arc::clone(&clock)).await?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
-        users::update(&store, config.api_users.clone()).await.context("the API users cannot be stored")?;
+        let users = users::changes(&store, config.api_users.clone()).await.context("the API users cannot be read")?;
+        store.keep_settings(None, users.users.clone()).await.context("the API users cannot be stored")?;
+        users.tell();
         store_tasks.spawn("keys", keys::tend(store.clone(), store_tasks.stop_token()));
         store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
 
-        listening.certify(&config.api, config.tls).await?;
+        let certificate = listening.read_certificate(&config.api, config.tls).await?;
 
         info!(limits.mode = "off", "no limits are enforced yet: keep the API behind your own");
         let events = Events::default();
@@ -123,7 +127,7 @@ impl App {
             delivery_reports: config.delivery_reports,
             next_reference: AtomicU8::new(random_byte()),
         });
-        let drain_timeout = config.dispatch.drain_timeout;
+        let (drain, drain_timeout) = watch::channel(config.dispatch.drain_timeout);
         let (handle, mut dispatcher) =
             dispatch::build(config.dispatch, context, Plan { channels, table: config.routes }, events.clone());
         let recovered = dispatcher.recover(store.pending().await?);
@@ -139,15 +143,14 @@ impl App {
         let auth = Auth::start(users::finder(store.clone())).context("the hashing thread cannot be started")?;
         let readiness = readiness(store.clone(), handle.clone());
         let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness));
-        listening.commit(bound, &state);
+        listening.commit(bound, certificate, &state);
         let (settings, asks) = SettingsHandle::new();
         let socket = control::bind(&loaded.config.store.data_dir)?;
         let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone());
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
-        let running =
-            Running { gateway, dispatcher: handle, modems, api: Arc::clone(&state), listeners: listening, log };
-        let live = Live { sources, loaded, store: store.clone(), running: Some(running) };
+        let running = Running { gateway, dispatcher: handle, modems, api: state, listeners: listening, log, drain };
+        let live = Live::new(sources, loaded, store.clone(), Some(running));
         listeners.spawn("settings", live.run(asks, listeners.stop_token()));
         Ok(Self {
             listeners,
@@ -190,7 +193,8 @@ impl App {
             // A stalled client must not turn an orderly end into a failure.
             warn!(error = format!("{error:#}"), "connections were cut off");
         }
-        let delivered = self.delivery.finish(self.drain_timeout.saturating_add(LAST_THINGS)).await;
+        let drain_timeout = *self.drain_timeout.borrow();
+        let delivered = self.delivery.finish(drain_timeout.saturating_add(LAST_THINGS)).await;
         self.lines.stop();
         let hung_up = self.lines.finish(LAST_THINGS).await;
         self.store.stop();

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use modem::{Actor, ModemEvent, ModemHandle, PinMemory};
+use modem::{Actor, ModemEvent, ModemHandle, PinMemory, is_same_line};
 use store::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -109,7 +109,7 @@ impl Modems {
         let gone: Vec<_> = gone.into_iter().filter(|one| one.config.is_active).collect();
         for (place, actor) in fresh {
             let Some(Running { config, stop, ended, .. }) = self.running.get(place) else { continue };
-            let same_line = gone.iter().filter(|one| one.config.line.path == config.line.path);
+            let same_line = gone.iter().filter(|one| is_same_line(&one.config.line.path, &config.line.path));
             let waits: Vec<_> = same_line.map(|one| one.ended.clone()).collect();
             let (token, done) = (stop.clone(), ended.clone().drop_guard());
             self.tasks.spawn_until(stop.clone(), "modem", async move {

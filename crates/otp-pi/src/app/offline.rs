@@ -75,7 +75,7 @@ impl OfflineStore {
     pub async fn operator(&self, sources: Sources) -> anyhow::Result<Operator> {
         let loaded = load(&sources).await?;
         let (settings, asks) = SettingsHandle::new();
-        let live = Live { sources, loaded, store: self.store.clone(), running: None };
+        let live = Live::new(sources, loaded, self.store.clone(), None);
         self.tasks.spawn("settings", live.run(asks, self.tasks.stop_token()));
         Ok(Operator::new(self.store.clone(), None, settings))
     }

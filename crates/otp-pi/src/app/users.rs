@@ -8,14 +8,33 @@ use tracing::warn;
 use crate::config::{ApiUserSource, PasswordSource};
 use crate::http::auth::{FindUser, KnownUser, LookupError};
 
-/// Stores what the configuration says of API users. A password that is unchanged keeps its hash.
-pub(super) async fn update(store: &Store, sources: Vec<ApiUserSource>) -> anyhow::Result<()> {
+/// What a configuration changes about the API users in the store.
+#[derive(Debug, Default)]
+pub(super) struct UserChanges {
+    /// Those that are to be put there.
+    pub(super) users: Vec<ApiUser>,
+    /// Those among them that are switched off because they are not in the configuration any more.
+    gone: Vec<String>,
+}
+
+impl UserChanges {
+    /// Tells who is switched off. To be called when it has happened.
+    pub(super) fn tell(&self) {
+        for username in &self.gone {
+            warn!(api_user.name = username, "is not in the configuration any more: switched off");
+        }
+    }
+}
+
+/// Compares what the configuration says of API users with what is stored. A password that is unchanged keeps its hash.
+pub(super) async fn changes(store: &Store, sources: Vec<ApiUserSource>) -> anyhow::Result<UserChanges> {
+    let mut changes = UserChanges::default();
     for mut user in store.api_users().await? {
-        // The file is where API users come from: one that was taken out of it must not get in any more.
+        // The configuration is where API users come from: one that was taken out of it must not get in any more.
         if user.is_active && !sources.iter().any(|source| source.username == user.username) {
-            warn!(api_user.name = user.username, "is not in the configuration any more: switched off");
             user.is_active = false;
-            store.put_api_user(user).await?;
+            changes.gone.push(user.username.clone());
+            changes.users.push(user);
         }
     }
     for source in sources {
@@ -29,10 +48,10 @@ pub(super) async fn update(store: &Store, sources: Vec<ApiUserSource>) -> anyhow
             is_active: source.is_active,
         };
         if known.as_ref() != Some(&user) {
-            store.put_api_user(user).await?;
+            changes.users.push(user);
         }
     }
-    Ok(())
+    Ok(changes)
 }
 
 async fn hash(known: Option<&ApiUser>, source: &ApiUserSource) -> anyhow::Result<String> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
 use crate::app::{self, App};
@@ -22,9 +22,10 @@ pub(super) fn run(path: &Path) -> anyhow::Result<()> {
     let document = sources.document().with_context(|| path.display().to_string())?;
     let log = telemetry::start(&document.log_settings(), std::io::stderr);
     runtime()?.block_on(async {
+        let hangups = Hangups::listen()?;
         let app = App::start(sources, log).await.with_context(|| path.display().to_string())?;
         notify(&[sd_notify::NotifyState::Ready]);
-        until_stopped(&app).await?;
+        until_stopped(&app, hangups).await?;
         notify(&[sd_notify::NotifyState::Stopping]);
         app.stop().await
     })
@@ -35,10 +36,20 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?)
 }
 
+/// SIGHUP as it comes. Listened to before anything starts: without that a signal meanwhile would end the program.
+#[derive(Debug)]
+pub(super) struct Hangups(Signal);
+
+impl Hangups {
+    /// Begins to listen.
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+}
+
 /// Waits for SIGTERM, SIGINT or a failure; tells systemd's watchdog meanwhile that the runtime is alive.
-pub(super) async fn until_stopped(app: &App) -> anyhow::Result<()> {
+pub(super) async fn until_stopped(app: &App, Hangups(mut hangup): Hangups) -> anyhow::Result<()> {
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut hangup = signal(SignalKind::hangup())?;
     let beat = sd_notify::watchdog_enabled().map(|limit| limit / 2);
     loop {
         let pause = async {

@@ -145,7 +145,8 @@ fn list_text(settings: &[Setting]) -> String {
     let line = |one: &Setting| {
         let value = one.value.as_deref().unwrap_or("•••");
         let lock = if one.is_locked { ", locked" } else { "" };
-        format!("{:width$}  {value}  ({}{lock})", one.key, one.origin)
+        let restart = if one.needs_restart { "; with the next start" } else { "" };
+        format!("{:width$}  {value}  ({}{lock}{restart})", one.key, one.origin)
     };
     settings.iter().map(line).collect::<Vec<_>>().join("\n")
 }

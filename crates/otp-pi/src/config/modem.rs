@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ::modem::{DataBits, Parity, Pin, Settings, SmsCenter, StopBits};
+use ::modem::{DataBits, Parity, Pin, Settings, SmsCenter, StopBits, is_same_line};
 use domain::receiver::NumberingPlan;
 use domain::route::ModemRoute;
 
@@ -131,7 +131,7 @@ pub(super) fn route(
 
 /// Names and lines must be the modems' own.
 pub(super) fn check_all(sections: &[ModemSection], found: &mut Found) {
-    let (mut names, mut paths) = (BTreeSet::new(), BTreeSet::new());
+    let mut names = BTreeSet::new();
     for (index, section) in sections.iter().enumerate() {
         if section.name.is_empty() {
             found.problem(format!("modem[{index}].name"), "it is missing", "give every modem a name of its own");
@@ -142,8 +142,21 @@ pub(super) fn check_all(sections: &[ModemSection], found: &mut Found) {
                 "give every modem a name of its own",
             );
         }
-        if !section.path.as_os_str().is_empty() && !paths.insert(&section.path) {
-            found.problem(format!("modem[{index}].port"), "another modem uses this line", "one line, one modem");
+        let has_its_line =
+            |other: &&ModemSection| !section.path.as_os_str().is_empty() && is_same_line(&other.path, &section.path);
+        if let Some(other) = sections.iter().take(index).find(has_its_line) {
+            let what = match other.path == section.path {
+                true => format!("modem {} uses this line, and so does {}", other.name, section.name),
+                // Both paths: each looks like a line of its own.
+                false => format!(
+                    "{} is the line of modem {}, and {} is the same for {}",
+                    other.path.display(),
+                    other.name,
+                    section.path.display(),
+                    section.name
+                ),
+            };
+            found.problem(format!("modem[{index}].port"), what, "one line, one modem");
         }
     }
 }

@@ -133,7 +133,21 @@ fn all_problems_are_told_at_once() {
 #[test]
 fn two_modems_never_share_a_name_or_a_line() {
     let twice = format!("{GOOD}[[modem]]\nname = \"a\"\nport = \"/dev/ttyUSB0\"\n");
-    check(&twice, &["modem[1].name: another modem has this name", "modem[1].port: another modem uses this line"]);
+    check(
+        &twice,
+        &["modem[1].name: another modem has this name", "modem[1].port: modem a uses this line, and so does a"],
+    );
+}
+
+#[test]
+fn two_paths_of_one_line_are_no_two_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let link = directory.path().join("by-id");
+    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    let twice = GOOD.replace("/dev/ttyUSB0", "/dev/null") + &format!("[[modem]]\nname = \"b\"\nport = {link:?}\n");
+    let same = format!("modem[1].port: /dev/null is the line of modem a, and {} is the same for b", link.display());
+    check(&twice, &[&same, "fix: one line, one modem"]);
+    assert!(parse(&twice.replace("/dev/null", "/dev/zero")).is_ok());
 }
 
 fn from_environment(variables: &[(&str, &str)]) -> Result<Loaded, String> {

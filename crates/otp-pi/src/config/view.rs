@@ -57,6 +57,7 @@ fn setting(path: &str, value: &Value, layers: &Layers) -> Setting {
         value: (!schema::is_secret(path)).then(|| value.to_string()),
         is_locked: origin.is_locked(),
         origin: origin.words(),
+        needs_restart: false,
     }
 }
 

@@ -20,6 +20,9 @@ pub struct Setting {
     pub origin: String,
     /// True if it can only be changed where it was set.
     pub is_locked: bool,
+    /// True if it was changed since the start, and the next start puts it into force.
+    #[serde(default)]
+    pub needs_restart: bool,
 }
 
 /// An API user as settings have it.
@@ -96,7 +99,7 @@ pub enum Edit {
 pub struct Applied {
     /// What is in force now and was not before, in words.
     pub changed: Vec<String>,
-    /// What takes effect with the next start only.
+    /// What the next start puts into force, all of it since this one.
     pub needs_restart: Vec<String>,
     /// What was not taken over, and why.
     pub left_out: Vec<String>,

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Emulator, Ended, Gateway, Setup, run_to_end, wait_for};
+use crate::harness::{Emulator, Ended, Gateway, HeldDatabase, Setup, run_to_end, skip, wait_for};
 
 const PHONE: &str = "08126666666";
 
@@ -182,11 +182,6 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _unmounted = Command::new("umount").arg("--lazy").arg(self.directory.path()).status();
     }
-}
-
-fn skip(what: &str) {
-    // Straight to standard error: a skipped test must be seen by name.
-    let _told = writeln!(std::io::stderr(), "skipped: {what}");
 }
 
 #[test]
@@ -364,8 +359,7 @@ fn a_database_that_another_program_holds_is_said_to_be_locked() {
     std::io::BufRead::read_line(&mut std::io::BufReader::new(sqlite.stdout.take().unwrap()), &mut held).unwrap();
     assert_eq!(held, "held\n");
     let ended = serve(&Setup::without_modems(), &data);
-    drop(sqlite.stdin.take());
-    sqlite.wait().unwrap();
+    drop(held);
     assert_eq!(ended.code, Some(1));
     assert!(complaint(&ended).contains("locked by another program"), "{}", ended.stderr);
 }
@@ -374,25 +368,13 @@ fn a_database_that_another_program_holds_is_said_to_be_locked() {
 fn while_another_program_holds_the_database_requests_are_refused_and_then_it_goes_on() {
     let gateway = Setup::without_modems().start();
     assert_eq!(gateway.ask("block-msisdn", json!({"receiver": PHONE}))["response_code"], "000");
-    let program = "import sqlite3,sys\nc=sqlite3.connect(sys.argv[1],isolation_level=None)\n\
-                   c.execute('BEGIN IMMEDIATE')\nprint('held',flush=True)\nsys.stdin.read()\nc.execute('ROLLBACK')";
-    let sqlite = Command::new("python3")
-        .args(["-c", program])
-        .arg(database(&gateway.dir().join("data")))
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn();
-    let Ok(mut sqlite) = sqlite else {
+    let Some(held) = HeldDatabase::hold(&gateway.dir().join("data")) else {
         return skip("while_another_program_holds_the_database…: needs python3");
     };
-    let mut held = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(sqlite.stdout.take().unwrap()), &mut held).unwrap();
-    assert_eq!(held, "held\n");
     let refused = gateway.ask("unblock-msisdn", json!({"receiver": PHONE}));
     assert_eq!(refused["response_code"], "1501", "{refused}");
     assert!(refused["error"].as_str().unwrap().contains("locked"), "{refused}");
-    drop(sqlite.stdin.take());
-    sqlite.wait().unwrap();
+    drop(held);
     assert_eq!(gateway.ask("unblock-msisdn", json!({"receiver": PHONE}))["response_code"], "000");
 }
 

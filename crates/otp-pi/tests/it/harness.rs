@@ -125,8 +125,12 @@ impl Drop for Emulator {
 pub(crate) struct Gateway {
     child: Child,
     dir: TempDir,
+    environment: Environment,
     pub(crate) address: SocketAddr,
 }
+
+/// Variables that a gateway is started with.
+pub(crate) type Environment = Vec<(&'static str, String)>;
 
 /// What a test wants of its gateway's configuration.
 pub(crate) struct Setup {
@@ -140,6 +144,7 @@ pub(crate) struct Setup {
     pub(crate) modem: String,
     pub(crate) more: String,
     pub(crate) log: &'static str,
+    pub(crate) environment: Environment,
 }
 
 impl Setup {
@@ -153,6 +158,7 @@ impl Setup {
             modem: String::new(),
             more: String::new(),
             log: "info",
+            environment: Vec::new(),
         }
     }
 
@@ -174,24 +180,22 @@ impl Setup {
 
     pub(crate) fn start_in(&self, dir: TempDir) -> Gateway {
         fs::write(dir.path().join("otp-pi.toml"), self.render(&dir.path().join("data"))).unwrap();
-        let (child, address) = launch(dir.path());
-        Gateway { child, dir, address }
+        launch(dir, self.environment.clone())
     }
 }
 
-fn launch(dir: &Path) -> (Child, SocketAddr) {
-    launch_with(dir, None)
+fn launch(directory: TempDir, environment: Environment) -> Gateway {
+    let (child, address) = launch_in(directory.path(), &environment);
+    Gateway { child, dir: directory, environment, address }
 }
 
-fn launch_with(dir: &Path, credentials: Option<&Path>) -> (Child, SocketAddr) {
+fn launch_in(dir: &Path, environment: &Environment) -> (Child, SocketAddr) {
     let log = dir.join("log");
     let old = fs::metadata(&log).map_or(0, |meta| usize::try_from(meta.len()).unwrap());
     let stderr = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_otp-pi"));
     command.args(["serve", "--config"]).arg(dir.join("otp-pi.toml"));
-    if let Some(directory) = credentials {
-        command.env("CREDENTIALS_DIRECTORY", directory);
-    }
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     let child = command.stdout(Stdio::null()).stderr(stderr).process_group(0).spawn().unwrap();
     let address = wait_for("the gateway's address in its log", || {
         let text = fs::read_to_string(&log).ok()?;
@@ -221,11 +225,16 @@ impl Gateway {
         })
     }
 
+    fn into_stopped(mut self) -> Stopped {
+        let dir = std::mem::replace(&mut self.dir, TempDir::new().unwrap());
+        Stopped { dir, environment: std::mem::take(&mut self.environment) }
+    }
+
     /// Kills the process at once, as a power cut would.
     pub(crate) fn kill(mut self) -> Stopped {
         self.child.kill().unwrap();
         let _status = self.child.wait().unwrap();
-        Stopped { dir: std::mem::replace(&mut self.dir, TempDir::new().unwrap()) }
+        self.into_stopped()
     }
 
     /// Asks the process to end; answers its exit code.
@@ -233,6 +242,12 @@ impl Gateway {
         let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(status.success());
         wait_for("the gateway's end", || self.child.try_wait().unwrap()).code()
+    }
+
+    /// Sends the process a signal, such as `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
     }
 
     pub(crate) fn is_alive(&mut self) -> bool {
@@ -283,13 +298,14 @@ impl Gateway {
     /// Ends in good order and leaves its data.
     pub(crate) fn stop(mut self) -> Stopped {
         assert_eq!(self.terminate(), Some(0));
-        Stopped { dir: std::mem::replace(&mut self.dir, TempDir::new().unwrap()) }
+        self.into_stopped()
     }
 }
 
 /// The data of a gateway that was killed.
 pub(crate) struct Stopped {
     dir: TempDir,
+    environment: Environment,
 }
 
 impl Stopped {
@@ -298,15 +314,14 @@ impl Stopped {
     }
 
     /// The same, with credentials as systemd would provide them.
-    pub(crate) fn restart_with_credentials(self, credentials: &Path) -> Gateway {
-        let (child, address) = launch_with(self.dir.path(), Some(credentials));
-        Gateway { child, dir: self.dir, address }
+    pub(crate) fn restart_with_credentials(mut self, credentials: &Path) -> Gateway {
+        self.environment = vec![("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap().to_owned())];
+        self.restart()
     }
 
     /// Starts a gateway on the same data with the same configuration.
     pub(crate) fn restart(self) -> Gateway {
-        let (child, address) = launch(self.dir.path());
-        Gateway { child, dir: self.dir, address }
+        launch(self.dir, self.environment)
     }
 }
 
@@ -430,14 +445,26 @@ pub(crate) struct Ended {
 
 /// Runs `otp-pi` with these arguments until it ends by itself.
 pub(crate) fn run_to_end(arguments: &[&str]) -> Ended {
+    end_of(Command::new(env!("CARGO_BIN_EXE_otp-pi")).args(arguments))
+}
+
+/// Runs a command of `otp-pi` for the gateway of this directory, running or not.
+pub(crate) fn operate(directory: &Path, arguments: &[&str]) -> Ended {
+    end_of(&mut operation(directory, arguments))
+}
+
+/// The same, not started yet.
+pub(crate) fn operation(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_otp-pi"));
+    command.args(arguments).arg("--config").arg(directory.join("otp-pi.toml"));
+    command
+}
+
+/// Waits until a program ends by itself.
+pub(crate) fn end_of(command: &mut Command) -> Ended {
     let out = tempfile::NamedTempFile::new().unwrap();
     let err = tempfile::NamedTempFile::new().unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_otp-pi"))
-        .args(arguments)
-        .stdout(out.reopen().unwrap())
-        .stderr(err.reopen().unwrap())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdout(out.reopen().unwrap()).stderr(err.reopen().unwrap()).spawn().unwrap();
     let start = instant();
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -446,12 +473,73 @@ pub(crate) fn run_to_end(arguments: &[&str]) -> Ended {
         if start.elapsed() > PATIENCE {
             let _gone = child.kill();
             let _status = child.wait();
-            panic!("otp-pi {arguments:?} did not end: {}", fs::read_to_string(err.path()).unwrap());
+            panic!("{command:?} did not end: {}", fs::read_to_string(err.path()).unwrap());
         }
         pause(Duration::from_millis(2));
     };
     let read = |file: &tempfile::NamedTempFile| fs::read_to_string(file.path()).unwrap();
     Ended { code: status.code(), stdout: read(&out), stderr: read(&err) }
+}
+
+impl Ended {
+    /// What was said, if it went well.
+    #[track_caller]
+    pub(crate) fn told(&self) -> &str {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        &self.stdout
+    }
+
+    /// The complaint, if it was refused.
+    #[track_caller]
+    pub(crate) fn refused(&self) -> &str {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        &self.stderr
+    }
+
+    /// The answer for scripts, however it ended.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+}
+
+impl Gateway {
+    /// Runs a command of `otp-pi` for this gateway.
+    pub(crate) fn operate(&self, arguments: &[&str]) -> Ended {
+        operate(self.dir(), arguments)
+    }
+
+    /// Writes another configuration; nothing reads it yet.
+    pub(crate) fn rewrite(&self, setup: &Setup) {
+        setup.write(&self.dir().join("otp-pi.toml"), &self.dir().join("data"));
+    }
+
+    /// Sends SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        let status = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Sends SIGHUP, and waits until the settings were read. Answers what the log says since.
+    pub(crate) fn reload(&self) -> String {
+        let before = self.log().len();
+        self.hang_up();
+        wait_for("the end of a reload in the log", || {
+            let fresh = self.log().get(before..)?.to_owned();
+            let is_done = |words: &str| fresh.split(words).nth(1).is_some_and(|rest| rest.contains('\n'));
+            let ends = ["the settings were read again", "the settings stay as they were"];
+            ends.into_iter().any(is_done).then_some(fresh)
+        })
+    }
+
+    /// Writes another configuration and has it read; it must be taken.
+    #[track_caller]
+    pub(crate) fn reload_as(&self, setup: &Setup) -> String {
+        self.rewrite(setup);
+        let log = self.reload();
+        assert!(log.contains("the settings were read again"), "{log}");
+        log
+    }
 }
 
 impl Emulator {
@@ -487,6 +575,7 @@ impl Setup {
             modem: String::new(),
             more: String::new(),
             log: "info",
+            environment: Vec::new(),
         }
     }
 
@@ -521,4 +610,34 @@ pub(crate) fn unix_millis() -> u64 {
 /// Waits until the wall clock is past this time.
 pub(crate) fn wait_until_millis(time: u64) {
     wait_for("a time to pass", || (unix_millis() > time).then_some(()));
+}
+
+/// Names a test that cannot be done here. Straight to standard error: a skipped test must be seen by name.
+pub(crate) fn skip(what: &str) {
+    let _told = writeln!(std::io::stderr(), "skipped: {what}");
+}
+
+/// A program that has a gateway's database to itself, until dropped.
+pub(crate) struct HeldDatabase(Child);
+
+impl HeldDatabase {
+    /// None when there is no python3 to do it.
+    pub(crate) fn hold(data: &Path) -> Option<Self> {
+        let program = "import sqlite3,sys\nc=sqlite3.connect(sys.argv[1],isolation_level=None)\n\
+                       c.execute('BEGIN IMMEDIATE')\nprint('held',flush=True)\nsys.stdin.read()\nc.execute('ROLLBACK')";
+        let mut command = Command::new("python3");
+        command.args(["-c", program]).arg(data.join("otp-pi.db"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+        let mut held = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut held).unwrap();
+        assert_eq!(held, "held\n");
+        Some(Self(child))
+    }
+}
+
+impl Drop for HeldDatabase {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _status = self.0.wait();
+    }
 }

@@ -26,7 +26,7 @@ fn https(listen: &str) -> Setup {
 }
 
 /// The HTTPS listeners of the last start, in order.
-fn addresses(log: &str, count: usize) -> Option<Vec<SocketAddr>> {
+pub(crate) fn addresses(log: &str, count: usize) -> Option<Vec<SocketAddr>> {
     let all: Vec<SocketAddr> = log
         .split("api.https_address=")
         .skip(1)
@@ -44,7 +44,7 @@ fn own_certificate(gateway: &Gateway) -> PathBuf {
 }
 
 /// A client that trusts one certificate.
-fn connect(address: SocketAddr, certificate: &Path) -> Client {
+pub(crate) fn connect(address: SocketAddr, certificate: &Path) -> Client {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -190,7 +190,7 @@ fn knocking_without_tls_leaves_no_trace_in_the_log_of_every_day() {
 }
 
 /// An owner's files in a directory of their own.
-struct Owner(TempDir);
+pub(crate) struct Owner(TempDir);
 
 impl Owner {
     fn new() -> Self {
@@ -198,15 +198,19 @@ impl Owner {
     }
 
     /// A certificate for `localhost` of its own, valid to the beginning of a year.
-    fn until(year: i32) -> Self {
+    pub(crate) fn until(year: i32) -> Self {
         let owner = Self::new();
+        owner.make_pair(year);
+        owner
+    }
+
+    fn make_pair(&self, year: i32) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        (params.not_before, params.not_after) = (date_time_ymd(year - 9, 1, 1), date_time_ymd(year, 1, 1));
+        (params.not_before, params.not_after) = (date_time_ymd(year - 11, 1, 1), date_time_ymd(year, 1, 1));
         let certificate = params.self_signed(&key).unwrap();
-        owner.write("a.pem", "CERTIFICATE", certificate.der());
-        owner.write("a.key", "PRIVATE KEY", &key.serialize_der());
-        owner
+        self.write("a.pem", "CERTIFICATE", certificate.der());
+        self.write("a.key", "PRIVATE KEY", &key.serialize_der());
     }
 
     fn write(&self, name: &str, label: &str, der: &[u8]) {
@@ -216,7 +220,7 @@ impl Owner {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
@@ -245,7 +249,7 @@ impl Owner {
         Some(owner)
     }
 
-    fn setup(&self) -> Setup {
+    pub(crate) fn setup(&self) -> Setup {
         let mut setup = https("\"127.0.0.1:0\"");
         setup.more = format!("[tls]\ncertificate = {:?}\nprivate_key = {:?}\n", self.path("a.pem"), self.path("a.key"));
         setup
@@ -341,6 +345,33 @@ fn an_expired_certificate_is_served_with_a_warning() {
     if let Some(output) = run("curl", &["-sSk", &url], "") {
         assert!(text(&output).contains("ok"), "{}", text(&output));
     }
+}
+
+#[test]
+fn on_sighup_new_connections_get_the_new_certificate_and_open_ones_go_on() {
+    let owner = Owner::until(2036);
+    let gateway = owner.setup().start();
+    let address = address(&gateway);
+    let mut old = connect(address, &owner.path("a.pem"));
+    assert_eq!(old.ask("echo", json!({}))["response_code"], "000");
+
+    owner.make_pair(2037);
+    gateway.signal("HUP");
+    wait_for("the new certificate", || gateway.log().contains("valid until 2037-01-01").then_some(()));
+    wait_for("the end of the reload", || gateway.log().contains("the settings were read again").then_some(()));
+    let mut new = connect(address, &owner.path("a.pem"));
+    assert_eq!(new.ask("echo", json!({}))["response_code"], "000");
+    assert_eq!(old.ask("echo", json!({}))["response_code"], "000", "the open connection goes on");
+
+    let kept = owner.path("kept.pem");
+    fs::copy(owner.path("a.pem"), &kept).unwrap();
+    let other = Owner::until(2038);
+    fs::copy(other.path("a.pem"), owner.path("a.pem")).unwrap();
+    gateway.signal("HUP");
+    wait_for("the refusal", || gateway.log().contains("does not belong to the certificate").then_some(()));
+    assert!(gateway.log().contains("tls.private_key"), "{}", gateway.log());
+    assert_eq!(connect(address, &kept).ask("echo", json!({}))["response_code"], "000", "the old pair is served on");
+    assert_eq!(old.ask("echo", json!({}))["response_code"], "000");
 }
 
 #[test]

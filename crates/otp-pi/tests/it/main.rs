@@ -18,6 +18,7 @@ mod https;
 mod keys;
 mod modem;
 mod pages;
+mod reload;
 mod rest;
 mod scripted;
 mod secrecy;

@@ -230,6 +230,22 @@ async fn an_older_pepper_is_honoured_until_the_longest_lifetime_has_passed_and_n
 }
 
 #[tokio::test]
+async fn an_older_pepper_is_honoured_for_the_longest_lifetime_that_was_ever_allowed() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Settings { longest_lifetime: Duration::from_secs(100), ..support::settings(directory.path()) };
+    let running = support::try_open(settings).await.unwrap();
+    let id = running.accept_otp("reference").await;
+    assert!(running.begin_otp(id, 1, "reference").await);
+    running.store.allow_lifetime(Duration::from_secs(150));
+    running.store.allow_lifetime(Duration::from_secs(50));
+    running.store.rotate_keys().await.unwrap();
+    running.clock.advance(Duration::from_secs(149));
+    running.store.tend_keys().await.unwrap();
+    assert_eq!(running.validate("reference", CODE).await, Verdict::Valid);
+    running.close().await;
+}
+
+#[tokio::test]
 async fn a_rotation_is_told_to_whoever_waits_for_it() {
     let directory = tempfile::tempdir().unwrap();
     let running = support::open(directory.path()).await;

@@ -2,10 +2,11 @@
 
 use domain::message::{MessageId, MessageState};
 use domain::otp::{AttemptId, Verdict};
+use domain::secret::SecretText;
 use sqlx::{ConnectOptions, Connection};
 
 use super::support::{self, CODE};
-use crate::{Change, OpenError, StoreError};
+use crate::{ApiUser, Change, OpenError, StoreError};
 
 async fn raw(directory: &std::path::Path) -> sqlx::SqliteConnection {
     sqlx::sqlite::SqliteConnectOptions::new().filename(directory.join("otp-pi.db")).connect().await.unwrap()
@@ -55,6 +56,32 @@ async fn a_newer_schema_is_left_alone() {
     other.close().await.unwrap();
     let opened = support::try_open(support::settings(directory.path())).await;
     assert!(matches!(opened, Err(OpenError::NewerSchema { found: 999, .. })), "{:?}", opened.err());
+}
+
+#[tokio::test]
+async fn settings_and_api_users_are_kept_together_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let user = |username: String, hash: &str| ApiUser {
+        username,
+        password_hash: hash.to_owned(),
+        scopes: domain::command::ScopeSet::default(),
+        class: domain::message::Class::Bulk,
+        is_active: true,
+    };
+    let keep =
+        async |text: &str, users| running.store.keep_settings(Some(("settings", &SecretText::new(text))), users).await;
+    keep("old", vec![user("first".to_owned(), "hash")]).await.unwrap();
+    running.store.limit_pages(Some(1)).await;
+    let long = "x".repeat(2_000);
+    let many = (0..50).map(|number| user(format!("user{number:02}"), &long)).collect();
+    let refused = keep("new", many).await;
+    assert!(matches!(refused, Err(StoreError::DiskFull)), "{refused:?}");
+    running.store.limit_pages(None).await;
+    let found = running.store.find_setting("settings").await.unwrap().unwrap();
+    assert_eq!(found.expose(), "old");
+    assert_eq!(running.store.api_users().await.unwrap(), [user("first".to_owned(), "hash")]);
+    running.close().await;
 }
 
 #[tokio::test]

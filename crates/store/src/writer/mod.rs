@@ -278,6 +278,7 @@ impl Writer {
                 | RareStep::DeleteApiUser(_)
                 | RareStep::PutSetting { .. }
                 | RareStep::DeleteSetting(_)
+                | RareStep::KeepSettings { .. }
                 | RareStep::Trim { .. }
                 | RareStep::TrimOldest
                 | RareStep::Reseal { .. }

@@ -1,10 +1,13 @@
 //! What is seldom asked: block list, accounts, settings, retention. Each has its own statement in the group's commit.
 
 use domain::clock::WallTime;
-use sqlx::{Row, SqliteConnection};
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Row, Sqlite, SqliteConnection};
 
 use super::job::{RareStep, Touched, Trimmed};
 use crate::accounts::write_scopes;
+use crate::api_user::ApiUser;
 use crate::db::SEALED_WITH;
 
 /// Rows per commit that retention looks at.
@@ -24,24 +27,11 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
         RareStep::DeleteBlocked { row_key, .. } => {
             sqlx::query("DELETE FROM blocked WHERE receiver_key = ?1").bind(row_key.as_slice())
         }
-        RareStep::PutApiUser(user) => sqlx::query(
-            "INSERT OR REPLACE INTO api_user (username, password_hash, scopes, class, active) \
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-        )
-        .bind(user.username.as_str())
-        .bind(user.password_hash.as_str())
-        .bind(write_scopes(user.scopes))
-        .bind(user.class.as_str())
-        .bind(user.is_active),
+        RareStep::PutApiUser(user) => put_api_user(user),
         RareStep::DeleteApiUser(username) => {
             sqlx::query("DELETE FROM api_user WHERE username = ?1").bind(username.as_str())
         }
-        RareStep::PutSetting { key, is_sealed, value } => {
-            sqlx::query("INSERT OR REPLACE INTO setting (key, is_sealed, value) VALUES (?1, ?2, ?3)")
-                .bind(key.as_str())
-                .bind(*is_sealed)
-                .bind(value.as_slice())
-        }
+        RareStep::PutSetting { key, is_sealed, value } => put_setting(key, *is_sealed, value),
         RareStep::DeleteSetting(key) => sqlx::query("DELETE FROM setting WHERE key = ?1").bind(key.as_str()),
         // A row gets its id when its message is settled: the smallest are the oldest.
         RareStep::TrimOldest => {
@@ -62,10 +52,37 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
             .bind(SEALED_WITH)
             .bind(head.as_slice()),
         RareStep::Barrier => return Ok(Touched::default()),
+        RareStep::KeepSettings { document, users } => {
+            if let Some((key, sealed)) = document {
+                put_setting(key, true, sealed).execute(&mut *connection).await?;
+            }
+            for user in users {
+                put_api_user(user).execute(&mut *connection).await?;
+            }
+            return Ok(Touched::default());
+        }
         RareStep::Trim { table, after, until } => return trim(connection, *table, *after, *until).await,
     };
     let rows = query.execute(connection).await?.rows_affected();
     Ok(Touched { rows, last: None })
+}
+
+type Statement<'a> = Query<'a, Sqlite, SqliteArguments>;
+
+fn put_api_user(user: &ApiUser) -> Statement<'_> {
+    let statement = "INSERT OR REPLACE INTO api_user (username, password_hash, scopes, class, active) \
+                     VALUES (?1, ?2, ?3, ?4, ?5)";
+    sqlx::query(statement)
+        .bind(user.username.as_str())
+        .bind(user.password_hash.as_str())
+        .bind(write_scopes(user.scopes))
+        .bind(user.class.as_str())
+        .bind(user.is_active)
+}
+
+fn put_setting<'a>(key: &'a str, is_sealed: bool, value: &'a [u8]) -> Statement<'a> {
+    let statement = "INSERT OR REPLACE INTO setting (key, is_sealed, value) VALUES (?1, ?2, ?3)";
+    sqlx::query(statement).bind(key).bind(is_sealed).bind(value)
 }
 
 async fn trim(

@@ -2,8 +2,8 @@
 
 use futures_util::future::join_all;
 use modem::discovery::{FoundLine, ProbeSettings, Roots, list, probe};
+use modem::is_same_line;
 
-use super::target::is_same;
 use super::{ListArguments, load};
 use crate::cli::output;
 use crate::config::Config;
@@ -26,7 +26,7 @@ pub(super) async fn find(roots: &Roots) -> anyhow::Result<Vec<FoundLine>> {
 /// Asks a line who is behind it, unless it is somebody's.
 async fn look(line: FoundLine, config: Option<&Config>, asks: bool) -> ListedLine {
     let modems = config.map(|config| &config.modems).into_iter().flatten();
-    let modem = modems.map(|modem| &modem.line).find(|modem| is_same(&modem.path, &line.device));
+    let modem = modems.map(|modem| &modem.line).find(|modem| is_same_line(&modem.path, &line.device));
     let mut settings = ProbeSettings::default();
     if let Some(modem) = modem {
         settings.rates.retain(|rate| *rate != modem.baud_rate);
@@ -41,7 +41,7 @@ async fn look(line: FoundLine, config: Option<&Config>, asks: bool) -> ListedLin
 /// Says which configured modems have no line.
 fn note_missing(config: Option<&Config>, found: &[FoundLine]) {
     for modem in config.map(|config| &config.modems).into_iter().flatten() {
-        if !found.iter().any(|line| is_same(&modem.line.path, &line.device)) {
+        if !found.iter().any(|line| is_same_line(&modem.line.path, &line.device)) {
             let path = modem.line.path.display();
             output::error(&format!("note: modem {} is configured on {path}, which is not here", modem.line.name));
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use domain::secret::SecretText;
-use modem::{PinMemory, Settings};
+use modem::{PinMemory, Settings, is_same_line};
 
 use super::LineOptions;
 use crate::app::{DirectModem, OfflineStore};
@@ -29,7 +29,7 @@ impl Target {
         let path = path_of(text);
         let modems = config.map_or(&[] as &[ModemConfig], |config| &config.modems);
         let is_meant = |modem: &&ModemConfig| {
-            modem.line.name == text || path.as_ref().is_some_and(|path| is_same(path, &modem.line.path))
+            modem.line.name == text || path.as_ref().is_some_and(|path| is_same_line(path, &modem.line.path))
         };
         if let Some(modem) = modems.iter().find(is_meant) {
             return Ok(Self::configured(modem, options));
@@ -131,9 +131,4 @@ fn path_of(text: &str) -> Option<PathBuf> {
     }
     let device = Path::new("/dev").join(text);
     (text.starts_with("tty") || text.starts_with("serial")).then_some(device).filter(|device| device.exists())
-}
-
-/// Answers whether two paths lead to the same line.
-pub(super) fn is_same(one: &Path, other: &Path) -> bool {
-    one == other || matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
 }

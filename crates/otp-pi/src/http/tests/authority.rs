@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tempfile::TempDir;
 
-use crate::http::tls::{Certificates, MachineNames, PemFiles, TlsSettings};
+use crate::http::tls::{Certificates, MachineNames, PemFiles, Summary, TlsError, TlsSettings};
 
 /// The clock of the tests: 2026-11-21.
 pub(super) fn clock() -> Arc<dyn Clock> {
@@ -156,4 +156,10 @@ pub(super) fn machine() -> MachineNames {
         host: Some("gateway".to_owned()),
         others: vec!["gateway.local".to_owned(), "198.51.100.4".to_owned()],
     }
+}
+
+/// Reads a pair and puts it into service.
+pub(super) fn reload(certificates: &Certificates, settings: &TlsSettings) -> Result<Summary, TlsError> {
+    certificates.put_into_service(certificates.read(settings)?);
+    Ok(certificates.summary())
 }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::authority::{Authority, Files, client_of, machine};
+use super::authority::{Authority, Files, client_of, machine, reload};
 use super::{Client, DEADLINE, ECHO, ECHOED, LOGIN, Readiness, SOON, Server, Settings, Transport, post, request};
 use crate::http::tls::{Certificates, TlsError};
 
@@ -137,8 +137,10 @@ async fn after_a_reload_new_connections_get_the_new_certificate_and_old_ones_go_
 
     let issued = https.authority.issue("gateway", 2031);
     https.files.write(&issued.certificate, &issued.key);
-    echo(&mut https.connect(&known).await.unwrap()).await;
-    let summary = https.certificates.reload(&https.files.settings()).unwrap();
+    let replacement = https.certificates.read(&https.files.settings()).unwrap();
+    assert_eq!(certificate_of(&https.fresh().await), before, "what was read is not in service yet");
+    drop(replacement);
+    let summary = reload(&https.certificates, &https.files.settings()).unwrap();
     assert_eq!(https.certificates.summary(), summary);
 
     let mut new = https.connect(&known).await.unwrap();
@@ -160,15 +162,15 @@ async fn a_bad_new_pair_leaves_the_old_one_in_service() {
     let issued = https.authority.issue("gateway", 2031);
     let other = https.authority.issue("gateway", 2031);
     https.files.write(&issued.certificate, &other.key);
-    let error = https.certificates.reload(&https.files.settings()).unwrap_err();
+    let error = reload(&https.certificates, &https.files.settings()).unwrap_err();
     assert!(matches!(error, TlsError::Mismatch { .. }), "{error}");
     https.files.write("", "");
-    assert!(https.certificates.reload(&https.files.settings()).is_err());
+    assert!(reload(&https.certificates, &https.files.settings()).is_err());
     assert_eq!(https.certificates.summary(), before);
     echo(&mut https.fresh().await).await;
 
     https.files.write(&issued.certificate, &issued.key);
-    https.certificates.reload(&https.files.settings()).unwrap();
+    reload(&https.certificates, &https.files.settings()).unwrap();
     assert_eq!(certificate_of(&https.fresh().await), issued.der);
 }
 
@@ -176,10 +178,10 @@ async fn a_bad_new_pair_leaves_the_old_one_in_service() {
 async fn a_reload_may_change_from_files_to_self_signed_and_back() {
     let https = Https::start(Settings::default()).await;
     let own = https.certificates.summary();
-    assert!(https.certificates.reload(&https.files.self_signed()).unwrap().is_self_signed);
+    assert!(reload(&https.certificates, &https.files.self_signed()).unwrap().is_self_signed);
     let client = Arc::new(client_of(https.files.made()));
     echo(&mut https.connect(&client).await.unwrap()).await;
-    assert_eq!(https.certificates.reload(&https.files.settings()).unwrap(), own);
+    assert_eq!(reload(&https.certificates, &https.files.settings()).unwrap(), own);
 }
 
 #[tokio::test]

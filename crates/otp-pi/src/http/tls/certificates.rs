@@ -32,6 +32,15 @@ struct Served {
     summary: Summary,
 }
 
+/// A pair that was read and can be served.
+pub struct Replacement(Served);
+
+impl fmt::Debug for Replacement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Replacement").field(&self.0.summary).finish()
+    }
+}
+
 impl Certificates {
     /// Reads the pair, and makes the self-signed one if it is wanted and missing. Touches files: not for a worker of the runtime.
     /// `machine` is what a self-signed certificate is for.
@@ -43,16 +52,18 @@ impl Certificates {
         Ok(Self(Arc::new(Shared { machine, clock, served })))
     }
 
-    /// Reads the pair again. From then on new connections get the new certificate and resume no session of the old one;
-    /// connections that are there go on. Touches files: not for a worker of the runtime.
+    /// Reads a pair that may take over. Nothing has changed until [`Self::put_into_service`]. Touches files: not for a worker of
+    /// the runtime.
     ///
     /// # Errors
-    /// Why the new pair cannot be served; then the old one stays in service.
-    pub fn reload(&self, settings: &TlsSettings) -> Result<Summary, TlsError> {
-        let served = read(settings, &self.0.machine, self.0.clock.as_ref())?;
-        let summary = served.summary.clone();
+    /// Why the new pair cannot be served.
+    pub fn read(&self, settings: &TlsSettings) -> Result<Replacement, TlsError> {
+        read(settings, &self.0.machine, self.0.clock.as_ref()).map(Replacement)
+    }
+
+    /// From then on new connections get the new certificate and resume no session of the old one; connections that are there go on.
+    pub fn put_into_service(&self, Replacement(served): Replacement) {
         *self.0.served.write().unwrap_or_else(PoisonError::into_inner) = served;
-        Ok(summary)
     }
 
     /// Tells about the certificate in service.
@@ -94,7 +105,7 @@ fn tell(settings: &TlsSettings, files: &PemFiles, machine: &MachineNames, summar
     info!(
         tls.certificate = %summary.path.display(),
         tls.fingerprint = summary.fingerprint,
-        "the certificate in service is for {}, valid until {}",
+        "the certificate is for {}, valid until {}",
         summary.names.join(", "),
         summary.last_day()
     );
@@ -110,7 +121,7 @@ fn tell(settings: &TlsSettings, files: &PemFiles, machine: &MachineNames, summar
         // Never made anew by itself: clients may have pinned it.
         warn!(
             "the self-signed certificate does not name {}: clients that check names refuse it there; \
-             to have a new one made for the same key, remove {} and restart",
+             to have a new one made for the same key, remove {} and restart or reload",
             missing.join(", "),
             files.certificate.display()
         );

@@ -13,7 +13,7 @@ mod summary;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-pub use certificates::Certificates;
+pub use certificates::{Certificates, Replacement};
 pub use error::{Part, TlsError};
 pub use pair::check;
 pub use summary::{Summary, Validity};

@@ -1,0 +1,72 @@
+//! The parts of a running gateway that follow the settings: made ready for other ones, and then changed over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::listeners::{Bound, Listeners, NewCertificate};
+use super::live::said;
+use super::modems::{Change, Modems};
+use crate::config::Config;
+use crate::dispatch::{DispatcherHandle, Plan};
+use crate::gateway::Gateway;
+use crate::http::ApiState;
+use crate::operator::SettingsError;
+use crate::telemetry::LogHandle;
+
+/// The parts.
+pub(super) struct Running {
+    pub(super) gateway: Gateway,
+    pub(super) dispatcher: DispatcherHandle,
+    pub(super) modems: Modems,
+    pub(super) api: Arc<ApiState>,
+    pub(super) listeners: Listeners,
+    pub(super) log: LogHandle,
+    /// How long the end of the gateway waits for what is on air.
+    pub(super) drain: watch::Sender<Duration>,
+}
+
+/// What is ready to take over.
+#[derive(Debug)]
+pub(super) struct Ready {
+    modems: Change,
+    certificate: NewCertificate,
+    bound: Bound,
+}
+
+impl Running {
+    /// Makes everything ready that may fail.
+    ///
+    /// # Errors
+    /// What cannot be had; then everything is as before.
+    pub(super) async fn prepare(&mut self, config: &Config) -> Result<Ready, SettingsError> {
+        let modems = self.modems.prepare(config.modems.clone()).await.map_err(said)?;
+        let certificate = self.listeners.read_certificate(&config.api, config.tls.clone()).await.map_err(said)?;
+        // Last: a listener that must give way is back soon, but not at once.
+        let bound = self.listeners.bind(&config.api).await.map_err(said)?;
+        Ok(Ready { modems, certificate, bound })
+    }
+
+    /// Gives up what was made ready.
+    pub(super) async fn abandon(&mut self, ready: Ready) {
+        self.listeners.abandon(ready.bound).await;
+    }
+
+    /// Changes over. Logins are checked anew where API users have changed, and only then: each costs a hash.
+    pub(super) async fn commit(&mut self, ready: Ready, config: Config, are_users_new: bool) {
+        let Ready { modems, certificate, bound } = ready;
+        if are_users_new {
+            self.api.auth().forget_logins();
+        }
+        self.api.set_settings(config.api);
+        self.listeners.commit(bound, certificate, &self.api);
+        self.gateway.set_rules(config.gateway);
+        self.log.set_filter(&config.log.filter);
+        let drain = config.dispatch.drain_timeout;
+        self.drain.send_replace(drain);
+        let plan = Plan { channels: modems.channels(), table: config.routes };
+        self.dispatcher.replan(config.dispatch, config.delivery_reports, plan).await;
+        self.modems.commit(modems, drain);
+    }
+}
