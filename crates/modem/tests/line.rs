@@ -116,6 +116,8 @@ impl Bench {
     async fn stopped(self) {
         self.stop.cancel();
         tokio::time::timeout(SOON, self.actor).await.expect("an end").expect("no panic").expect("no error");
+        // Otherwise it runs, with its pseudo terminal, until the test ends.
+        self.device.stop();
     }
 }
 

@@ -30,6 +30,13 @@ pub(crate) struct Command {
     pub(crate) written: String,
 }
 
+impl Command {
+    /// Whether it is about a message that is given or sent, in steps of its own.
+    pub(crate) fn has_body(&self) -> bool {
+        matches!(self.name.as_str(), "+CMGS" | "+CMGW" | "+CMSS")
+    }
+}
+
 /// Splits what follows `AT`.
 pub(crate) fn split(line: &str) -> Vec<Command> {
     let mut commands = Vec::new();

@@ -23,7 +23,7 @@ impl Engine {
     /// Asks the script; answers the result when the command is not carried out at all.
     pub(super) fn struck(&mut self, command: &Command, now: Instant) -> Option<Result<Step, AtError>> {
         let fault = self.faults.strike(&command.written)?;
-        let has_body = matches!(command.name.as_str(), "+CMGS" | "+CMGW" | "+CMSS");
+        let has_body = command.has_body();
         match &fault.action {
             Action::LostAnswer => self.job.is_mute = true,
             Action::LostAnswerNotTransmitted => {

@@ -88,15 +88,25 @@ impl Engine {
                 Ok(Step::Later) => return,
                 Err(error) => {
                     self.job.rest.clear();
-                    self.finish(Err(error), now);
+                    // A message that is refused never comes to its later moments.
+                    if command.has_body() {
+                        self.finish(Err(error), now);
+                    } else {
+                        self.end(Err(error), now);
+                    }
                     return;
                 }
             }
         }
+        self.end(Ok(()), now);
+    }
+
+    /// Ends a line that was carried out, or refused, as its fault says.
+    fn end(&mut self, result: Result<(), AtError>, now: Instant) {
         match self.strike(Moment::AfterTransmission, now) {
             Some(Ok(_)) => {}
             Some(Err(error)) => self.finish(Err(error), now),
-            None => self.finish(Ok(()), now),
+            None => self.finish(result, now),
         }
     }
 

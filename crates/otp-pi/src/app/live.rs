@@ -19,8 +19,16 @@ use crate::operator::{Applied, Edit, Setting, SettingsAsk, SettingsError};
 pub(super) const DOCUMENT: &str = "settings";
 
 /// Keys that are read once, at the start.
-const AT_START: [&str; 7] =
-    ["data_dir", "keys.", "otp.ticket_store", "sms.max_queue", "log.format", "retention.", "api.max_connections"];
+const AT_START: [&str; 8] = [
+    "data_dir",
+    "keys.",
+    "otp.ticket_store",
+    "sms.max_queue",
+    "sms.text_at_rest",
+    "log.format",
+    "retention.",
+    "api.max_connections",
+];
 
 /// The task; see the module.
 pub(super) struct Live {

@@ -23,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 #[derive(Debug, Args)]
 pub(super) struct Target {
     /// The configuration file of the gateway
-    #[arg(long, value_name = "FILE", env = "OTP_PI_CONFIG", default_value = super::CONFIG)]
+    #[arg(long, value_name = "FILE", env = super::CONFIG_VARIABLE, default_value = super::CONFIG)]
     pub(super) config: PathBuf,
     /// Answers in JSON
     #[arg(long)]

@@ -166,3 +166,46 @@ async fn settle(resting: Resting, rests: &mut Rests, store: &Store, events: &Eve
         Err(error) => warn!(modem.name = modem, error = %error, "a delivery report could not be recorded"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gsm::status_report::Status;
+    use gsm::{Address, StatusReport};
+
+    use super::*;
+
+    fn resting(reference: u8, came: Instant) -> Resting {
+        let report = StatusReport::new(reference, Address::international("628126666666").unwrap(), Status(0));
+        Resting { modem: "a".to_owned(), report, at: WallTime::from_unix_millis(0), came, rest: REST }
+    }
+
+    #[tokio::test]
+    async fn a_report_that_fits_nothing_is_looked_at_less_and_less_often_until_it_is_too_old() {
+        let (mut rests, now) = (Rests::default(), Instant::now());
+        rests.put(resting(1, now));
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            let first = rests.take_first().unwrap();
+            pauses.push(first.rest.as_secs());
+            assert!(rests.keep(first));
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
+        let old = now.checked_sub(KEPT).unwrap();
+        assert!(!rests.keep(resting(2, old)), "no modem owes a result for so long");
+    }
+
+    #[tokio::test]
+    async fn of_reports_that_fit_nothing_so_many_are_kept_and_no_more_and_fresh_ones_are_still_taken() {
+        let (mut rests, now) = (Rests::default(), Instant::now());
+        for _ in 0..MOST_KEPT {
+            assert!(rests.keep(resting(1, now)));
+        }
+        assert!(!rests.keep(resting(1, now)));
+        rests.put(resting(2, now));
+        // The fresh one is due first, and gives up no place of those that are kept.
+        assert_eq!(rests.take_first().unwrap().report.message_reference, 2);
+        assert!(!rests.keep(resting(1, now)));
+        assert_eq!(rests.take_first().unwrap().report.message_reference, 1);
+        assert!(rests.keep(resting(1, now)));
+    }
+}

@@ -244,6 +244,12 @@ impl Gateway {
         wait_for("the gateway's end", || self.child.try_wait().unwrap()).code()
     }
 
+    /// Sends the process a signal, such as `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
     pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }

@@ -200,13 +200,17 @@ impl Owner {
     /// A certificate for `localhost` of its own, valid to the beginning of a year.
     pub(crate) fn until(year: i32) -> Self {
         let owner = Self::new();
+        owner.make_pair(year);
+        owner
+    }
+
+    fn make_pair(&self, year: i32) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        (params.not_before, params.not_after) = (date_time_ymd(year - 9, 1, 1), date_time_ymd(year, 1, 1));
+        (params.not_before, params.not_after) = (date_time_ymd(year - 11, 1, 1), date_time_ymd(year, 1, 1));
         let certificate = params.self_signed(&key).unwrap();
-        owner.write("a.pem", "CERTIFICATE", certificate.der());
-        owner.write("a.key", "PRIVATE KEY", &key.serialize_der());
-        owner
+        self.write("a.pem", "CERTIFICATE", certificate.der());
+        self.write("a.key", "PRIVATE KEY", &key.serialize_der());
     }
 
     fn write(&self, name: &str, label: &str, der: &[u8]) {
@@ -341,6 +345,33 @@ fn an_expired_certificate_is_served_with_a_warning() {
     if let Some(output) = run("curl", &["-sSk", &url], "") {
         assert!(text(&output).contains("ok"), "{}", text(&output));
     }
+}
+
+#[test]
+fn on_sighup_new_connections_get_the_new_certificate_and_open_ones_go_on() {
+    let owner = Owner::until(2036);
+    let gateway = owner.setup().start();
+    let address = address(&gateway);
+    let mut old = connect(address, &owner.path("a.pem"));
+    assert_eq!(old.ask("echo", json!({}))["response_code"], "000");
+
+    owner.make_pair(2037);
+    gateway.signal("HUP");
+    wait_for("the new certificate", || gateway.log().contains("valid until 2037-01-01").then_some(()));
+    wait_for("the end of the reload", || gateway.log().contains("the settings were read again").then_some(()));
+    let mut new = connect(address, &owner.path("a.pem"));
+    assert_eq!(new.ask("echo", json!({}))["response_code"], "000");
+    assert_eq!(old.ask("echo", json!({}))["response_code"], "000", "the open connection goes on");
+
+    let kept = owner.path("kept.pem");
+    fs::copy(owner.path("a.pem"), &kept).unwrap();
+    let other = Owner::until(2038);
+    fs::copy(other.path("a.pem"), owner.path("a.pem")).unwrap();
+    gateway.signal("HUP");
+    wait_for("the refusal", || gateway.log().contains("does not belong to the certificate").then_some(()));
+    assert!(gateway.log().contains("tls.private_key"), "{}", gateway.log());
+    assert_eq!(connect(address, &kept).ask("echo", json!({}))["response_code"], "000", "the old pair is served on");
+    assert_eq!(old.ask("echo", json!({}))["response_code"], "000");
 }
 
 #[test]

@@ -316,6 +316,10 @@ fn leaks(scanner: &Scanner, directory: &Path) -> Vec<(String, BTreeSet<String>)>
             paths.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
             continue;
         }
+        if !path.is_file() {
+            // The control socket holds nothing.
+            continue;
+        }
         let content = fs::read(&path).unwrap();
         bytes += content.len();
         let mut found = scanner.find(&content);

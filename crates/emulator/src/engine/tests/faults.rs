@@ -187,6 +187,16 @@ fn a_command_without_a_prompt_has_three_moments() {
         let script = format!("[[fault]]\nwhen = \"AT+CSQ\"\nat = \"{at}\"\naction = {action}\n");
         assert_eq!(Bench::with(|_| {}, |_| {}, &script).ask("AT+CSQ"), said, "{action} at {at}");
     }
+    // One that is refused has them as well.
+    for (action, said) in [
+        ("{ garbage = \"~\" }", "~ | ERROR"),
+        ("{ urc_inside = \"RING\" }", "RING | ERROR"),
+        ("\"hang\"\nat = \"after_transmission\"", ""),
+        ("\"lost_result\"", ""),
+    ] {
+        let script = format!("[[fault]]\nwhen = \"AT+XTEXT\"\naction = {action}\n");
+        assert_eq!(Bench::with(|_| {}, |_| {}, &script).ask("AT+XTEXT=5"), said, "{action}");
+    }
 }
 
 #[test]

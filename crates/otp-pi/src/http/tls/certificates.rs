@@ -121,7 +121,7 @@ fn tell(settings: &TlsSettings, files: &PemFiles, machine: &MachineNames, summar
         // Never made anew by itself: clients may have pinned it.
         warn!(
             "the self-signed certificate does not name {}: clients that check names refuse it there; \
-             to have a new one made for the same key, remove {} and restart",
+             to have a new one made for the same key, remove {} and restart or reload",
             missing.join(", "),
             files.certificate.display()
         );
