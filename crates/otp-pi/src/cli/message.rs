@@ -87,12 +87,13 @@ pub(super) fn run(command: MessageCommand) -> anyhow::Result<()> {
 
 fn act(target: &Target, request: Request) -> anyhow::Result<()> {
     let acted: Acted = remote::ask(target, request)?;
-    if !acted.is_done && !target.json {
+    if !acted.is_done {
+        if target.json {
+            output::result(true, &acted, String::new)?;
+        }
         anyhow::bail!(acted.what);
     }
-    output::result(target.json, &acted, || acted.what.clone())?;
-    anyhow::ensure!(acted.is_done, "nothing was done");
-    Ok(())
+    output::result(target.json, &acted, || acted.what.clone())
 }
 
 fn list_text(list: &MessageList) -> String {

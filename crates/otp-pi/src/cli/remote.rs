@@ -41,8 +41,7 @@ pub(super) fn ask_value(target: &Target, request: Request) -> anyhow::Result<Val
         if let Some(client) = Client::connect(&document.data_dir).await? {
             return client.ask(&request).await;
         }
-        let loaded = place::load(&target.config).await?;
-        let store = OfflineStore::open(&loaded.config).await?;
+        let store = OfflineStore::open_for(&sources).await?;
         let store = store.with_context(|| {
             format!("there is no database in {} yet: the first start makes it", document.data_dir.display())
         })?;

@@ -1,11 +1,12 @@
 //! `otp-pi settings …`: what is in force and where it comes from, what the database keeps, and how to carry it elsewhere.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::output;
 use super::remote::{self, Target};
@@ -13,16 +14,16 @@ use crate::control::{Request, Secret};
 use crate::operator::{Applied, Setting};
 
 /// The longest document that is read.
-const LONGEST: u64 = 512 * 1024;
+const LONGEST: usize = 512 * 1024;
 
 /// What can be done about settings.
 #[derive(Debug, Subcommand)]
 pub(super) enum SettingsCommand {
     /// Lists what is in force, and where each value comes from
     List(ListArguments),
-    /// Sets a key in the database
+    /// Sets keys in the database, all of them or none
     Set(SetArguments),
-    /// Takes a key out of the database: the default is in force again
+    /// Takes keys or whole objects out of the database: the default is in force again
     Unset(UnsetArguments),
     /// Reads file, environment and database again, as SIGHUP does, and tells what changed
     Reload(ReloadArguments),
@@ -30,6 +31,8 @@ pub(super) enum SettingsCommand {
     Export(ExportArguments),
     /// Replaces what the database keeps by an exported document; what file and environment set stays
     Import(ImportArguments),
+    /// Forgets all settings that the database keeps, even when they cannot be read; file and environment count alone then
+    Reset(ResetArguments),
 }
 
 #[derive(Debug, Args)]
@@ -46,18 +49,25 @@ pub(super) struct ListArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct SetArguments {
-    /// The key, for example otp.lifetime or modem.south.cost
-    key: String,
-    /// Its value: text, a number, true or false, or a list like a,b
-    value: String,
+    /// A key, for example otp.lifetime or modem.south.cost, and its value: text, a number, true or false, or a list like a,b.
+    /// The value - is read from standard input, as that of a secret must be. What belongs together is set together
+    #[arg(required = true, num_args = 2.., value_names = ["KEY", "VALUE"])]
+    pairs: Vec<String>,
     #[command(flatten)]
     target: Target,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct UnsetArguments {
-    /// The key
-    key: String,
+    /// A key such as otp.lifetime, or an object such as modem.south
+    #[arg(required = true, value_name = "KEY")]
+    keys: Vec<String>,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResetArguments {
     #[command(flatten)]
     target: Target,
 }
@@ -100,19 +110,24 @@ pub(super) fn run(command: SettingsCommand) -> anyhow::Result<()> {
         SettingsCommand::List(ListArguments { prefix, set, target }) => {
             let mut settings: Vec<Setting> = remote::ask(&target, Request::SettingsList)?;
             settings.retain(|one| prefix.as_ref().is_none_or(|prefix| is_below(&one.key, prefix)));
+            if let Some(prefix) = prefix.filter(|_| settings.is_empty()) {
+                anyhow::bail!("there is no key {prefix}; otp-pi settings list shows them all");
+            }
             settings.retain(|one| !set || one.origin != "default");
             output::result(target.json, &settings, || list_text(&settings))
         }
-        SettingsCommand::Set(SetArguments { key, value, target }) => {
-            change(&target, Request::SettingsSet { key, value: Secret::new(value) })
+        SettingsCommand::Set(SetArguments { pairs, target }) => {
+            change(&target, Request::SettingsSet { values: values(pairs, &mut std::io::stdin().lock())? })
         }
-        SettingsCommand::Unset(UnsetArguments { key, target }) => change(&target, Request::SettingsUnset { key }),
+        SettingsCommand::Unset(UnsetArguments { keys, target }) => change(&target, Request::SettingsUnset { keys }),
+        SettingsCommand::Reset(ResetArguments { target }) => change(&target, Request::SettingsReset),
         SettingsCommand::Reload(ReloadArguments { target }) => change(&target, Request::Reload),
         SettingsCommand::Export(ExportArguments { passphrase_file, output, target }) => {
             let passphrase = passphrase_file.as_deref().map(first_line).transpose()?;
             let document: String = remote::ask(&target, Request::SettingsExport { passphrase })?;
             match output {
                 Some(path) => write(&path, &document),
+                None if target.json => output::result(true, &json!({ "document": document }), String::new),
                 None => {
                     output::line(document.trim_end());
                     Ok(())
@@ -139,7 +154,7 @@ fn is_below(key: &str, prefix: &str) -> bool {
 
 fn list_text(settings: &[Setting]) -> String {
     if settings.is_empty() {
-        return "no such key".to_owned();
+        return "nothing is set".to_owned();
     }
     let width = settings.iter().map(|one| one.key.chars().count()).max().unwrap_or_default();
     let line = |one: &Setting| {
@@ -158,7 +173,29 @@ fn applied_text(applied: &Applied) -> String {
     if lines.is_empty() {
         lines.push("nothing has changed".to_owned());
     }
+    lines.extend(applied.notes.iter().map(|note| format!("note: {note}")));
     lines.join("\n")
+}
+
+/// Keys and their values in turn, as they stand on the command line; `input` has one that is not for others' eyes.
+fn values(words: Vec<String>, input: &mut impl Read) -> anyhow::Result<Vec<(String, Secret)>> {
+    let (mut values, mut words, mut is_read) = (Vec::new(), words.into_iter(), false);
+    while let Some(key) = words.next() {
+        let Some(mut value) = words.next() else { anyhow::bail!("{key} has no value: write KEY VALUE KEY VALUE …") };
+        if value == "-" {
+            anyhow::ensure!(!is_read, "standard input has one value only: set {key} by itself");
+            is_read = true;
+            let text = zeroize::Zeroizing::new(read_from(&mut *input, "standard input")?);
+            value = text.trim_end_matches(['\r', '\n']).to_owned();
+        } else if crate::config::is_secret(&key) {
+            anyhow::bail!(
+                "{key} is a secret, and the arguments of a program are seen by everybody on the machine: \
+                 write - as its value and give it on standard input"
+            );
+        }
+        values.push((key, Secret::new(value)));
+    }
+    Ok(values)
 }
 
 fn first_line(path: &Path) -> anyhow::Result<Secret> {
@@ -169,13 +206,24 @@ fn first_line(path: &Path) -> anyhow::Result<Secret> {
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
-    let mut text = String::new();
     if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(LONGEST).read_to_string(&mut text).context("standard input cannot be read")?;
-    } else {
-        let file = std::fs::File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        file.take(LONGEST).read_to_string(&mut text).with_context(|| format!("{} cannot be read", path.display()))?;
+        return read_from(std::io::stdin().lock(), "standard input");
     }
+    let name = path.display().to_string();
+    read_from(std::fs::File::open(path).with_context(|| format!("{name} cannot be read"))?, &name)
+}
+
+fn read_from(input: impl Read, name: &str) -> anyhow::Result<String> {
+    let mut text = String::new();
+    input
+        .take(LONGEST.saturating_add(1).try_into()?)
+        .read_to_string(&mut text)
+        .with_context(|| format!("{name} cannot be read"))?;
+    anyhow::ensure!(
+        text.len() <= LONGEST,
+        "{name} is longer than {} KiB: that is no document of settings",
+        LONGEST / 1024
+    );
     Ok(text)
 }
 
@@ -201,5 +249,28 @@ mod tests {
         ] {
             assert_eq!(is_below(key, prefix), expected, "{key} {prefix}");
         }
+    }
+
+    fn given(words: &[&str], input: &str) -> Result<Vec<(String, String)>, String> {
+        let values = values(words.iter().map(ToString::to_string).collect(), &mut input.as_bytes());
+        let clear = |(key, value): (String, Secret)| (key, value.0.expose().to_owned());
+        values.map(|values| values.into_iter().map(clear).collect()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_secret_comes_from_standard_input_alone() {
+        assert!(given(&["modem.m.sim_pin", "1234"], "").unwrap_err().contains("standard input"));
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let both = given(&["otp.length", "8", "modem.m.sim_pin", "-"], "1234\n").unwrap();
+        assert_eq!(both, [pair("otp.length", "8"), pair("modem.m.sim_pin", "1234")]);
+        assert!(given(&["a", "-", "b", "-"], "x").unwrap_err().contains("one value only"));
+        assert!(given(&["a", "b", "c"], "").unwrap_err().contains("c has no value"));
+    }
+
+    #[test]
+    fn a_document_that_is_too_long_is_refused_and_never_cut() {
+        assert_eq!(read_from(&vec![b'#'; LONGEST][..], "it").unwrap().len(), LONGEST);
+        let refused = read_from(&vec![b'#'; LONGEST + 1][..], "it").unwrap_err().to_string();
+        assert!(refused.contains("longer than 512 KiB"), "{refused}");
     }
 }

@@ -155,13 +155,7 @@ impl Config {
                 drain_timeout: file.drain_timeout.0,
             },
             delivery_reports: file.sms.delivery_reports,
-            store: store::Settings {
-                ticket_store: choices.ticket_store,
-                unknown_policy: choices.unknown_policy,
-                retention: Retention { journal: file.retention.journal.0, max_db_bytes: file.retention.max_db.0 },
-                longest_lifetime: file.otp.max_lifetime.0,
-                ..store::Settings::new(file.data_dir.clone())
-            },
+            store: store(file, choices.ticket_store, choices.unknown_policy),
             keys_file: file.keys_file().map(Path::to_owned),
             log: telemetry::Settings { filter: file.log.filter.clone(), format: choices.log_format },
             modems: modems.into_iter().flatten().collect(),
@@ -177,6 +171,20 @@ impl File {
     #[must_use]
     pub fn keys_file(&self) -> Option<&Path> {
         Some(self.keys.file.as_path()).filter(|path| !path.as_os_str().is_empty())
+    }
+
+    /// Where a certificate that the gateway makes itself lies.
+    #[must_use]
+    pub fn tls_directory(&self) -> PathBuf {
+        self.data_dir.join("tls")
+    }
+
+    /// How to open the store, whatever else is wrong with the document.
+    #[must_use]
+    pub fn store_settings(&self) -> store::Settings {
+        let mut found = Found::default();
+        let kind = ticket_store(self, &mut found).unwrap_or_default();
+        store(self, kind, unknown_policy(self, &mut found).unwrap_or_default())
     }
 
     /// How to write logs before the rest of the document was looked at.
@@ -220,6 +228,26 @@ impl Found {
     }
 }
 
+fn unknown_policy(file: &File, found: &mut Found) -> Option<UnknownPolicy> {
+    let words = [("hold", UnknownPolicy::Hold), ("resend", UnknownPolicy::Resend)];
+    found.word("sms.unknown_policy", &file.sms.unknown_policy, &words)
+}
+
+fn ticket_store(file: &File, found: &mut Found) -> Option<TicketStoreKind> {
+    let words = [("sqlite", TicketStoreKind::Sqlite), ("memory", TicketStoreKind::Memory)];
+    found.word("otp.ticket_store", &file.otp.ticket_store, &words)
+}
+
+fn store(file: &File, ticket_store: TicketStoreKind, unknown_policy: UnknownPolicy) -> store::Settings {
+    store::Settings {
+        ticket_store,
+        unknown_policy,
+        retention: Retention { journal: file.retention.journal.0, max_db_bytes: file.retention.max_db.0 },
+        longest_lifetime: file.otp.max_lifetime.0,
+        ..store::Settings::new(file.data_dir.clone())
+    }
+}
+
 /// The keys that take one word out of a few.
 struct Choices {
     unknown_policy: UnknownPolicy,
@@ -231,16 +259,8 @@ struct Choices {
 }
 
 fn choices(file: &File, found: &mut Found) -> Option<Choices> {
-    let unknown_policy = found.word(
-        "sms.unknown_policy",
-        &file.sms.unknown_policy,
-        &[("hold", UnknownPolicy::Hold), ("resend", UnknownPolicy::Resend)],
-    );
-    let ticket_store = found.word(
-        "otp.ticket_store",
-        &file.otp.ticket_store,
-        &[("sqlite", TicketStoreKind::Sqlite), ("memory", TicketStoreKind::Memory)],
-    );
+    let unknown_policy = unknown_policy(file, found);
+    let ticket_store = ticket_store(file, found);
     let when_unhealthy = found.word(
         "sms.failover",
         &file.sms.failover,

@@ -15,6 +15,7 @@ mod demo;
 mod faults;
 mod https;
 mod keys;
+mod lockout;
 mod modem;
 mod pages;
 mod reload;
