@@ -23,8 +23,16 @@ pub(super) const UNREADABLE: &str = "the settings in the database cannot be read
                                      all with otp-pi settings reset while the gateway is stopped: then file and environment count alone";
 
 /// Keys that are read once, at the start.
-const AT_START: [&str; 7] =
-    ["data_dir", "keys.", "otp.ticket_store", "sms.max_queue", "log.format", "retention.", "api.max_connections"];
+const AT_START: [&str; 8] = [
+    "data_dir",
+    "keys.",
+    "otp.ticket_store",
+    "sms.max_queue",
+    "sms.text_at_rest",
+    "log.format",
+    "retention.",
+    "api.max_connections",
+];
 
 /// The task; see the module.
 pub(super) struct Live {

@@ -48,7 +48,7 @@ use running::Running;
 
 pub use clock::SystemClock;
 pub use direct::DirectModem;
-pub use keys::place as keys_place;
+pub use keys::{place as keys_place, readable as keys_readable};
 pub use offline::OfflineStore;
 pub use tasks::Tasks;
 

@@ -215,7 +215,16 @@ fn look_at_settings(loaded: &Loaded, findings: &mut Findings) {
             "api.https_listen, or a proxy with TLS in front and http_listen = \"127.0.0.1:8899\"",
         );
     }
-    findings.warn("limits", "this release enforces no limits on sending", "keep the API behind your own application");
+    if let Some(simple) = config.api.simple.as_ref().filter(|simple| !simple.open.is_empty()) {
+        let networks: Vec<String> = simple.open.iter().map(ToString::to_string).collect();
+        findings.warn(
+            "open",
+            format!("{} may use the small dialects without a login", networks.join(", ")),
+            "let no proxy stand there that passes on requests of others without saying so (X-Forwarded-For)",
+        );
+    }
+    // No warning: there is nothing that the owner could do about it.
+    findings.good("limits", "this release enforces no limits on sending: keep the API behind your own application");
 }
 
 async fn look_at_store(config: &Config, findings: &mut Findings) {
@@ -224,10 +233,9 @@ async fn look_at_store(config: &Config, findings: &mut Findings) {
         findings.warn("store", "there is no database yet", "the first start makes it");
         return;
     }
-    let keys_file = app::keys_place(data_dir, config.keys_file.as_deref());
-    match store::Keys::load(keys_file.clone()) {
-        Ok(_) => findings.good("keys", format!("{} can be read", keys_file.path().display())),
-        Err(error) => findings.bad("keys", format!("{:#}", anyhow::Error::new(error)), "docs/keys.md says the way on"),
+    match app::keys_readable(data_dir, config.keys_file.as_deref()) {
+        Ok(path) => findings.good("keys", format!("{} can be read", path.display())),
+        Err(error) => findings.bad("keys", format!("{error:#}"), "docs/keys.md says the way on"),
     }
     match store::check_database(data_dir).await {
         Ok(complaints) if complaints.is_empty() => findings.good("store", "the database is sound"),

@@ -54,7 +54,8 @@ pub(super) fn man(arguments: &ManArguments) -> anyhow::Result<()> {
 fn write(directory: &Path, command: &Command, name: &str) -> anyhow::Result<()> {
     let path = directory.join(format!("{name}.1"));
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    let man = clap_mangen::Man::new(command.clone()).title(name).source(concat!("otp-pi ", env!("CARGO_PKG_VERSION")));
+    man.render(&mut page)?;
     fs::write(&path, page).with_context(|| format!("{} cannot be written", path.display()))?;
     let below = command.get_subcommands().filter(|below| below.get_name() != "help");
     for below in below {

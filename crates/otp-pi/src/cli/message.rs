@@ -112,7 +112,11 @@ fn list_text(list: &MessageList) -> String {
             message.reason.as_ref().map(|reason| format!("  ({reason})")).unwrap_or_default(),
         )
     };
-    let mut lines: Vec<String> = list.messages.iter().map(line).collect();
+    let header = format!(
+        "{:<36}  {:<19}  {:<11}  {:<13}  {:<15}  {}",
+        "MESSAGE", "ACCEPTED", "STATE", "CLASS", "RECEIVER", "API USER"
+    );
+    let mut lines: Vec<String> = std::iter::once(header).chain(list.messages.iter().map(line)).collect();
     if let Some(next) = &list.next {
         lines.push(format!("more: --before {next}"));
     }

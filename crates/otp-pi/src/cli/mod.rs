@@ -67,6 +67,9 @@ enum Command {
 /// Where the configuration lies unless said otherwise.
 const CONFIG: &str = "/etc/otp-pi.toml";
 
+/// What says otherwise for all commands.
+const CONFIG_VARIABLE: &str = "OTP_PI_CONFIG";
+
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArguments {
@@ -87,7 +90,7 @@ pub struct DemoArguments {
 #[derive(Debug, Args)]
 struct ServeArguments {
     /// The configuration file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = CONFIG_VARIABLE, default_value = CONFIG)]
     config: PathBuf,
     /// Only checks the configuration, like `check-config`
     #[arg(long)]
@@ -97,7 +100,7 @@ struct ServeArguments {
 #[derive(Debug, Args)]
 struct CheckArguments {
     /// The configuration file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = CONFIG_VARIABLE, default_value = CONFIG)]
     config: PathBuf,
 }
 

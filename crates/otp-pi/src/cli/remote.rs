@@ -14,7 +14,7 @@ use crate::control::{Answer, Client, Request, perform};
 #[derive(Debug, Args)]
 pub(super) struct Target {
     /// The configuration file of the gateway
-    #[arg(long, value_name = "FILE", env = "OTP_PI_CONFIG", default_value = super::CONFIG)]
+    #[arg(long, value_name = "FILE", env = super::CONFIG_VARIABLE, default_value = super::CONFIG)]
     pub(super) config: PathBuf,
     /// Answers in JSON
     #[arg(long)]

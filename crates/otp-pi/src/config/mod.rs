@@ -11,6 +11,7 @@ mod environment;
 pub mod file;
 mod layers;
 mod modem;
+mod opening;
 mod resolve;
 mod schema;
 mod simple;

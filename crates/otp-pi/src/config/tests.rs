@@ -349,6 +349,21 @@ fn an_answer_waits_for_as_long_as_is_written_and_at_most_half_a_minute() {
 }
 
 #[test]
+fn texts_that_never_touch_the_disk_need_answers_that_wait() {
+    let never = |api: &str| GOOD.replace("[sms]", &format!("[api]\n{api}\n[sms]\ntext_at_rest = \"never\""));
+    assert_eq!(parse(GOOD).unwrap().store.text_at_rest, store::TextAtRest::Sealed);
+    assert_eq!(parse(&never("wait = \"sent\"")).unwrap().store.text_at_rest, store::TextAtRest::Never);
+    check(
+        &never("wait = \"accepted\""),
+        &["line 5: sms.text_at_rest: what is in memory only is lost", "fix: write api.wait = \"sent\" too"],
+    );
+    check(
+        &GOOD.replace("[sms]", "[sms]\ntext_at_rest = \"clear\""),
+        &["sms.text_at_rest: \"clear\" is not known", "\"sealed\", \"never\""],
+    );
+}
+
+#[test]
 fn a_path_of_the_small_dialects_is_not_taken_by_the_envelope() {
     let taken = |path: &str, more: &str| format!("{GOOD}[api]\notp_path = {path:?}\n{more}\n");
     for path in ["/send_otp", "/verify_otp/", "/health"] {

@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod at_rest;
 mod clients;
 mod corpora;
 mod crash;
