@@ -91,7 +91,7 @@ impl App {
     /// bad keys.
     pub async fn start(sources: Sources, log: LogHandle) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let loaded = load(&sources).await?;
+        let (loaded, kept) = load_kept(&sources).await?;
         for warning in &loaded.config.warnings {
             warn!(config.key = warning.key, "{}; fix: {}", warning.what, warning.fix);
         }
@@ -109,6 +109,9 @@ impl App {
         // As soon as the data is ours: whoever asks from now on waits for the answer.
         let socket = control::bind(&config.store.data_dir)?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
+        let found = store.find_setting(live::DOCUMENT).await.context(live::UNREADABLE)?;
+        let is_same = found.as_ref().map(SecretText::expose) == kept.as_ref().map(SecretText::expose);
+        anyhow::ensure!(is_same, "the settings in the database could not be read at first: start again");
         let users = users::changes(&store, config.api_users.clone()).await.context("the API users cannot be read")?;
         store.keep_settings(None, users.users.clone()).await.context("the API users cannot be stored")?;
         users.tell();
@@ -155,7 +158,7 @@ impl App {
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
         let running = Running { gateway, dispatcher: handle, modems, api: state, listeners: listening, log, drain };
-        let live = Live::new(sources, loaded, store.clone(), Some(running));
+        let live = Live::new(sources, loaded.laid, store.clone(), Some(running));
         listeners.spawn("settings", live.run(asks, listeners.stop_token()));
         Ok(Self {
             listeners,
@@ -230,19 +233,42 @@ async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(
 /// # Errors
 /// What is wrong with them.
 pub async fn load(sources: &Sources) -> anyhow::Result<Loaded> {
-    // What is wrong with the database or its keys is better said by whoever opens them.
-    let kept = kept(&sources.document()?).await.unwrap_or_else(|error| {
+    Ok(load_kept(sources).await?.0)
+}
+
+/// The settings, and the document of the database that is among them.
+async fn load_kept(sources: &Sources) -> anyhow::Result<(Loaded, Option<SecretText>)> {
+    let found = kept(&sources.document()?).await;
+    let sources = sources.clone();
+    let work = move || match found {
+        Ok(kept) => Ok((sources.load(kept.as_ref())?, kept)),
+        Err(error) => {
+            debug!(error = format!("{error:#}"), "the settings in the database cannot be read");
+            let loaded = sources.load(None).map_err(|problem| error.context(problem.to_string()))?;
+            Ok((loaded, None))
+        }
+    };
+    tokio::task::spawn_blocking(work).await?
+}
+
+/// The document of file, environment and database, whatever is wrong with the database's.
+///
+/// # Errors
+/// File or environment cannot be read.
+pub async fn document(sources: &Sources) -> anyhow::Result<File> {
+    let document = sources.document()?;
+    let kept = kept(&document).await.unwrap_or_else(|error| {
         debug!(error = format!("{error:#}"), "the settings in the database cannot be read");
         None
     });
-    let sources = sources.clone();
-    Ok(tokio::task::spawn_blocking(move || sources.load(kept.as_ref())).await??)
+    Ok(sources.lay(kept.as_ref()).map_or(document, |laid| laid.file))
 }
 
-/// The document that the database keeps; none where there is no database yet.
+/// The document that the database keeps, where there is one. An error is passed over by those who open the store next, which says the
+/// same of database and keys, and then read the document through it.
 ///
 /// # Errors
-/// Why it cannot be read.
+/// Database, keys or document cannot be read, by this user or at all.
 pub async fn kept(document: &File) -> anyhow::Result<Option<SecretText>> {
     let data_dir = &document.data_dir;
     if !store::has_database(data_dir) {

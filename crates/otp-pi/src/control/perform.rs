@@ -40,10 +40,12 @@ async fn attempt(operator: &Operator, request: Request) -> Result<Value, String>
         Request::ApiUserActive { username, is_active } => edit(operator, Edit::SetActive { username, is_active }).await,
         Request::ApiUserRemove { username } => edit(operator, Edit::RemoveApiUser { username }).await,
         Request::SettingsList => value(settings.list().await),
-        Request::SettingsSet { key, value } => {
-            edit(operator, Edit::Set { key, value: value.0.expose().to_owned() }).await
+        Request::SettingsSet { values } => {
+            let values = values.into_iter().map(|(key, Secret(value))| (key, value)).collect();
+            edit(operator, Edit::Set { values }).await
         }
-        Request::SettingsUnset { key } => edit(operator, Edit::Unset { key }).await,
+        Request::SettingsUnset { keys } => edit(operator, Edit::Unset { keys }).await,
+        Request::SettingsReset => edit(operator, Edit::Reset).await,
         Request::SettingsExport { passphrase } => value(settings.export(passphrase.map(|secret| secret.0)).await),
         Request::SettingsImport { document, passphrase } => {
             let passphrase = passphrase.map(|Secret(passphrase)| passphrase);
