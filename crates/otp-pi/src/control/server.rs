@@ -56,6 +56,7 @@ pub fn bind(data_dir: &Path) -> anyhow::Result<UnixListener> {
 /// None today: a failed `accept` is logged and tried again.
 pub async fn serve(listener: UnixListener, operator: Operator, stop: CancellationToken) -> anyhow::Result<()> {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let refused = Arc::new(Semaphore::new(CONNECTIONS));
     let connections = TaskTracker::new();
     loop {
         // Cancel-safe: both waits lose nothing when they are dropped.
@@ -65,10 +66,16 @@ pub async fn serve(listener: UnixListener, operator: Operator, stop: Cancellatio
         };
         match accepted {
             Ok((stream, _)) => {
-                let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
-                let operator = operator.clone();
+                // Those that are too many are told so, as long as they are not too many as well.
+                let (permit, operator) = match Arc::clone(&room).try_acquire_owned() {
+                    Ok(permit) => (permit, Some(operator.clone())),
+                    Err(_) => match Arc::clone(&refused).try_acquire_owned() {
+                        Ok(permit) => (permit, None),
+                        Err(_) => continue,
+                    },
+                };
                 drop(connections.spawn(async move {
-                    if let Err(error) = converse(stream, &operator).await {
+                    if let Err(error) = converse(stream, operator.as_ref()).await {
                         debug!(error = %error, "an operator's connection ended early");
                     }
                     drop(permit);
@@ -85,13 +92,17 @@ pub async fn serve(listener: UnixListener, operator: Operator, stop: Cancellatio
     Ok(())
 }
 
-async fn converse(stream: UnixStream, operator: &Operator) -> io::Result<()> {
+/// Answers one request; without an operator it is refused.
+async fn converse(stream: UnixStream, operator: Option<&Operator>) -> io::Result<()> {
     let peer = stream.peer_cred()?.uid();
     let own = rustix::process::geteuid().as_raw();
     let mut stream = BufReader::new(stream);
     let answer = if peer == own || peer == 0 {
         match timeout(LINE_TIME, read(&mut stream)).await? {
-            Ok(Some(request)) => perform(operator, request).await,
+            Ok(Some(request)) => match operator {
+                Some(operator) => perform(operator, request).await,
+                None => Answer::Failed("too many operators at once; try again".to_owned()),
+            },
             Ok(None) => return Ok(()),
             Err(why) => Answer::Failed(why),
         }
