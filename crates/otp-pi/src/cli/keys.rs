@@ -140,6 +140,9 @@ fn reset_command(arguments: &ResetArguments) -> anyhow::Result<()> {
     }
     let config = load(&arguments.target.config)?;
     let place = app::keys_place(&config.store.data_dir, config.keys_file.as_deref());
+    if store::has_database(&config.store.data_dir) {
+        app::check_owner(&config.store.data_dir)?;
+    }
     let reset = serve::runtime()?.block_on(reset_keys(&config.store, place, SystemClock.now()))?;
     output::result(arguments.target.json, &reset, || reset_text(&reset))
 }
