@@ -11,7 +11,7 @@ use domain::otp::{Binding, CodePolicy, TicketKey};
 use domain::receiver::Receiver;
 use domain::secret::SecretText;
 
-/// What a message says. Held sealed until the message needs no more sending.
+/// What a message says. Held sealed, or in memory only, until the message needs no more sending.
 #[derive(Clone)]
 #[expect(clippy::large_enum_variant, reason = "one lives per request on its way; a box would cost more than it saves")]
 pub enum Content {

@@ -18,6 +18,7 @@ use crate::acceptance::{Content, NewMessage};
 use crate::error::StoreError;
 use crate::keys::{LiveKeys, LookupKey};
 use crate::seal::{Column, SealError, SealKey};
+use crate::settings::TextAtRest;
 
 // What a sealed value is bound to, beside its key and its row. `message` is outbox and journal, so that a row moves unopened.
 pub(crate) const SUMMARY: Column = Column { table: "message", name: "summary", first_label: "message.summary" };
@@ -124,35 +125,24 @@ impl Codec {
         self.lookup().hash(&[b"receiver-v1", receiver.as_bytes()])
     }
 
-    /// The outbox row of a new message as one JSON array, in the order of `INSERT_OUTBOX`.
+    /// The outbox row of a new message as one JSON array, in the order of `INSERT_OUTBOX`. A content that is to stay in memory
+    /// is an empty value in it.
     pub(crate) fn outbox_row(
         &self,
         seal: &SealKey,
         message: &NewMessage,
         ticket_key: Option<TicketKey>,
+        text_at_rest: TextAtRest,
     ) -> Result<String, StoreError> {
         let id = message.id.as_bytes();
         let receiver = message.receiver.expose();
         let summary = encode(&SummaryOut { r: receiver, o: message.own_id.as_deref() })?;
-        let (content, is_otp) = match &message.content {
-            Content::Otp { template, subject, binding, length, policy } => {
-                let bound = (binding.reference.as_str(), &binding.params, length.digits());
-                (
-                    encode(&ContentOut {
-                        t: template.expose(),
-                        s: subject.as_deref(),
-                        b: Some(bound),
-                        p: Some(policy_row(policy)),
-                    })?,
-                    1,
-                )
-            }
-            Content::Text { text, subject } => {
-                (encode(&ContentOut { t: text.expose(), s: subject.as_deref(), b: None, p: None })?, 0)
-            }
-        };
         let summary = seal.seal(SUMMARY, id, &summary).map_err(sealing)?;
-        let content = seal.seal(CONTENT, id, &content).map_err(sealing)?;
+        let content = match text_at_rest {
+            TextAtRest::Sealed => seal.seal(CONTENT, id, &encode_content(&message.content)?).map_err(sealing)?,
+            TextAtRest::Never => Vec::new(),
+        };
+        let is_otp = i64::from(matches!(message.content, Content::Otp { .. }));
         let mut row = JsonRow::with_capacity(512 + 2 * (summary.len() + content.len()));
         row.blob(id);
         row.text(&message.api_user);
@@ -236,6 +226,18 @@ impl Codec {
             Ok(_) | Err(SealError::NotAuthentic | SealError::Randomness) => KeyCheck::Foreign,
         }
     }
+}
+
+fn encode_content(content: &Content) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    encode(&match content {
+        Content::Otp { template, subject, binding, length, policy } => ContentOut {
+            t: template.expose(),
+            s: subject.as_deref(),
+            b: Some((binding.reference.as_str(), &binding.params, length.digits())),
+            p: Some(policy_row(policy)),
+        },
+        Content::Text { text, subject } => ContentOut { t: text.expose(), s: subject.as_deref(), b: None, p: None },
+    })
 }
 
 fn encode(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, StoreError> {

@@ -63,7 +63,10 @@ impl DataDir {
             .open(&lock_path)
             .map_err(io(&lock_path))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => {
+                remove_left_over(path);
+                Ok(Self { path: path.to_owned(), _lock: lock })
+            }
             Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse { path: path.to_owned() }),
             Err(errno) => Err(OpenError::Io { path: lock_path, source: errno.into() }),
         }
@@ -76,6 +79,21 @@ impl DataDir {
 
     fn options(&self) -> SqliteConnectOptions {
         options(&self.database())
+    }
+}
+
+/// Removes copies that a backup left behind when it was broken off: `backup-<16 hex digits>.db`, whatever follows.
+fn remove_left_over(data_dir: &Path) {
+    let is_left_over = |name: &str| {
+        let digits = name.strip_prefix("backup-").and_then(|rest| rest.split_once(".db"));
+        digits.is_some_and(|(digits, _)| digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    for entry in std::fs::read_dir(data_dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_left_over)
+            && let Err(error) = std::fs::remove_file(entry.path())
+        {
+            tracing::warn!(path = %entry.path().display(), %error, "a copy that a backup left behind cannot be removed");
+        }
     }
 }
 
@@ -259,4 +277,26 @@ pub(crate) async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), 
 /// Closes the connection in good order.
 pub(crate) async fn close(connection: SqliteConnection) -> Result<(), sqlx::Error> {
     connection.close().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_broken_off_backup_left_behind_goes_and_nothing_else_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = [
+            ("backup-0123456789abcdef.db", false),
+            ("backup-0123456789abcdef.db.unfinished-0123456789abcdef", false),
+            ("backup-of-mine.db", true),
+            ("backup-0123456789abcdef.tar", true),
+            ("otp-pi.db", true),
+        ];
+        names.iter().for_each(|(name, _)| std::fs::write(directory.path().join(name), "x").unwrap());
+        let _lock = DataDir::lock(directory.path()).unwrap();
+        for (name, stays) in names {
+            assert_eq!(directory.path().join(name).exists(), stays, "{name}");
+        }
+    }
 }

@@ -71,6 +71,8 @@ pub enum RetryOutcome {
     TextWiped(MessageState),
     /// Its outcome is unknown, but its deadline has passed and its text was wiped.
     DeadlinePassed,
+    /// Its outcome is unknown, but its text was in memory only and is lost with a restart, or was lost with its keys.
+    TextLost,
     /// There is no such message.
     NotFound,
 }
@@ -90,6 +92,7 @@ impl fmt::Display for RetryOutcome {
             Self::DeadlinePassed => {
                 f.write_str("not queued again: its deadline has passed, and with it its text; send it as a new message")
             }
+            Self::TextLost => f.write_str("not queued again: its text is gone; send it as a new message"),
             Self::NotFound => f.write_str("there is no such message"),
         }
     }
@@ -107,6 +110,8 @@ pub(crate) enum Act {
 pub(crate) enum Acted {
     Done,
     Refused(MessageState),
+    /// Unknown, but past its deadline.
+    TooLate,
     /// Unknown, but no text is left.
     NoText,
     NotFound,

@@ -12,6 +12,7 @@ use sqlx::{Row, SqlitePool};
 use crate::codec::Codec;
 use crate::error::StoreError;
 use crate::outbox::{OutboxMessage, QueueEntry};
+use crate::writer::texts::Texts;
 
 const UNREADABLE: StoreError = StoreError::Unreadable { table: "outbox" };
 /// Rows read at once by the scan, so that no read transaction is long.
@@ -35,8 +36,13 @@ pub(crate) fn read_state(row: &SqliteRow, column: usize) -> Result<MessageState,
     MessageState::parse(row.try_get(column)?).ok_or(UNREADABLE)
 }
 
-/// Loads and unseals one message.
-pub(crate) async fn load(pool: &SqlitePool, codec: &Codec, id: MessageId) -> Result<Option<OutboxMessage>, StoreError> {
+/// Loads and unseals one message. `texts` are those that are in memory only.
+pub(crate) async fn load(
+    pool: &SqlitePool,
+    codec: &Codec,
+    texts: Option<&Texts>,
+    id: MessageId,
+) -> Result<Option<OutboxMessage>, StoreError> {
     let row = sqlx::query(
         "SELECT api_user, class, state, attempt, accepted_at, deadline, ticket_key, summary, content \
          FROM outbox WHERE message_id = ?1",
@@ -46,7 +52,12 @@ pub(crate) async fn load(pool: &SqlitePool, codec: &Codec, id: MessageId) -> Res
     .await?;
     let Some(row) = row else { return Ok(None) };
     let (receiver, own_id) = codec.open_summary(id, row.try_get(7)?)?;
-    let content = codec.open_content(id, &receiver, row.try_get(8)?)?;
+    let content = match row.try_get::<&[u8], _>(8)? {
+        [] => texts.and_then(|texts| texts.find(id)),
+        sealed => Some(codec.open_content(id, &receiver, sealed)?),
+    };
+    // A start settles what has lost its content, so this one has ended since its row was read.
+    let Some(content) = content else { return Ok(None) };
     let ticket_key: Option<&[u8]> = row.try_get(6)?;
     let ticket_key =
         ticket_key.map(|key| key.try_into().map(TicketKey::from_bytes).map_err(|_| UNREADABLE)).transpose()?;

@@ -186,7 +186,7 @@ fn renew(seal: &Arc<SealKey>, columns: &'static [Column], rows: Vec<ReadRow>) ->
     let head = seal.head();
     for (cursor, row, values) in rows {
         for ((column, out), value) in columns.iter().zip(&mut renewed.rows).zip(values) {
-            // An empty value is one that was given up with its keys.
+            // An empty value is one that was given up with its keys, or a content in memory.
             let Some(old) = value.filter(|value| !value.is_empty() && !value.starts_with(&head)) else { continue };
             let clear = match seal.open(*column, &row, &old) {
                 Ok(clear) => clear,

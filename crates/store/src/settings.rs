@@ -23,6 +23,16 @@ pub enum UnknownPolicy {
     Resend,
 }
 
+/// How the text of a message that waits, and the template of a code, are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TextAtRest {
+    /// Sealed, in the database: a restart loses nothing that was accepted.
+    #[default]
+    Sealed,
+    /// In memory only, never on the disk: a restart loses what waits, and records that.
+    Never,
+}
+
 /// How long and how much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
@@ -45,6 +55,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Where tickets live.
     pub ticket_store: TicketStoreKind,
+    /// How texts are kept.
+    pub text_at_rest: TextAtRest,
     /// How many jobs may wait for the writer before the edge refuses.
     pub mailbox: usize,
     /// How long and how much is kept.
@@ -62,6 +74,7 @@ impl Settings {
         Self {
             data_dir: data_dir.into(),
             ticket_store: TicketStoreKind::default(),
+            text_at_rest: TextAtRest::default(),
             mailbox: 1024,
             retention: Retention::default(),
             unknown_policy: UnknownPolicy::default(),

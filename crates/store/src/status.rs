@@ -47,7 +47,7 @@ pub struct StatusRecord {
     pub deadline: WallTime,
     /// Of one that waits: before when it is not sent.
     pub not_before: Option<WallTime>,
-    /// True as long as its text, or its template, is stored.
+    /// True as long as its text, or its template, is kept.
     pub has_text: bool,
     /// When it needed no more sending, or when a report last changed it.
     pub settled_at: Option<WallTime>,

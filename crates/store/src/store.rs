@@ -12,7 +12,7 @@ use domain::message::MessageId;
 use domain::otp::{Guess, PepperRing, ReserveOutcome, TicketKey, Verdict};
 use sqlx::SqlitePool;
 
-use crate::acceptance::{Acceptance, Accepted};
+use crate::acceptance::{Acceptance, Accepted, NewMessage};
 use crate::blocklist::SharedBlocklist;
 use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::codec::Codec;
@@ -20,10 +20,11 @@ use crate::db::DataDir;
 use crate::error::{OpenError, StoreError};
 use crate::keys::{Keys, LiveKeys, LookupKey};
 use crate::outbox::{OutboxMessage, QueueEntry};
-use crate::settings::{Settings, TicketStoreKind};
+use crate::settings::{Settings, TextAtRest, TicketStoreKind};
 use crate::status::{StatusKey, StatusRecord};
 use crate::tickets::{MemoryTickets, SqliteTickets, TicketStore};
 use crate::writer::job::{AcceptJob, Job, Mailbox, RareStep, Slot};
+use crate::writer::texts::{KeptText, Texts};
 use crate::writer::{Gauges, Writer};
 use crate::{db, outbox_read, retention, status_read, tickets};
 
@@ -42,6 +43,8 @@ pub(crate) struct Inner {
     pub(crate) blocklist: Arc<SharedBlocklist>,
     /// Some when tickets live outside the writer's own database.
     pub(crate) shared_tickets: Option<Arc<dyn TicketStore>>,
+    /// Some when texts are in memory only.
+    texts: Option<Arc<Texts>>,
     tickets: Arc<dyn TicketStore>,
     gauges: Arc<Gauges>,
     /// The longest life of a code since the start, in milliseconds.
@@ -80,6 +83,7 @@ impl Store {
         let mut writer =
             Writer::new(connection, inbox, Arc::clone(&codec), Arc::clone(&blocklist), Arc::clone(&data_dir)).await?;
         writer.recover(&settings, clock.now()).await?;
+        let texts = (settings.text_at_rest == TextAtRest::Never).then(|| writer.keep_texts());
         let inner = Inner {
             longest_lifetime: AtomicU64::new(millis(settings.longest_lifetime)),
             settings,
@@ -89,6 +93,7 @@ impl Store {
             reader,
             blocklist,
             shared_tickets,
+            texts,
             tickets,
             gauges: writer.gauges(),
             data_dir,
@@ -170,12 +175,13 @@ impl Store {
         let message_id = message.id;
         let codec = &self.inner.codec;
         let asked = codec.keys.while_sealing(|seal| {
-            let row = codec.outbox_row(seal, &message, ticket_key)?;
+            let row = codec.outbox_row(seal, &message, ticket_key, self.inner.settings.text_at_rest)?;
+            let NewMessage { content, deadline, .. } = message;
+            let kept_text = self.inner.texts.is_some().then_some(KeptText { content, deadline });
             Ok::<_, StoreError>(slot.post(|answer| {
-                Job::Accept(Box::new(AcceptJob { message_id, row, ticket, replay, may_exist, now, answer }))
+                Job::Accept(Box::new(AcceptJob { message_id, row, ticket, replay, kept_text, may_exist, now, answer }))
             }))
         })?;
-        drop(message);
         asked.answer().await
     }
 
@@ -252,12 +258,18 @@ impl Store {
         self.inner.tickets.cancel(key, now).await
     }
 
-    /// Loads a message that needs sending, unsealed; None when it is over.
+    /// Loads a message that needs sending, unsealed or from memory; None when it is over.
     ///
     /// # Errors
     /// [`StoreError`], [`StoreError::Unreadable`] among them.
     pub async fn load(&self, id: MessageId) -> Result<Option<OutboxMessage>, StoreError> {
-        outbox_read::load(&self.inner.reader, &self.inner.codec, id).await
+        outbox_read::load(&self.inner.reader, &self.inner.codec, self.inner.texts.as_deref(), id).await
+    }
+
+    /// True for a message whose text the end of this process loses: it is in memory only, and still kept.
+    #[must_use]
+    pub fn is_lost_at_the_end(&self, id: MessageId) -> bool {
+        self.inner.texts.as_ref().is_some_and(|texts| texts.holds(id))
     }
 
     /// All messages that wait to be sent, in the order of their acceptance. The rules of recovery were applied when the

@@ -35,7 +35,7 @@ impl Store {
         let outcome = match self.act(ActOn { message_id: id, act: Act::Cancel, at }).await? {
             Acted::Done => CancelOutcome::Cancelled,
             Acted::Refused(state) => CancelOutcome::NotWaiting(state),
-            Acted::NoText | Acted::NotFound => CancelOutcome::NotFound,
+            Acted::TooLate | Acted::NoText | Acted::NotFound => CancelOutcome::NotFound,
         };
         if outcome == CancelOutcome::Cancelled
             && let (Some(shared), Some(key)) = (&self.inner.shared_tickets, ticket_key)
@@ -68,7 +68,8 @@ impl Store {
                 | MessageState::Blocked
                 | MessageState::Unknown => RetryOutcome::TextWiped(state),
             },
-            Acted::NoText => RetryOutcome::DeadlinePassed,
+            Acted::TooLate => RetryOutcome::DeadlinePassed,
+            Acted::NoText => RetryOutcome::TextLost,
             Acted::NotFound => RetryOutcome::NotFound,
         })
     }

@@ -47,6 +47,15 @@ pub(super) fn load(data_dir: &Path, file: Option<&Path>) -> anyhow::Result<Keys>
     Ok(Keys::open(place, data_dir, None)?)
 }
 
+/// Where the keys are, if they can be read.
+///
+/// # Errors
+/// What is wrong with them, and the way on.
+pub fn readable(data_dir: &Path, file: Option<&Path>) -> anyhow::Result<PathBuf> {
+    load(data_dir, file)?;
+    Ok(place(data_dir, file).path())
+}
+
 /// Looks after the keys: at once, after each rotation, and every hour.
 pub(super) async fn tend(store: Store, stop: CancellationToken) -> anyhow::Result<()> {
     loop {

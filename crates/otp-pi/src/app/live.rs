@@ -5,7 +5,7 @@
 //! runs the same task changes what the database keeps, and the next start puts it into force.
 
 use domain::secret::SecretText;
-use store::{Passphrase, PasswordHasher, Store};
+use store::{Passphrase, PasswordHasher, Store, TextAtRest};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -19,8 +19,16 @@ use crate::operator::{Applied, Edit, Setting, SettingsAsk, SettingsError};
 pub(super) const DOCUMENT: &str = "settings";
 
 /// Keys that are read once, at the start.
-const AT_START: [&str; 7] =
-    ["data_dir", "keys.", "otp.ticket_store", "sms.max_queue", "log.format", "retention.", "api.max_connections"];
+const AT_START: [&str; 8] = [
+    "data_dir",
+    "keys.",
+    "otp.ticket_store",
+    "sms.max_queue",
+    "sms.text_at_rest",
+    "log.format",
+    "retention.",
+    "api.max_connections",
+];
 
 /// The task; see the module.
 pub(super) struct Live {
@@ -140,6 +148,11 @@ impl Live {
     async fn change_to(&mut self, mut new: Loaded, document: Option<&SecretText>) -> Result<Applied, SettingsError> {
         // A directory that comes with the next start must not get a certificate before.
         new.config.tls.directory.clone_from(&self.at_start.config.tls.directory);
+        // Texts stay in memory until the next start, and so long an answer must wait.
+        if self.at_start.config.store.text_at_rest == TextAtRest::Never && new.config.gateway.wait.is_none() {
+            new.config.gateway.wait = self.loaded.config.gateway.wait;
+            new.config.api.render.code_state = true;
+        }
         let users = users::changes(&self.store, new.config.api_users.clone()).await.map_err(said)?;
         let ready = match &mut self.running {
             Some(running) => Some(running.prepare(&new.config).await?),

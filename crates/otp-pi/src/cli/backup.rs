@@ -43,7 +43,10 @@ pub(super) fn run(arguments: &BackupArguments) -> anyhow::Result<()> {
     anyhow::ensure!(!file.exists(), "{} exists, and a backup never overwrites; choose another name", file.display());
     let sources = place::sources(&target.config);
     let document = sources.document().with_context(|| target.config.display().to_string())?;
-    let aside = document.data_dir.join(format!("backup-{}.db", std::process::id()));
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)?;
+    // A name that the next start knows as left over, should this be broken off.
+    let aside = document.data_dir.join(format!("backup-{:016x}.db", u64::from_be_bytes(random)));
     let mut backup: Backup = remote::ask(target, Request::Backup { path: aside.clone() })?;
     let taken = take(&aside, file).with_context(|| format!("{} cannot be written", file.display()));
     if let Err(error) = fs::remove_file(&aside) {

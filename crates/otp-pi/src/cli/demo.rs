@@ -21,15 +21,15 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use super::serve::{Hangups, runtime, until_stopped};
+use super::serve::{Signals, runtime, until_stopped};
 use super::{DemoArguments, output, random_password};
 use crate::app::{App, SystemClock, Tasks};
 use crate::config::{FileSource, Sources};
 use crate::http::phones::{self, PhoneFeed, PhoneMessage};
 use crate::telemetry::{self, LogHandle};
 
-/// The demo's configuration in its directory.
-const CONFIG: &str = "otp-pi.toml";
+/// The demo's configuration in its directory: made anew at each start, and nobody else's name.
+const CONFIG: &str = "otp-pi-demo.toml";
 
 /// The demo's API user.
 const USERNAME: &str = "demo";
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
 }
 
 async fn serve(arguments: &DemoArguments, directory: &Path, log: LogHandle) -> anyhow::Result<()> {
-    let hangups = Hangups::listen()?;
+    let signals = Signals::listen()?;
     let failed = CancellationToken::new();
     let devices = Tasks::new(failed.clone());
     let network = Network::new(network_settings());
@@ -91,7 +91,7 @@ async fn serve(arguments: &DemoArguments, directory: &Path, log: LogHandle) -> a
     if let Some(api) = app.addresses().first() {
         welcome(*api, page_address, &password, directory, arguments);
     }
-    until_stopped(&app, hangups).await?;
+    until_stopped(&app, signals).await?;
     let stopped = app.stop().await;
     devices.stop();
     modems.iter().for_each(Modem::stop);
@@ -127,7 +127,12 @@ fn sources(arguments: &DemoArguments, directory: &Path, modems: &[Modem], passwo
     );
     // A file, so that the other commands can be tried on the demo too.
     let path = directory.join(CONFIG);
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+    if let Err(error) = std::fs::remove_file(&path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(error).with_context(|| format!("cannot replace {}", path.display()));
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
     written.with_context(|| format!("cannot write {}", path.display()))?;
     Ok(Sources { file: FileSource::Path(path), environment: Vec::new() })

@@ -65,7 +65,7 @@ Exit code: 0 sent, 1 not sent or refused, 4 outcome unknown or only in part on a
 #[derive(Debug, Args)]
 struct ListArguments {
     /// Names the modems of this configuration file beside their lines; /etc/otp-pi.toml when it is there
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = super::CONFIG_VARIABLE)]
     config: Option<PathBuf>,
     /// Asks no line who is behind it: something other than a modem may be
     #[arg(long)]
@@ -139,7 +139,7 @@ struct SendArguments {
 #[derive(Debug, Args)]
 struct LineOptions {
     /// The configuration file: for names, settings, the block list and PINs; /etc/otp-pi.toml when it is there
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = super::CONFIG_VARIABLE)]
     config: Option<PathBuf>,
     /// Speed of the line in bits per second; from the configuration, or 115200
     #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(50..=4_000_000))]
@@ -157,8 +157,10 @@ struct PinOption {
 }
 
 /// Runs one of the commands.
-#[must_use]
-pub(super) fn run(arguments: &ModemArguments) -> ExitCode {
+///
+/// # Errors
+/// What kept it from being done.
+pub(super) fn run(arguments: &ModemArguments) -> anyhow::Result<ExitCode> {
     let (is_json, is_verbose) = match &arguments.command {
         ModemCommand::List(list) => (list.json, false),
         ModemCommand::Check(check) => (check.json, check.line.verbose),
@@ -179,15 +181,7 @@ pub(super) fn run(arguments: &ModemArguments) -> ExitCode {
             }
         })
     });
-    match done {
-        Ok(rendered) => show(&rendered, is_json),
-        Err(error) => {
-            if is_json {
-                output::line(&serde_json::json!({"error": format!("{error:#}")}).to_string());
-            }
-            super::finish(Err(error))
-        }
-    }
+    done.map(|rendered| show(&rendered, is_json))
 }
 
 /// Shows a result; its conclusion is the exit code (docs/errors.md).

@@ -198,6 +198,8 @@ pub struct Sms {
     pub expiration_offset: Span,
     /// `"hold"` or `"resend"`: what happens to a message whose outcome is unknowable.
     pub unknown_policy: String,
+    /// `"sealed"` or `"never"`: how texts that wait are kept.
+    pub text_at_rest: String,
     /// Asks the network for delivery reports.
     pub delivery_reports: bool,
     /// `"other"` or `"wait"`: what a message does whose own modems are all out of order.
@@ -210,6 +212,7 @@ defaults!(Sms {
     drop_expired: true,
     expiration_offset: seconds(600),
     unknown_policy: "hold".to_owned(),
+    text_at_rest: "sealed".to_owned(),
     delivery_reports: true,
     failover: "other".to_owned(),
     max_queue: 100_000,

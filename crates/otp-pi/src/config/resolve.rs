@@ -10,7 +10,7 @@ use domain::otp::CodeLength;
 use domain::receiver::{CountryCode, NumberingPlan};
 use domain::route::{RouteTable, WhenUnhealthy};
 use domain::secret::SecretText;
-use store::{Retention, TicketStoreKind, UnknownPolicy};
+use store::{Retention, TextAtRest, TicketStoreKind, UnknownPolicy};
 
 use super::Problem;
 use super::file::File;
@@ -158,6 +158,7 @@ impl Config {
             store: store::Settings {
                 ticket_store: choices.ticket_store,
                 unknown_policy: choices.unknown_policy,
+                text_at_rest: choices.text_at_rest,
                 retention: Retention { journal: file.retention.journal.0, max_db_bytes: file.retention.max_db.0 },
                 longest_lifetime: file.otp.max_lifetime.0,
                 ..store::Settings::new(file.data_dir.clone())
@@ -224,6 +225,7 @@ impl Found {
 struct Choices {
     unknown_policy: UnknownPolicy,
     ticket_store: TicketStoreKind,
+    text_at_rest: TextAtRest,
     when_unhealthy: WhenUnhealthy,
     log_format: telemetry::Format,
     rejects_id_conflict: bool,
@@ -241,6 +243,18 @@ fn choices(file: &File, found: &mut Found) -> Option<Choices> {
         &file.otp.ticket_store,
         &[("sqlite", TicketStoreKind::Sqlite), ("memory", TicketStoreKind::Memory)],
     );
+    let text_at_rest = found.word(
+        "sms.text_at_rest",
+        &file.sms.text_at_rest,
+        &[("sealed", TextAtRest::Sealed), ("never", TextAtRest::Never)],
+    );
+    if text_at_rest == Some(TextAtRest::Never) && file.api.wait != "sent" {
+        found.problem(
+            "sms.text_at_rest",
+            "what is in memory only is lost in a crash, and callers would be told that it is accepted",
+            "write api.wait = \"sent\" too, or text_at_rest = \"sealed\"",
+        );
+    }
     let when_unhealthy = found.word(
         "sms.failover",
         &file.sms.failover,
@@ -261,6 +275,7 @@ fn choices(file: &File, found: &mut Found) -> Option<Choices> {
     Some(Choices {
         unknown_policy: unknown_policy?,
         ticket_store: ticket_store?,
+        text_at_rest: text_at_rest?,
         when_unhealthy: when_unhealthy?,
         log_format: log_format?,
         rejects_id_conflict: rejects_id_conflict?,

@@ -74,6 +74,14 @@ fn a_hash_is_never_printed_and_neither_is_the_password_of_an_address() {
 }
 
 #[test]
+fn a_secret_that_the_database_keeps_does_not_stand_in_clear() {
+    let kept = "[[modem]]\nname = \"a\"\nsim_pin = \"1234\"\n[[api_user]]\nusername = \"app\"\npassword = \"x\"\n";
+    let warnings = assemble(GOOD, kept, &[]).unwrap().config.warnings;
+    let keys: Vec<&str> = warnings.iter().map(|warning| warning.key.as_str()).collect();
+    assert_eq!(keys, ["api_user[0].password"], "that of the file alone");
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_line_and_a_caret() {
     check(
         "[sms]\ncountry_code = \"62\"\ncuntry_code = 1\n[otp]\nlenght = 3\ncolour = 1",
@@ -346,6 +354,21 @@ fn an_answer_waits_for_as_long_as_is_written_and_at_most_half_a_minute() {
             &["api.wait_limit: it must be more than zero and at most 30s"],
         );
     }
+}
+
+#[test]
+fn texts_that_never_touch_the_disk_need_answers_that_wait() {
+    let never = |api: &str| GOOD.replace("[sms]", &format!("[api]\n{api}\n[sms]\ntext_at_rest = \"never\""));
+    assert_eq!(parse(GOOD).unwrap().store.text_at_rest, store::TextAtRest::Sealed);
+    assert_eq!(parse(&never("wait = \"sent\"")).unwrap().store.text_at_rest, store::TextAtRest::Never);
+    check(
+        &never("wait = \"accepted\""),
+        &["line 5: sms.text_at_rest: what is in memory only is lost", "fix: write api.wait = \"sent\" too"],
+    );
+    check(
+        &GOOD.replace("[sms]", "[sms]\ntext_at_rest = \"clear\""),
+        &["sms.text_at_rest: \"clear\" is not known", "\"sealed\", \"never\""],
+    );
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl Place {
     /// Hands over a message that is durable now.
     pub fn submit(self, entry: QueueEntry) {
         // There are as many order slots as places, so there is room; and once the dispatcher has ended, the message is
-        // safe in the store and goes out after the next start.
+        // safe in the store and goes out after the next start, or is recorded as lost there when its text is in memory only.
         if let Err(mpsc::error::TrySendError::Full(_)) = self.orders.try_send(Order::Send(entry, self.permit)) {
             error!("the dispatcher has more places than order slots: a message waits for the next start");
         }
@@ -140,6 +140,12 @@ impl DispatcherHandle {
     /// Ends when the dispatcher has: nothing is sent any more before the next start.
     pub async fn ended(&self) {
         self.orders.closed().await;
+    }
+
+    /// True when the dispatcher has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.orders.is_closed()
     }
 
     /// The modems of this moment, and which takes what.

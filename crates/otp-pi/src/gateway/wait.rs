@@ -2,7 +2,7 @@
 //!
 //! Called by [`super::Gateway::handle`] after the request was accepted: whatever happens here, the message stays accepted, and
 //! a caller that does not wait for its answer takes nothing with it. It must never wait longer than the limit, nor after the
-//! dispatcher has ended.
+//! dispatcher has ended, and never call accepted what is lost with this process.
 
 use std::time::Duration;
 
@@ -48,7 +48,8 @@ impl Inner {
             ReplyData::Message { message_id, state, .. } => (*message_id, state),
             _ => return reply,
         };
-        let standing = self.end_of(id, *state, watch).await;
+        let mut standing = self.end_of(id, *state, watch).await;
+        self.admit_loss(id, &mut standing).await;
         *state = standing.state;
         if let Some((outcome, error)) = refusal(&standing) {
             (reply.outcome, reply.error) = (outcome, Some(error));
@@ -84,6 +85,21 @@ impl Inner {
             }
         }
         standing
+    }
+
+    /// What still waits when the dispatcher has ended, with its text in memory only, will never be sent: so the next start
+    /// records it, and so its caller is told now.
+    async fn admit_loss(&self, id: MessageId, standing: &mut Standing) {
+        let may_be_lost = standing.state == MessageState::Queued && self.dispatcher.has_ended();
+        if !may_be_lost || !self.store.is_lost_at_the_end(id) {
+            return;
+        }
+        // On air when the drain was over: nobody can know, and nobody was told.
+        self.look(id, standing).await;
+        if standing.state == MessageState::Queued {
+            let reason = "the gateway is stopping, and its text was in memory only".to_owned();
+            *standing = Standing { state: MessageState::Failed, reason: Some(reason) };
+        }
     }
 
     /// Asks the store.

@@ -1,15 +1,15 @@
 //! The two small dialects: one request to one answer.
 //!
 //! For `http::api`. Everything up to the body is as on the other paths, but that callers from the open networks need no
-//! login. It must never let somebody in for whom another one speaks: what a proxy has passed on, or a page in a browser asks
-//! for, comes from an open network without its sender being there, so that such a request needs a login.
+//! login. It must never let somebody in for whom another one speaks, as far as it can tell: what a proxy says that it passes on, or a
+//! page in a browser asks for, needs a login. A proxy that adds no header cannot be told from its machine; `doctor` warns of that.
 
 use std::net::IpAddr;
 
 use domain::command::{Caller, Entrance};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, FORWARDED, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, FORWARDED, HeaderName, HeaderValue, ORIGIN, VIA};
 use hyper::http::request::Parts;
 use hyper::{Method, Response};
 use tracing::debug;
@@ -19,8 +19,9 @@ use super::error::{self, Fault};
 use super::settings::{Settings, SimpleSettings};
 use crate::wire::{self, SimplePath};
 
-/// Says, as `Forwarded` does, that somebody else is asking.
+/// Say, as `Forwarded` and `Via` do, that somebody else is asking.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 impl ApiState {
     /// Answers a request to a path that takes no envelope.
@@ -52,8 +53,9 @@ impl ApiState {
     }
 
     async fn simple_caller(&self, simple: &SimpleSettings, head: &Parts, peer: IpAddr) -> Result<Caller, Fault> {
-        let speaks_for_itself =
-            [AUTHORIZATION, ORIGIN, FORWARDED, FORWARDED_FOR].iter().all(|name| !head.headers.contains_key(name));
+        let speaks_for_itself = [AUTHORIZATION, ORIGIN, FORWARDED, VIA, FORWARDED_FOR, REAL_IP]
+            .iter()
+            .all(|name| !head.headers.contains_key(name));
         let caller = if speaks_for_itself && simple.open.iter().any(|network| network.contains(peer)) {
             self.auth.named(&simple.open_user).await.map_err(Fault::from)?
         } else {

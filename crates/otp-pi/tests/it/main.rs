@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod at_rest;
 mod clients;
 mod corpora;
 mod crash;
@@ -16,9 +17,11 @@ mod faults;
 mod https;
 mod keys;
 mod modem;
+mod operator;
 mod pages;
 mod reload;
 mod rest;
 mod scripted;
 mod secrecy;
 mod sending;
+mod settings;

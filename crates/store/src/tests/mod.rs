@@ -8,5 +8,6 @@ mod recovery;
 mod retention;
 mod shared;
 pub(crate) mod support;
+mod texts;
 mod trouble;
 mod way;

@@ -10,7 +10,7 @@ use super::support::{self, CODE, NOW, RECEIVER, sent, text_message};
 use crate::{Change, ReportState};
 
 /// Every byte of every file below the directory.
-fn raw_bytes(directory: &Path) -> Vec<u8> {
+pub(super) fn raw_bytes(directory: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -27,7 +27,7 @@ fn raw_bytes(directory: &Path) -> Vec<u8> {
     bytes
 }
 
-fn holds(bytes: &[u8], needle: &str) -> bool {
+pub(super) fn holds(bytes: &[u8], needle: &str) -> bool {
     bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
 }
 

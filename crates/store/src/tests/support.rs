@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Acceptance, Accepted, BeginAttempt, BeginOutcome, Change, Content, Keys, NewMessage, OpenError, Settings,
-    StatusRecord, Store, TicketStoreKind, UnknownPolicy, Writer, WriterError,
+    StatusRecord, Store, TextAtRest, TicketStoreKind, UnknownPolicy, Writer, WriterError,
 };
 
 pub(crate) const NOW: WallTime = WallTime::from_unix_millis(1_790_000_000_000);
@@ -266,6 +266,10 @@ pub(crate) fn text_message(text: &str, own_id: Option<&str>) -> Acceptance {
 
 pub(crate) fn with_memory_tickets(directory: &Path) -> Settings {
     Settings { ticket_store: TicketStoreKind::Memory, ..settings(directory) }
+}
+
+pub(crate) fn without_texts(directory: &Path) -> Settings {
+    Settings { text_at_rest: TextAtRest::Never, ..settings(directory) }
 }
 
 pub(crate) fn with_resend(directory: &Path) -> Settings {

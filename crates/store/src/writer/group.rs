@@ -12,6 +12,7 @@ use super::job::{AcceptJob, Job};
 use super::message::{Place, Tracked};
 use super::reports::ReportIndex;
 use super::rows::{execute, replay_row, row_key, ticket_row};
+use super::texts::KeptText;
 use super::{rare, statements as sql};
 use crate::acceptance::{Accepted, IdConflict};
 use crate::blocklist::SharedBlocklist;
@@ -53,15 +54,21 @@ pub(super) struct Group<'a> {
     pub(super) messages: HashMap<MessageId, Tracked>,
     new_rows: JsonRows,
     new_ids: HashSet<MessageId>,
-    pub(super) verified: JsonRows,
+    kept_texts: Vec<(MessageId, KeptText)>,
+    /// Messages whose code was entered.
+    pub(super) verified: Vec<MessageId>,
     pub(super) verified_at: i64,
 }
 
 /// What memory must learn after the commit.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
-    /// Messages whose attempts a report may be about.
-    pub(super) reportable: Vec<Tracked>,
+    /// Messages that have changed: reports may be about their attempts, and contents in memory follow them.
+    pub(super) changed: Vec<Tracked>,
+    /// Contents of new messages that stay in memory.
+    pub(super) kept_texts: Vec<(MessageId, KeptText)>,
+    /// Messages whose code was entered.
+    pub(super) verified: Vec<MessageId>,
 }
 
 impl<'a> Group<'a> {
@@ -76,7 +83,8 @@ impl<'a> Group<'a> {
             messages: HashMap::new(),
             new_rows: JsonRows::default(),
             new_ids: HashSet::new(),
-            verified: JsonRows::default(),
+            kept_texts: Vec::new(),
+            verified: Vec::new(),
             verified_at: 0,
         }
     }
@@ -188,6 +196,7 @@ impl<'a> Group<'a> {
         }
         self.new_rows.push(&accept.row);
         self.new_ids.insert(message_id);
+        self.kept_texts.extend(accept.kept_text.clone().map(|text| (message_id, text)));
         if let Some(replay) = &accept.replay {
             let expires_at = now.saturating_add(REPLAY_MILLIS);
             let slot = self.replays.entry(replay.key).or_default();
@@ -268,7 +277,7 @@ impl<'a> Group<'a> {
         let mut settled = JsonRows::default();
         let mut amended = JsonRows::default();
         let mut requeued = JsonRows::default();
-        let mut effects = Effects::default();
+        let mut effects = Effects { kept_texts: self.kept_texts, verified: Vec::new(), changed: Vec::new() };
         for message in self.messages.into_values().filter(|message| message.is_changed) {
             match (message.loaded_from, message.place()) {
                 (Place::Outbox, Place::Outbox) => updated.push(&message.outbox_row()?),
@@ -276,7 +285,7 @@ impl<'a> Group<'a> {
                 (Place::Journal, Place::Journal) => amended.push(&message.journal_row()?),
                 (Place::Journal, Place::Outbox) => requeued.push(&message.requeued_row()?),
             }
-            effects.reportable.push(message);
+            effects.changed.push(message);
         }
         let mut tickets = JsonRows::default();
         for (key, slot) in self.tickets {
@@ -301,9 +310,14 @@ impl<'a> Group<'a> {
             sqlx::query(sql::INSERT_REQUEUED).bind(requeued.as_str()).execute(&mut *connection).await?;
             sqlx::query(sql::DELETE_REQUEUED).bind(requeued).execute(&mut *connection).await?;
         }
-        if let Some(verified) = self.verified.finish() {
+        let mut verified = JsonRows::default();
+        for id in &self.verified {
+            verified.push_blob(id.as_bytes());
+        }
+        if let Some(verified) = verified.finish() {
             sqlx::query(sql::SETTLE_VERIFIED).bind(verified).bind(self.verified_at).execute(&mut *connection).await?;
         }
+        effects.verified = self.verified;
         Ok(effects)
     }
 }

@@ -17,6 +17,7 @@ use crate::error::StoreError;
 use crate::operator::{ActOn, Acted};
 use crate::seal::HEAD_LENGTH;
 use crate::tickets::TagOutcome;
+use crate::writer::texts::KeptText;
 
 /// Where an answer goes, and the value that waits for the commit.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub(crate) struct AcceptJob {
     pub(crate) row: String,
     pub(crate) ticket: Option<(TicketKey, Reservation)>,
     pub(crate) replay: Option<Replay>,
+    /// The content, where the row is without it.
+    pub(crate) kept_text: Option<KeptText>,
     /// True when an earlier request may have made this very row already: a retry that completes a reservation.
     pub(crate) may_exist: bool,
     pub(crate) now: WallTime,

@@ -39,8 +39,9 @@ pub(super) struct Tracked {
     pub(super) summary: Vec<u8>,
     /// Of an OTP in the outbox: its ticket's row.
     pub(super) ticket_key: Option<[u8; 16]>,
-    /// Of a row in the journal that still has its content: its deadline.
-    kept_until: Option<i64>,
+    /// Of a row in the journal: its deadline, and whether it still has its content.
+    deadline: Option<i64>,
+    has_content: bool,
     /// True when an operator took it out of the journal again.
     is_requeued: bool,
     pub(super) is_changed: bool,
@@ -59,7 +60,8 @@ pub(super) struct LoadedRow<'a> {
     pub(super) attempts: &'a str,
     pub(super) summary: Vec<u8>,
     pub(super) ticket_key: Option<[u8; 16]>,
-    pub(super) kept_until: Option<i64>,
+    pub(super) deadline: Option<i64>,
+    pub(super) has_content: bool,
 }
 
 impl Tracked {
@@ -77,7 +79,8 @@ impl Tracked {
             attempts: serde_json::from_str(row.attempts).map_err(|_| unreadable)?,
             summary: row.summary,
             ticket_key: row.ticket_key,
-            kept_until: row.kept_until,
+            deadline: row.deadline,
+            has_content: row.has_content,
             is_requeued: false,
             is_changed: false,
         })
@@ -87,6 +90,12 @@ impl Tracked {
     pub(super) fn place(&self) -> Place {
         let was_settled = self.loaded_from == Place::Journal && !self.is_requeued;
         if was_settled || self.state.is_done() { Place::Journal } else { Place::Outbox }
+    }
+
+    /// True for the content of a settled message that an operator may send again: as `INSERT_JOURNAL` and `UPDATE_JOURNAL` keep it.
+    pub(super) fn keeps_content(&self, deadline: WallTime) -> bool {
+        let was_in_time = self.loaded_from == Place::Journal || self.settled_at < deadline.as_unix_millis();
+        self.state == MessageState::Unknown && was_in_time
     }
 
     /// What an operator wants; an act that is refused changes nothing.
@@ -99,9 +108,13 @@ impl Tracked {
             }
             (Act::Retry, MessageState::Unknown) => {
                 // One that became unknown in this very group is still in the outbox.
-                let is_kept = self.kept_until.is_some_and(|deadline| at.as_unix_millis() < deadline);
-                if self.loaded_from == Place::Journal && !is_kept {
-                    return Acted::NoText;
+                if self.loaded_from == Place::Journal {
+                    if self.deadline.is_none_or(|deadline| deadline <= at.as_unix_millis()) {
+                        return Acted::TooLate;
+                    }
+                    if !self.has_content {
+                        return Acted::NoText;
+                    }
                 }
                 (self.is_requeued, self.is_changed) = (true, true);
                 self.attempt = self.attempts.iter().map(|attempt| attempt.number).max().unwrap_or(0);

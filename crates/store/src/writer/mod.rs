@@ -31,12 +31,14 @@ mod rare;
 mod reports;
 mod rows;
 mod statements;
+pub(crate) mod texts;
 mod ticket_step;
 mod trouble;
 
 use group::Group;
 use job::{Inbox, Job, RareStep};
 use reports::ReportIndex;
+use texts::Texts;
 use trouble::is_about_a_row;
 
 /// While the disk refuses commits, one is tried so often, whether or not anybody asks for one.
@@ -66,6 +68,8 @@ pub struct Writer {
     codec: Arc<Codec>,
     blocklist: Arc<SharedBlocklist>,
     reports: ReportIndex,
+    /// Some when texts are in memory only.
+    texts: Option<Arc<Texts>>,
     jobs: Vec<Job>,
     changes: Vec<Change>,
     /// When the waiting changes get a commit of their own.
@@ -113,6 +117,7 @@ impl Writer {
             codec,
             blocklist,
             reports,
+            texts: None,
             jobs: Vec::with_capacity(GROUP_AT_MOST),
             changes: Vec::new(),
             changes_due: None,
@@ -136,11 +141,28 @@ impl Writer {
     /// Applies the rules of recovery, before anything else is written. A row that cannot be read stays as it is, and is logged.
     pub(crate) async fn recover(&mut self, settings: &Settings, now: WallTime) -> Result<(), StoreError> {
         let changes = recovery::changes(&mut self.connection, settings, now).await?;
-        if changes.is_empty() {
-            return Ok(());
+        let mut lost = changes.iter().filter(|change| change.ends_unsent()).count();
+        if !changes.is_empty() {
+            tracing::info!(messages = changes.len(), "messages that were on air when the last run ended are settled");
+            self.commit_all(changes).await.map_err(|(error, _)| error)?;
         }
-        tracing::info!(messages = changes.len(), "messages that were on air when the last run ended are settled");
-        self.commit_all(changes).await.map_err(|(error, _)| error)
+        let mut after = None;
+        loop {
+            let losses = recovery::losses(&mut self.connection, after, now).await?;
+            let Some(last) = losses.last() else { break };
+            (after, lost) = (Some(last.message_id()), lost.saturating_add(losses.len()));
+            self.commit_all(losses).await.map_err(|(error, _)| error)?;
+        }
+        if lost > 0 {
+            tracing::warn!(messages = lost, "messages whose text was in memory only were lost with the restart");
+        }
+        sqlx::query(statements::WIPE_LOST).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// Keeps the contents of new messages in memory from now on, where the handle finds them.
+    pub(crate) fn keep_texts(&mut self) -> Arc<Texts> {
+        Arc::clone(self.texts.get_or_insert_default())
     }
 
     /// Writes until `stop`, or until nobody holds a [`crate::Store`] any more; then drains the mailbox, commits, and
@@ -247,6 +269,11 @@ impl Writer {
             match step.as_ref() {
                 RareStep::SetBlocked { entry, .. } => self.blocklist.apply(*entry),
                 RareStep::DeleteBlocked { msisdn, .. } => self.blocklist.delete(msisdn),
+                RareStep::WipeTexts { until } => {
+                    if let Some(texts) = &self.texts {
+                        texts.wipe(*until);
+                    }
+                }
                 RareStep::PutApiUser(_)
                 | RareStep::DeleteApiUser(_)
                 | RareStep::PutSetting { .. }
@@ -254,7 +281,6 @@ impl Writer {
                 | RareStep::KeepSettings { .. }
                 | RareStep::Trim { .. }
                 | RareStep::TrimOldest
-                | RareStep::WipeTexts { .. }
                 | RareStep::Reseal { .. }
                 | RareStep::NoteSealedWith(_)
                 | RareStep::Barrier => {}
@@ -290,9 +316,12 @@ impl Writer {
             Err(error) => Err(error),
         };
         match ended {
-            Ok(effects) => {
+            Ok(mut effects) => {
                 self.gauges.commits.fetch_add(1, Ordering::Relaxed);
-                for message in effects.reportable {
+                if let Some(texts) = &self.texts {
+                    texts.follow(&mut effects);
+                }
+                for message in effects.changed {
                     self.reports.note(message.id, message.attempts());
                 }
                 Ok(())

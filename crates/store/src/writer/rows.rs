@@ -43,7 +43,8 @@ pub(super) fn read_message(row: &SqliteRow) -> Result<Tracked, StoreError> {
         attempts: row.try_get(6)?,
         summary: row.try_get(7)?,
         ticket_key: row.try_get::<Option<&[u8]>, _>(8)?.and_then(|key| key.try_into().ok()),
-        kept_until: row.try_get(9)?,
+        deadline: row.try_get(9)?,
+        has_content: row.try_get(10)?,
     })
 }
 

@@ -16,9 +16,9 @@ pub(super) const SELECT_TICKETS: &str =
     "SELECT ticket_key, record FROM ticket WHERE ticket_key IN (SELECT unhex(value) FROM json_each(?1))";
 
 pub(super) const SELECT_MESSAGES: &str = "SELECT message_id, 1, state, attempt, not_before, NULL, attempts, summary, \
-     substr(ticket_key, 1, 16), NULL FROM outbox WHERE message_id IN (SELECT unhex(value) FROM json_each(?1)) \
+     substr(ticket_key, 1, 16), NULL, 1 FROM outbox WHERE message_id IN (SELECT unhex(value) FROM json_each(?1)) \
      UNION ALL SELECT message_id, 0, state, 0, settled_at, reason, attempts, summary, NULL, \
-     CASE WHEN content IS NOT NULL THEN deadline END \
+     deadline, content IS NOT NULL \
      FROM journal WHERE message_id IN (SELECT unhex(value) FROM json_each(?1))";
 
 /// Rows as made by `Codec::outbox_row`.
@@ -79,6 +79,10 @@ pub(super) const UPSERT_TICKETS: &str = "INSERT INTO ticket (ticket_key, keep_un
 pub(super) const UPSERT_REPLAYS: &str = "INSERT INTO replay (replay_key, expires_at, requests) \
      SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2) FROM json_each(?1) WHERE true \
      ON CONFLICT (replay_key) DO UPDATE SET expires_at = excluded.expires_at, requests = excluded.requests";
+
+/// Of messages whose content was in memory only and is lost: an operator cannot have them sent again.
+pub(super) const WIPE_LOST: &str = "UPDATE journal SET content = NULL, ticket_key = NULL WHERE id IN \
+     (SELECT id FROM journal INDEXED BY journal_content WHERE content IS NOT NULL AND content = x'')";
 
 /// The youngest journal rows that a report may still change.
 pub(super) const SELECT_AWAITING_REPORT: &str = "SELECT message_id, attempts FROM \

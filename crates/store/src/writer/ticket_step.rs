@@ -1,12 +1,12 @@
 //! The atomic steps on one ticket that lives in the writer's own database.
 
 use domain::clock::WallTime;
+use domain::message::MessageId;
 use domain::otp::{ReserveOutcome, Ticket, TicketKey, Verdict};
 
 use super::group::{Group, TicketSlot};
 use super::job::TicketStep;
 use super::rows::row_key;
-use crate::codec::JsonRows;
 use crate::tickets::{TagOutcome, put_tag, release, was_entered};
 
 impl Group<'_> {
@@ -63,11 +63,11 @@ impl Group<'_> {
     }
 
     /// The right code proves the arrival of its message, when there is only one that it can have come from.
-    fn note_verified(verified: &mut JsonRows, verified_at: &mut i64, ticket: &Ticket, now: WallTime) {
+    fn note_verified(verified: &mut Vec<MessageId>, verified_at: &mut i64, ticket: &Ticket, now: WallTime) {
         if let Some((first, rest)) = ticket.tags.split_first()
             && rest.iter().all(|entry| entry.attempt.message_id == first.attempt.message_id)
         {
-            verified.push_blob(first.attempt.message_id.as_bytes());
+            verified.push(first.attempt.message_id);
             *verified_at = now.as_unix_millis();
         }
     }

@@ -337,6 +337,8 @@ fn an_open_network_opens_the_dialects_alone_and_only_to_those_who_ask_for_themse
         "Origin: null",
         "Forwarded: for=203.0.113.9",
         "X-Forwarded-For: 203.0.113.9",
+        "X-Real-IP: 203.0.113.9",
+        "Via: 1.1 proxy",
         "Authorization: Basic d3Jvbmc6d3Jvbmc=",
         "Authorization: ",
     ] {
