@@ -106,8 +106,11 @@ impl OfflineStore {
     }
 }
 
-/// A store that was written by somebody else than its owner could not be used by its owner any more.
-fn check_owner(data_dir: &Path) -> anyhow::Result<()> {
+/// Tells whether the database belongs to who runs this: written by somebody else it could not be used by its owner any more.
+///
+/// # Errors
+/// It belongs to another user, or cannot be read.
+pub fn check_owner(data_dir: &Path) -> anyhow::Result<()> {
     for path in [data_dir, &data_dir.join("otp-pi.db")] {
         let metadata = std::fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
         anyhow::ensure!(

@@ -140,6 +140,9 @@ fn reset_command(arguments: &ResetArguments) -> anyhow::Result<()> {
     }
     let document = load(&arguments.target.config)?;
     let place = app::keys_place(&document.data_dir, document.keys_file());
+    if store::has_database(&document.data_dir) {
+        app::check_owner(&document.data_dir)?;
+    }
     let reset = serve::runtime()?.block_on(reset_keys(&document.store_settings(), place, SystemClock.now()))?;
     output::result(arguments.target.json, &reset, || reset_text(&reset))
 }
