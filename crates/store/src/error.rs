@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another gateway holds the data directory.
-    #[error("the data directory {} is in use by another gateway", path.display())]
+    #[error("the data directory {} is in use by another gateway or command", path.display())]
     InUse {
         /// The data directory.
         path: PathBuf,

@@ -25,14 +25,15 @@ use anyhow::Context as _;
 use domain::clock::Clock;
 use domain::secret::SecretText;
 use modem::Phase;
-use store::Store;
+use store::{OpenError, Store, Writer};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::channel::ChannelHandle;
 use crate::channel::modem::Context;
-use crate::config::{File, Loaded, Sources};
+use crate::config::{Config, File, Loaded, Sources};
 use crate::control;
 use crate::dispatch::{self, DispatcherHandle, Plan};
 use crate::event::Events;
@@ -60,6 +61,10 @@ const LISTENERS_END: Duration = Duration::from_secs(6);
 
 /// How long the modems and the writer get to put their things away.
 const LAST_THINGS: Duration = Duration::from_secs(10);
+
+/// How long a command that works on the data is waited for at the start.
+const OPERATOR_AT_WORK: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How often what is too old is removed.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
@@ -100,8 +105,9 @@ impl App {
         let mut listening = Listeners::new(listeners.clone(), Arc::clone(&clock));
         let bound = listening.bind(&config.api).await?;
 
-        let keys = keys::open(&config, clock.as_ref()).context("the keys cannot be used")?;
-        let (store, writer) = Store::open(config.store.clone(), keys, Arc::clone(&clock)).await?;
+        let (store, writer) = open_store(&config, &clock).await?;
+        // As soon as the data is ours: whoever asks from now on waits for the answer.
+        let socket = control::bind(&config.store.data_dir)?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
         let users = users::changes(&store, config.api_users.clone()).await.context("the API users cannot be read")?;
         store.keep_settings(None, users.users.clone()).await.context("the API users cannot be stored")?;
@@ -145,7 +151,6 @@ impl App {
         let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness));
         listening.commit(bound, certificate, &state);
         let (settings, asks) = SettingsHandle::new();
-        let socket = control::bind(&loaded.config.store.data_dir)?;
         let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone());
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
@@ -204,31 +209,47 @@ impl App {
     }
 }
 
+/// Opens the store. A command that has it for a moment is waited for, another gateway is not.
+async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(Store, Writer)> {
+    let end = Instant::now() + OPERATOR_AT_WORK;
+    loop {
+        let keys = keys::open(config, clock.as_ref()).context("the keys cannot be used")?;
+        match Store::open(config.store.clone(), keys, Arc::clone(clock)).await {
+            Err(OpenError::InUse { .. })
+                if Instant::now() < end && control::Client::connect(&config.store.data_dir).await?.is_none() =>
+            {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}
+
 /// Reads the settings from file, environment and database. Makes nothing.
 ///
 /// # Errors
 /// What is wrong with them.
 pub async fn load(sources: &Sources) -> anyhow::Result<Loaded> {
-    let document = sources.document()?;
-    Ok(sources.load(kept(&document).await.as_ref())?)
-}
-
-/// The document that the database keeps, where there is one that can be read. What is wrong with the database or its keys is
-/// better said by whoever opens them.
-async fn kept(document: &File) -> Option<SecretText> {
-    let data_dir = &document.data_dir;
-    if !store::has_database(data_dir) {
-        return None;
-    }
-    let keys = keys::load(data_dir, document.keys_file());
-    let found = match keys {
-        Ok(keys) => store::peek(data_dir, keys, live::DOCUMENT).await.map_err(anyhow::Error::from),
-        Err(error) => Err(error),
-    };
-    found.unwrap_or_else(|error| {
+    // What is wrong with the database or its keys is better said by whoever opens them.
+    let kept = kept(&sources.document()?).await.unwrap_or_else(|error| {
         debug!(error = format!("{error:#}"), "the settings in the database cannot be read");
         None
-    })
+    });
+    let sources = sources.clone();
+    Ok(tokio::task::spawn_blocking(move || sources.load(kept.as_ref())).await??)
+}
+
+/// The document that the database keeps; none where there is no database yet.
+///
+/// # Errors
+/// Why it cannot be read.
+pub async fn kept(document: &File) -> anyhow::Result<Option<SecretText>> {
+    let data_dir = &document.data_dir;
+    if !store::has_database(data_dir) {
+        return Ok(None);
+    }
+    let keys = keys::load(data_dir, document.keys_file())?;
+    Ok(store::peek(data_dir, keys, live::DOCUMENT).await?)
 }
 
 fn readiness(store: Store, dispatcher: DispatcherHandle) -> impl Fn() -> Readiness + Send + Sync + 'static {

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::receiver::Receiver;
-use modem::PinMemory;
+use modem::{Pin, PinMemory};
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::live::Live;
-use super::{SystemClock, Tasks, keys, load, pins};
+use super::pins::Pins;
+use super::{SystemClock, Tasks, keys, load};
 use crate::config::{Config, ModemConfig, Sources};
 use crate::operator::{Operator, SettingsHandle};
 
@@ -59,13 +60,15 @@ impl OfflineStore {
         self.store.is_blocked(receiver)
     }
 
-    /// The memory of which SIM was given a PIN; what comes is kept.
+    /// The memory of which SIM was given a PIN, as a modem sees it; what comes is kept. A configured modem goes by the PIN that
+    /// is configured for it, any other by `pin`.
     ///
     /// # Errors
     /// A store that cannot be read: without the memory no PIN may be entered.
-    pub async fn pin_memory(&self, modems: &[ModemConfig]) -> anyhow::Result<PinMemory> {
-        let print = pins::print(&self.store, modems);
-        pins::memory(&self.store, &print).await.context("the memory of PINs cannot be read")
+    pub async fn pin_memory(&self, modems: &[ModemConfig], name: &str, pin: Option<&Pin>) -> anyhow::Result<PinMemory> {
+        let pins = Pins::load(&self.store, modems).await.context("the memory of PINs cannot be read")?;
+        let configured = modems.iter().find(|modem| modem.line.name == name);
+        Ok(pins.of(name, configured.and_then(|modem| modem.line.sim_pin.as_ref()).or(pin)))
     }
 
     /// What an operator may do here. Its settings are changed and kept, and put into force by the next start.

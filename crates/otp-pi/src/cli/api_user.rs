@@ -1,19 +1,18 @@
 //! `otp-pi api-user …`: who may call the API, from the shell of somebody who is locked out too.
 
-use std::io::Read as _;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use domain::secret::SecretText;
 use serde_json::json;
 
-use super::output;
 use super::remote::{self, Target};
+use super::{output, place};
 use crate::control::{Request, Secret};
 use crate::operator::{ApiUserView, Applied};
 
 /// The longest password that is read.
-const LONGEST_PASSWORD: u64 = 1024;
+const LONGEST_PASSWORD: usize = 1024;
 
 /// What can be done about API users.
 #[derive(Debug, Subcommand)]
@@ -81,19 +80,11 @@ struct PasswordSource {
 
 impl PasswordSource {
     /// The password, and whether it was made here.
-    fn read(&self) -> anyhow::Result<(String, bool)> {
-        let Some(path) = &self.password_file else { return Ok((super::random_password()?, true)) };
-        let mut text = String::new();
-        if path.as_os_str() == "-" {
-            std::io::stdin().lock().take(LONGEST_PASSWORD).read_to_string(&mut text).context("standard input")?;
-        } else {
-            let file = std::fs::File::open(path);
-            let file = file.with_context(|| format!("{} cannot be read", path.display()))?;
-            file.take(LONGEST_PASSWORD).read_to_string(&mut text)?;
+    fn read(&self) -> anyhow::Result<(SecretText, bool)> {
+        match &self.password_file {
+            None => Ok((SecretText::new(super::random_password()?), true)),
+            Some(path) => Ok((place::read_line(path, LONGEST_PASSWORD)?, false)),
         }
-        let password = text.lines().next().unwrap_or_default().to_owned();
-        anyhow::ensure!(!password.is_empty(), "the password is empty");
-        Ok((password, false))
     }
 }
 
@@ -109,13 +100,13 @@ pub(super) fn run(command: ApiUserCommand) -> anyhow::Result<()> {
         }
         ApiUserCommand::Add(AddArguments { username, scopes, class, password, target }) => {
             let (password, is_made) = password.read()?;
-            let secret = Secret::new(password.as_str());
+            let secret = Secret::new(password.expose());
             let request = Request::ApiUserAdd { username: username.clone(), password: secret, scopes, class };
             done(&target, request, &format!("added {username}"), is_made.then_some(&password))
         }
         ApiUserCommand::Passwd(PasswdArguments { username, password, target }) => {
             let (password, is_made) = password.read()?;
-            let secret = Secret::new(password.as_str());
+            let secret = Secret::new(password.expose());
             let request = Request::ApiUserPasswd { username: username.clone(), password: secret };
             done(&target, request, &format!("{username} has another password"), is_made.then_some(&password))
         }
@@ -134,8 +125,9 @@ pub(super) fn run(command: ApiUserCommand) -> anyhow::Result<()> {
     }
 }
 
-fn done(target: &Target, request: Request, words: &str, password: Option<&String>) -> anyhow::Result<()> {
+fn done(target: &Target, request: Request, words: &str, password: Option<&SecretText>) -> anyhow::Result<()> {
     let _applied: Applied = remote::ask(target, request)?;
+    let password = password.map(SecretText::expose);
     output::result(target.json, &json!({"done": words, "password": password}), || match password {
         Some(password) => format!("{words}; password: {password}\n(shown once: it is kept as a hash only)"),
         None => words.to_owned(),

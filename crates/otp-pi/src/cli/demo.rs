@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use super::serve::{Hangups, runtime, until_stopped};
+use super::serve::{Signals, runtime, until_stopped};
 use super::{DemoArguments, output, random_password};
 use crate::app::{App, SystemClock, Tasks};
 use crate::config::{FileSource, Sources};
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
 }
 
 async fn serve(arguments: &DemoArguments, directory: &Path, log: LogHandle) -> anyhow::Result<()> {
-    let hangups = Hangups::listen()?;
+    let signals = Signals::listen()?;
     let failed = CancellationToken::new();
     let devices = Tasks::new(failed.clone());
     let network = Network::new(network_settings());
@@ -91,7 +91,7 @@ async fn serve(arguments: &DemoArguments, directory: &Path, log: LogHandle) -> a
     if let Some(api) = app.addresses().first() {
         welcome(*api, page_address, &password, directory, arguments);
     }
-    until_stopped(&app, hangups).await?;
+    until_stopped(&app, signals).await?;
     let stopped = app.stop().await;
     devices.stop();
     modems.iter().for_each(Modem::stop);

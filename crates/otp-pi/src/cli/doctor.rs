@@ -71,22 +71,17 @@ impl Findings {
 }
 
 /// Looks at everything.
-#[must_use]
-pub(super) fn run(arguments: &DoctorArguments) -> ExitCode {
-    let looked = serve::runtime().and_then(|runtime| runtime.block_on(look(&arguments.target.config)));
-    let findings = match looked {
-        Ok(Findings(findings)) => findings,
-        Err(error) => return super::finish(Err(error)),
-    };
-    let shown = output::result(arguments.target.json, &findings, || text(&findings));
-    if shown.is_err() {
-        return super::finish(shown);
-    }
-    match findings.iter().map(|finding| finding.state).max() {
+///
+/// # Errors
+/// None today but a runtime that cannot be had: what cannot be looked at is a finding.
+pub(super) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
+    let Findings(findings) = serve::runtime()?.block_on(look(&arguments.target.config));
+    output::result(arguments.target.json, &findings, || text(&findings))?;
+    Ok(match findings.iter().map(|finding| finding.state).max() {
         Some(State::Bad) => ExitCode::FAILURE,
         Some(State::Warning) => ExitCode::from(3),
         Some(State::Good) | None => ExitCode::SUCCESS,
-    }
+    })
 }
 
 fn text(findings: &[Finding]) -> String {
@@ -102,7 +97,7 @@ fn text(findings: &[Finding]) -> String {
     findings.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-async fn look(path: &Path) -> anyhow::Result<Findings> {
+async fn look(path: &Path) -> Findings {
     let mut findings = Findings::default();
     look_at_clock(&mut findings);
     let sources = place::sources(path);
@@ -110,7 +105,7 @@ async fn look(path: &Path) -> anyhow::Result<Findings> {
         Ok(document) => document,
         Err(error) => {
             findings.bad("settings", format!("{}: {error}", path.display()), "otp-pi check-config tells more");
-            return Ok(findings);
+            return findings;
         }
     };
     look_at_data(&document.data_dir, &mut findings);
@@ -132,15 +127,15 @@ async fn look(path: &Path) -> anyhow::Result<Findings> {
         Ok(loaded) => loaded,
         Err(error) => {
             findings.bad("settings", format!("{error:#}"), "otp-pi check-config tells more");
-            return Ok(findings);
+            return findings;
         }
     };
     look_at_settings(&loaded, &mut findings);
     look_at_store(&loaded.config, &mut findings).await;
     look_at_certificate(&loaded.config, &mut findings);
     look_at_listeners(&loaded.config, is_running, &mut findings);
-    look_at_modems(&loaded.config, is_running, &mut findings).await.context("the modems could not be looked at")?;
-    Ok(findings)
+    look_at_modems(&loaded.config, is_running, &mut findings).await;
+    findings
 }
 
 fn look_at_clock(findings: &mut Findings) {
@@ -254,7 +249,8 @@ fn look_at_certificate(config: &Config, findings: &mut Findings) {
     }
     match tls::check(&config.tls) {
         Ok(Some(summary)) => match summary.date_warning(&SystemClock) {
-            Some((what, fix)) => findings.warn("certificate", what, fix),
+            // Out of its dates: clients refuse it.
+            Some((what, fix)) => findings.bad("certificate", what, fix),
             None => findings.good(
                 "certificate",
                 format!(
@@ -294,29 +290,37 @@ fn look_at_listeners(config: &Config, is_running: bool, findings: &mut Findings)
     }
 }
 
-async fn look_at_modems(config: &Config, is_running: bool, findings: &mut Findings) -> anyhow::Result<()> {
+async fn look_at_modems(config: &Config, is_running: bool, findings: &mut Findings) {
     if config.modems.is_empty() {
         findings.bad("modems", "none is configured: nothing can be sent", "otp-pi modem list finds them");
-        return Ok(());
+        return;
     }
-    if is_running {
-        let client = Client::connect(&config.store.data_dir).await?;
-        let Some(client) = client else { return Ok(()) };
-        let answer = client.ask(&Request::ModemCheck { modems: Vec::new() }).await?;
-        let rendered: Rendered = serde_json::from_value(answer)?;
-        let words = rendered.text.lines().filter(|line| !line.starts_with(' ') && !line.is_empty());
-        let words = words.collect::<Vec<_>>().join("; ");
-        match rendered.conclusion {
-            Conclusion::Good => findings.good("modems", words),
-            Conclusion::Warned => findings.warn("modems", words, "otp-pi modem check tells more"),
-            Conclusion::Bad | Conclusion::Unclear => findings.bad("modems", words, "otp-pi modem check tells more"),
+    if !is_running {
+        for modem in config.modems.iter().filter(|modem| modem.is_active) {
+            look_at_line(&modem.line.name, &modem.line.path, findings);
         }
-        return Ok(());
+        return;
     }
-    for modem in config.modems.iter().filter(|modem| modem.is_active) {
-        look_at_line(&modem.line.name, &modem.line.path, findings);
+    let rendered = match ask_gateway(&config.store.data_dir).await {
+        Ok(rendered) => rendered,
+        Err(error) => {
+            findings.bad("modems", format!("the gateway did not tell: {error:#}"), "see the gateway's log");
+            return;
+        }
+    };
+    let words = rendered.text.lines().filter(|line| !line.starts_with(' ') && !line.is_empty());
+    let words = words.collect::<Vec<_>>().join("; ");
+    match rendered.conclusion {
+        Conclusion::Good => findings.good("modems", words),
+        Conclusion::Warned => findings.warn("modems", words, "otp-pi modem check tells more"),
+        Conclusion::Bad | Conclusion::Unclear => findings.bad("modems", words, "otp-pi modem check tells more"),
     }
-    Ok(())
+}
+
+async fn ask_gateway(data_dir: &Path) -> anyhow::Result<Rendered> {
+    let client = Client::connect(data_dir).await?.context("it has gone away")?;
+    let answer = client.ask(&Request::ModemCheck { modems: Vec::new() }).await?;
+    serde_json::from_value(answer).context("it speaks another version")
 }
 
 fn look_at_line(name: &str, path: &PathBuf, findings: &mut Findings) {

@@ -1,5 +1,7 @@
 //! `otp-pi message list | show | cancel | retry`: what became of messages. Never their text.
 
+use std::process::ExitCode;
+
 use clap::{Args, Subcommand};
 
 use super::remote::{self, Target};
@@ -64,17 +66,17 @@ pub(super) struct OneArguments {
 ///
 /// # Errors
 /// Why it was not done.
-pub(super) fn run(command: MessageCommand) -> anyhow::Result<()> {
+pub(super) fn run(command: MessageCommand) -> anyhow::Result<ExitCode> {
     match command {
         MessageCommand::List(ListArguments { state, api_user, before, limit, full, target }) => {
             let limit = usize::from(limit);
             let request = Request::MessageList { state, api_user, before, limit, reveals: full };
             let list: MessageList = remote::ask(&target, request)?;
-            output::result(target.json, &list, || list_text(&list))
+            output::result(target.json, &list, || list_text(&list)).map(|()| ExitCode::SUCCESS)
         }
         MessageCommand::Show(ShowArguments { message_id, full, target }) => {
             let message: MessageView = remote::ask(&target, Request::MessageShow { message_id, reveals: full })?;
-            output::result(target.json, &message, || show_text(&message))
+            output::result(target.json, &message, || show_text(&message)).map(|()| ExitCode::SUCCESS)
         }
         MessageCommand::Cancel(OneArguments { message_id, target }) => {
             act(&target, Request::MessageCancel { message_id })
@@ -85,14 +87,12 @@ pub(super) fn run(command: MessageCommand) -> anyhow::Result<()> {
     }
 }
 
-fn act(target: &Target, request: Request) -> anyhow::Result<()> {
+fn act(target: &Target, request: Request) -> anyhow::Result<ExitCode> {
     let acted: Acted = remote::ask(target, request)?;
-    if !acted.is_done && !target.json {
-        anyhow::bail!(acted.what);
-    }
+    // For scripts that it was not done is an answer like any other; its exit code is the same.
+    anyhow::ensure!(acted.is_done || target.json, "{}", acted.what);
     output::result(target.json, &acted, || acted.what.clone())?;
-    anyhow::ensure!(acted.is_done, "nothing was done");
-    Ok(())
+    Ok(if acted.is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn list_text(list: &MessageList) -> String {

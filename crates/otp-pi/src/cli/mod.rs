@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 #[derive(Debug, Parser)]
 #[command(name = "otp-pi", version, about = "A self-hosted OTP and SMS gateway", arg_required_else_help = true)]
@@ -107,24 +107,43 @@ struct CheckArguments {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    match Arguments::parse().command {
+    let matches = Arguments::command().get_matches();
+    let is_json = wants_json(&matches);
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match arguments.command {
         Command::Demo(arguments) => finish(demo::run(&arguments)),
         Command::Serve(arguments) if arguments.check => check_config::run(&arguments.config),
         Command::Serve(arguments) => finish(serve::run(&arguments.config)),
         Command::CheckConfig(arguments) => check_config::run(&arguments.config),
-        Command::Keys(command) => finish(keys::run(&command)),
-        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Keys(command) => finish_as(is_json, keys::run(&command)),
+        Command::Doctor(arguments) => doctor::run(&arguments).unwrap_or_else(|error| finish_as(is_json, Err(error))),
         Command::Completions(arguments) => {
             generate::completions(&arguments);
             ExitCode::SUCCESS
         }
         Command::Man(arguments) => finish(generate::man(&arguments)),
-        Command::Message(command) => finish(message::run(command)),
-        Command::ApiUser(command) => finish(api_user::run(command)),
-        Command::Settings(command) => finish(settings::run(command)),
-        Command::Backup(arguments) => finish(backup::run(&arguments)),
-        Command::Modem(arguments) => modem::run(&arguments),
+        Command::Message(command) => message::run(command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
+        Command::ApiUser(command) => finish_as(is_json, api_user::run(command)),
+        Command::Settings(command) => finish_as(is_json, settings::run(command)),
+        Command::Backup(arguments) => finish_as(is_json, backup::run(&arguments)),
+        Command::Modem(arguments) => modem::run(&arguments).unwrap_or_else(|error| finish_as(is_json, Err(error))),
     }
+}
+
+/// Whether the command that was given was asked to answer in JSON.
+fn wants_json(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some((_, below)) => wants_json(below),
+        None => matches.try_get_one("json").ok().flatten().copied().unwrap_or(false),
+    }
+}
+
+/// Ends a command. What keeps it from being done stands in the answer for scripts too.
+fn finish_as(is_json: bool, result: anyhow::Result<()>) -> ExitCode {
+    if let (true, Err(error)) = (is_json, &result) {
+        output::line(&serde_json::json!({"error": format!("{error:#}")}).to_string());
+    }
+    finish(result)
 }
 
 fn finish(result: anyhow::Result<()>) -> ExitCode {

@@ -157,8 +157,10 @@ struct PinOption {
 }
 
 /// Runs one of the commands.
-#[must_use]
-pub(super) fn run(arguments: &ModemArguments) -> ExitCode {
+///
+/// # Errors
+/// What kept it from being done.
+pub(super) fn run(arguments: &ModemArguments) -> anyhow::Result<ExitCode> {
     let (is_json, is_verbose) = match &arguments.command {
         ModemCommand::List(list) => (list.json, false),
         ModemCommand::Check(check) => (check.json, check.line.verbose),
@@ -179,15 +181,7 @@ pub(super) fn run(arguments: &ModemArguments) -> ExitCode {
             }
         })
     });
-    match done {
-        Ok(rendered) => show(&rendered, is_json),
-        Err(error) => {
-            if is_json {
-                output::line(&serde_json::json!({"error": format!("{error:#}")}).to_string());
-            }
-            super::finish(Err(error))
-        }
-    }
+    done.map(|rendered| show(&rendered, is_json))
 }
 
 /// Shows a result; its conclusion is the exit code (docs/errors.md).

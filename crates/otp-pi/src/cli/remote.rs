@@ -1,14 +1,23 @@
 //! Where an operator's question goes: to the gateway that runs, or to the data directory of one that does not.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use anyhow::Context as _;
 use clap::Args;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::path::PathBuf;
+use store::OpenError;
+use tokio::time::Instant;
 
 use super::{place, serve};
 use crate::app::OfflineStore;
+use crate::config::File;
 use crate::control::{Answer, Client, Request, perform};
+
+/// How long a gateway that starts, or another operator, is waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Which gateway, and how it answers.
 #[derive(Debug, Args)]
@@ -38,22 +47,49 @@ pub(super) fn ask_value(target: &Target, request: Request) -> anyhow::Result<Val
     serve::runtime()?.block_on(async {
         let sources = place::sources(&target.config);
         let document = sources.document().with_context(|| target.config.display().to_string())?;
-        if let Some(client) = Client::connect(&document.data_dir).await? {
-            return client.ask(&request).await;
-        }
-        let loaded = place::load(&target.config).await?;
-        let store = OfflineStore::open(&loaded.config).await?;
-        let store = store.with_context(|| {
-            format!("there is no database in {} yet: the first start makes it", document.data_dir.display())
-        })?;
-        let answered = match store.operator(sources).await {
-            Ok(operator) => Ok(perform(&operator, request).await),
-            Err(error) => Err(error),
+        let answer = match reach(target, &document).await? {
+            Reached::Gateway(client) => return client.ask(&request).await,
+            Reached::Store(store) => {
+                let answered = match store.operator(sources).await {
+                    Ok(operator) => Ok(perform(&operator, request).await),
+                    Err(error) => Err(error),
+                };
+                store.close().await?;
+                answered?
+            }
         };
-        store.close().await?;
-        match answered? {
+        match answer {
             Answer::Done(value) => Ok(value),
             Answer::Failed(why) => anyhow::bail!(why),
         }
     })
+}
+
+/// Who answers.
+enum Reached {
+    Gateway(Client),
+    Store(OfflineStore),
+}
+
+/// Finds who answers. A gateway that is about to start, and another operator, are waited for.
+async fn reach(target: &Target, document: &File) -> anyhow::Result<Reached> {
+    let end = Instant::now() + LONGEST_WAIT;
+    loop {
+        if let Some(client) = Client::connect(&document.data_dir).await? {
+            return Ok(Reached::Gateway(client));
+        }
+        let loaded = place::load(&target.config).await?;
+        match OfflineStore::open(&loaded.config).await {
+            Ok(Some(store)) => return Ok(Reached::Store(store)),
+            Ok(None) => {
+                anyhow::bail!("there is no database in {} yet: the first start makes it", document.data_dir.display())
+            }
+            Err(error) if is_in_use(&error) && Instant::now() < end => tokio::time::sleep(LOOK_AGAIN).await,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(OpenError::InUse { .. }))
 }

@@ -22,10 +22,16 @@ pub(super) fn run(path: &Path) -> anyhow::Result<()> {
     let document = sources.document().with_context(|| path.display().to_string())?;
     let log = telemetry::start(&document.log_settings(), std::io::stderr);
     runtime()?.block_on(async {
-        let hangups = Hangups::listen()?;
-        let app = App::start(sources, log).await.with_context(|| path.display().to_string())?;
+        let mut signals = Signals::listen()?;
+        let app = tokio::select! {
+            app = App::start(sources, log) => app.with_context(|| path.display().to_string())?,
+            () = signals.stop() => {
+                info!("asked to stop before it has started");
+                return Ok(());
+            }
+        };
         notify(&[sd_notify::NotifyState::Ready]);
-        until_stopped(&app, hangups).await?;
+        until_stopped(&app, signals).await?;
         notify(&[sd_notify::NotifyState::Stopping]);
         app.stop().await
     })
@@ -36,20 +42,39 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?)
 }
 
-/// SIGHUP as it comes. Listened to before anything starts: without that a signal meanwhile would end the program.
+/// The signals that a gateway obeys. Listened to before anything starts: without that one that comes meanwhile would end the
+/// program on the spot.
 #[derive(Debug)]
-pub(super) struct Hangups(Signal);
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
 
-impl Hangups {
+impl Signals {
     /// Begins to listen.
+    ///
+    /// # Errors
+    /// The system refuses.
     pub(super) fn listen() -> anyhow::Result<Self> {
-        Ok(Self(signal(SignalKind::hangup())?))
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Ends with SIGTERM or SIGINT.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
 /// Waits for SIGTERM, SIGINT or a failure; tells systemd's watchdog meanwhile that the runtime is alive.
-pub(super) async fn until_stopped(app: &App, Hangups(mut hangup): Hangups) -> anyhow::Result<()> {
-    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+pub(super) async fn until_stopped(app: &App, mut signals: Signals) -> anyhow::Result<()> {
     let beat = sd_notify::watchdog_enabled().map(|limit| limit / 2);
     loop {
         let pause = async {
@@ -59,10 +84,10 @@ pub(super) async fn until_stopped(app: &App, Hangups(mut hangup): Hangups) -> an
             }
         };
         tokio::select! {
-            _ = term.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
             () = app.failed() => break,
-            _ = hangup.recv() => reload(app).await,
+            _ = signals.hangup.recv() => reload(app).await,
             () = pause => notify(&[sd_notify::NotifyState::Watchdog]),
         }
     }

@@ -1,19 +1,20 @@
 //! `otp-pi settings …`: what is in force and where it comes from, what the database keeps, and how to carry it elsewhere.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use serde_json::json;
 
-use super::output;
 use super::remote::{self, Target};
-use crate::control::{Request, Secret};
+use super::{output, place};
+use crate::control::{LONGEST_DOCUMENT, Request, Secret};
 use crate::operator::{Applied, Setting};
 
-/// The longest document that is read.
-const LONGEST: u64 = 512 * 1024;
+/// The longest passphrase that is read.
+const LONGEST_PASSPHRASE: usize = 4096;
 
 /// What can be done about settings.
 #[derive(Debug, Subcommand)]
@@ -49,6 +50,7 @@ pub(super) struct SetArguments {
     /// The key, for example otp.lifetime or modem.south.cost
     key: String,
     /// Its value: text, a number, true or false, or a list like a,b
+    #[arg(allow_negative_numbers = true)]
     value: String,
     #[command(flatten)]
     target: Target,
@@ -99,7 +101,10 @@ pub(super) fn run(command: SettingsCommand) -> anyhow::Result<()> {
     match command {
         SettingsCommand::List(ListArguments { prefix, set, target }) => {
             let mut settings: Vec<Setting> = remote::ask(&target, Request::SettingsList)?;
-            settings.retain(|one| prefix.as_ref().is_none_or(|prefix| is_below(&one.key, prefix)));
+            if let Some(prefix) = prefix {
+                settings.retain(|one| is_below(&one.key, &prefix));
+                anyhow::ensure!(!settings.is_empty(), "there is no key {prefix}; otp-pi settings list shows all");
+            }
             settings.retain(|one| !set || one.origin != "default");
             output::result(target.json, &settings, || list_text(&settings))
         }
@@ -109,19 +114,17 @@ pub(super) fn run(command: SettingsCommand) -> anyhow::Result<()> {
         SettingsCommand::Unset(UnsetArguments { key, target }) => change(&target, Request::SettingsUnset { key }),
         SettingsCommand::Reload(ReloadArguments { target }) => change(&target, Request::Reload),
         SettingsCommand::Export(ExportArguments { passphrase_file, output, target }) => {
-            let passphrase = passphrase_file.as_deref().map(first_line).transpose()?;
+            let passphrase = passphrase(passphrase_file.as_deref())?;
             let document: String = remote::ask(&target, Request::SettingsExport { passphrase })?;
-            match output {
-                Some(path) => write(&path, &document),
-                None => {
-                    output::line(document.trim_end());
-                    Ok(())
-                }
-            }
+            let Some(path) = output else {
+                return output::result(target.json, &json!({"document": document}), || document.trim_end().to_owned());
+            };
+            write(&path, &document)?;
+            output::result(target.json, &json!({"output": path}), || format!("{} holds the settings", path.display()))
         }
         SettingsCommand::Import(ImportArguments { file, passphrase_file, target }) => {
-            let passphrase = passphrase_file.as_deref().map(first_line).transpose()?;
-            let document = Secret::new(read(&file)?);
+            let passphrase = passphrase(passphrase_file.as_deref())?;
+            let document = Secret(place::read_text(&file, LONGEST_DOCUMENT)?);
             change(&target, Request::SettingsImport { document, passphrase })
         }
     }
@@ -139,7 +142,7 @@ fn is_below(key: &str, prefix: &str) -> bool {
 
 fn list_text(settings: &[Setting]) -> String {
     if settings.is_empty() {
-        return "no such key".to_owned();
+        return "nothing is set".to_owned();
     }
     let width = settings.iter().map(|one| one.key.chars().count()).max().unwrap_or_default();
     let line = |one: &Setting| {
@@ -161,22 +164,8 @@ fn applied_text(applied: &Applied) -> String {
     lines.join("\n")
 }
 
-fn first_line(path: &Path) -> anyhow::Result<Secret> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let line = text.lines().next().unwrap_or_default();
-    anyhow::ensure!(!line.is_empty(), "the first line of {} is empty", path.display());
-    Ok(Secret::new(line))
-}
-
-fn read(path: &Path) -> anyhow::Result<String> {
-    let mut text = String::new();
-    if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(LONGEST).read_to_string(&mut text).context("standard input cannot be read")?;
-    } else {
-        let file = std::fs::File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        file.take(LONGEST).read_to_string(&mut text).with_context(|| format!("{} cannot be read", path.display()))?;
-    }
-    Ok(text)
+fn passphrase(file: Option<&Path>) -> anyhow::Result<Option<Secret>> {
+    file.map(|path| Ok(Secret(place::read_line(path, LONGEST_PASSPHRASE)?))).transpose()
 }
 
 fn write(path: &Path, document: &str) -> anyhow::Result<()> {

@@ -233,7 +233,12 @@ pub fn assemble(file: &str, database: &str, environment: &[(String, String)]) ->
     let layers = lay(file, database, environment, &schema).map_err(ConfigError::Invalid)?;
     let document = document(&layers).map_err(ConfigError::Invalid)?;
     match Config::resolve(&document) {
-        Ok(config) => Ok(Loaded { config, layers, schema }),
+        Ok(mut config) => {
+            // In the database secrets are sealed.
+            let is_sealed = |key: &str| schema::is_secret(key) && layers.origin_of_value(key) == Origin::Database;
+            config.warnings.retain(|warning| !is_sealed(&warning.key));
+            Ok(Loaded { config, layers, schema })
+        }
         Err(problems) => {
             let locate = |problem: Problem| Complaint { origin: layers.origin(&problem.key), problem, excerpt: None };
             Err(ConfigError::Invalid(problems.into_iter().map(locate).collect()))

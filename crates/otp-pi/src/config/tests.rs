@@ -74,6 +74,14 @@ fn a_hash_is_never_printed_and_neither_is_the_password_of_an_address() {
 }
 
 #[test]
+fn a_secret_that_the_database_keeps_does_not_stand_in_clear() {
+    let kept = "[[modem]]\nname = \"a\"\nsim_pin = \"1234\"\n[[api_user]]\nusername = \"app\"\npassword = \"x\"\n";
+    let warnings = assemble(GOOD, kept, &[]).unwrap().config.warnings;
+    let keys: Vec<&str> = warnings.iter().map(|warning| warning.key.as_str()).collect();
+    assert_eq!(keys, ["api_user[0].password"], "that of the file alone");
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_line_and_a_caret() {
     check(
         "[sms]\ncountry_code = \"62\"\ncuntry_code = 1\n[otp]\nlenght = 3\ncolour = 1",

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
-use super::protocol::{Answer, Request, SOCKET};
+use super::protocol::{Answer, LONGEST_LINE, Request, SOCKET};
 use super::short::ShortPath;
 
 /// The gateway that runs on a data directory.
@@ -48,10 +48,15 @@ impl Client {
     pub async fn ask(mut self, request: &Request) -> anyhow::Result<Value> {
         let mut line = zeroize::Zeroizing::new(serde_json::to_vec(request)?);
         line.push(b'\n');
-        self.stream.get_mut().write_all(&line).await.context("the gateway went away")?;
+        anyhow::ensure!(line.len() <= LONGEST_LINE, "that is too much for one request");
+        // One that refuses says why before it has read everything.
+        let asked = self.stream.get_mut().write_all(&line).await;
         let mut answer = String::new();
-        self.stream.read_line(&mut answer).await.context("the gateway went away")?;
-        anyhow::ensure!(!answer.is_empty(), "the gateway ended before it answered; nothing is known of what it did");
+        let answered = self.stream.read_line(&mut answer).await;
+        if answer.is_empty() {
+            asked.and(answered.map(drop)).context("the gateway went away")?;
+            anyhow::bail!("the gateway ended before it answered; nothing is known of what it did");
+        }
         match serde_json::from_str(&answer).context("the gateway speaks another version")? {
             Answer::Done(value) => Ok(value),
             Answer::Failed(why) => anyhow::bail!(why),

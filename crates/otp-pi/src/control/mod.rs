@@ -12,5 +12,5 @@ mod short;
 
 pub use client::Client;
 pub use perform::perform;
-pub use protocol::{Answer, Request, Secret};
+pub use protocol::{Answer, LONGEST_DOCUMENT, Request, Secret};
 pub use server::{bind, serve};

@@ -7,8 +7,11 @@ use domain::secret::SecretText;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// The longest line, in bytes: an imported document may be long.
-pub(super) const LONGEST_LINE: usize = 1024 * 1024;
+/// The longest document that may be imported, in bytes.
+pub const LONGEST_DOCUMENT: usize = 512 * 1024;
+
+/// The longest line, in bytes: JSON writes a quote or a line end of an imported document in two.
+pub(super) const LONGEST_LINE: usize = 2 * LONGEST_DOCUMENT + 64 * 1024;
 
 /// The socket's name in the data directory.
 pub(super) const SOCKET: &str = "control.sock";

@@ -65,10 +65,13 @@ pub async fn serve(listener: UnixListener, operator: Operator, stop: Cancellatio
         };
         match accepted {
             Ok((stream, _)) => {
-                let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
-                let operator = operator.clone();
+                let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+                    refuse(&stream);
+                    continue;
+                };
+                let (operator, stop) = (operator.clone(), stop.clone());
                 drop(connections.spawn(async move {
-                    if let Err(error) = converse(stream, &operator).await {
+                    if let Err(error) = converse(stream, &operator, &stop).await {
                         debug!(error = %error, "an operator's connection ended early");
                     }
                     drop(permit);
@@ -85,12 +88,25 @@ pub async fn serve(listener: UnixListener, operator: Operator, stop: Cancellatio
     Ok(())
 }
 
-async fn converse(stream: UnixStream, operator: &Operator) -> io::Result<()> {
+/// Tells one operator too many so, as far as the socket takes it at once.
+fn refuse(stream: &UnixStream) {
+    let answer = Answer::Failed("too many operators ask at once; try again".to_owned());
+    if let Ok(line) = line_of(&answer) {
+        drop(stream.try_write(&line));
+    }
+}
+
+async fn converse(stream: UnixStream, operator: &Operator, stop: &CancellationToken) -> io::Result<()> {
     let peer = stream.peer_cred()?.uid();
     let own = rustix::process::geteuid().as_raw();
     let mut stream = BufReader::new(stream);
     let answer = if peer == own || peer == 0 {
-        match timeout(LINE_TIME, read(&mut stream)).await? {
+        // A request that has not come yet holds up no end.
+        let read = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            read = timeout(LINE_TIME, read(&mut stream)) => read?,
+        };
+        match read {
             Ok(Some(request)) => perform(operator, request).await,
             Ok(None) => return Ok(()),
             Err(why) => Answer::Failed(why),
@@ -98,9 +114,27 @@ async fn converse(stream: UnixStream, operator: &Operator) -> io::Result<()> {
     } else {
         Answer::Failed("only the gateway's own user and root may ask".to_owned())
     };
-    let mut line = serde_json::to_vec(&answer)?;
+    let say = async {
+        stream.get_mut().write_all(&line_of(&answer)?).await?;
+        stream.get_mut().shutdown().await
+    };
+    timeout(LINE_TIME, say).await??;
+    // Read on until the other side closes: closing over unread bytes would take the answer away from it.
+    let throw_away = async {
+        let mut bytes = [0; 4096];
+        while stream.read(&mut bytes).await? > 0 {}
+        io::Result::Ok(())
+    };
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        thrown_away = timeout(LINE_TIME, throw_away) => thrown_away?,
+    }
+}
+
+fn line_of(answer: &Answer) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(answer)?;
     line.push(b'\n');
-    timeout(LINE_TIME, stream.get_mut().write_all(&line)).await?
+    Ok(line)
 }
 
 /// Reads one request; none when the other side only wanted to know that somebody is here.

@@ -325,6 +325,13 @@ impl Stopped {
     }
 }
 
+impl Stopped {
+    /// Starts a gateway on the same data with another configuration.
+    pub(crate) fn restart_as(self, setup: &Setup) -> Gateway {
+        setup.start_in(self.dir)
+    }
+}
+
 /// An HTTP/1.1 client on one kept connection. Written here so that no library mends what the gateway does wrong.
 pub(crate) struct Client {
     stream: BufReader<Box<dyn Stream>>,

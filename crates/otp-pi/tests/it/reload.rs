@@ -3,6 +3,7 @@
 mod listeners;
 mod load;
 mod modems;
+mod pins;
 
 use std::fs;
 use std::path::Path;
