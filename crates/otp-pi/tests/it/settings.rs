@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Emulator, Ended, Environment, Gateway, Setup, Stopped, authorization, operate, run_to_end};
+use crate::harness::{
+    Emulator, Ended, Environment, Gateway, Setup, Stopped, authorization, end_of, operate, operation, run_to_end,
+};
 
 const PHONE: &str = "08126666666";
 
