@@ -25,6 +25,10 @@ crate name:
 tidy:
     cargo test -p otp-pi --test tidy
 
+# Every parser against inputs that nobody thought of (docs/fuzzing.md)
+fuzz *arguments:
+    scripts/fuzz {{arguments}}
+
 # Licences, banned crates and sources; without a network (advisories need one)
 deny:
     cargo deny --offline check licenses bans sources

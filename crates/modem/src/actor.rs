@@ -265,6 +265,7 @@ impl Actor {
             *shown = Status {
                 busy: shown.busy,
                 questions: shown.questions,
+                turns: shown.turns,
                 opened: self.opened,
                 recoveries: self.recoveries + status.recoveries,
                 ..status.clone()

@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 pub const MAX_COMMAND: usize = 256;
 /// The most characters of a command's name; longer ones are no command of any maker.
 const MAX_NAME: usize = 20;
+/// Digits of an IMEI (3GPP TS 23.003 §6.2.1).
+const IMEI_DIGITS: usize = 15;
 /// What stands before the name of an extended command: the standards' `+` and the marks of makers.
 const MARKS: [char; 9] = ['+', '^', '*', '$', '#', '%', '!', '@', '-'];
 
@@ -245,7 +247,10 @@ fn refusal(name: &str, bare: &str, value: &str) -> Option<Refusal> {
     let holds = |parts: &[&str]| parts.iter().any(|part| bare.contains(part));
     let is = |names: &[&str]| names.contains(&bare);
     // The IMEI first: whatever else a command may be, that reason weighs most.
-    if holds(&["IMEI", "EGMR", "NVW", "NVFW", "NVRAM", "NVITEM"]) || (is(&["CGSN", "GSN"]) && !is_one_digit(value)) {
+    if holds(&["IMEI", "EGMR", "GTSN", "LCTSN", "PHYNUM", "NVW", "NVFW", "NVRAM", "NVITEM"])
+        || (is(&["CGSN", "GSN"]) && !is_one_digit(value))
+        || may_hold_imei(value)
+    {
         return Some(Refusal::Imei);
     }
     if is(&["CPIN", "CPIN2", "EPIN", "SPIN", "CLCK", "CPWD"])
@@ -268,7 +273,7 @@ fn refusal(name: &str, bare: &str, value: &str) -> Option<Refusal> {
     if is(&["CSIM", "CRSM", "CGLA", "CCHO", "CCHC"]) {
         return Some(Refusal::Card);
     }
-    if is(&["CPOWD", "CPOF", "QPOWD", "SMSO"]) || name == "#SHDN" {
+    if is(&["CPOWD", "CPOF", "CPWROFF", "QPOWD", "SMSO"]) || name == "#SHDN" {
         return Some(Refusal::Power);
     }
     is(&["CUSD"]).then_some(Refusal::Ussd)
@@ -316,6 +321,13 @@ fn is_known_to_tell(name: &str, form: Form, value: &str) -> bool {
 
 fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Answers whether a value names the IMEI or could be one, whatever the command is called: makers hide it behind many names.
+fn may_hold_imei(value: &str) -> bool {
+    let is_long = |run: &str| run.len() >= IMEI_DIGITS;
+    value.to_ascii_uppercase().contains("IMEI")
+        || value.split(|character: char| !character.is_ascii_digit()).any(is_long)
 }
 
 /// One digit or nothing: the choice of what `AT+CGSN` tells (3GPP TS 27.007 §5.4).

@@ -3,7 +3,8 @@
 //! For: one message or question at a time per modem. Never: I/O. Called by the SMS channel of `otp-pi` and its `modem`
 //! commands.
 //!
-//! Who asks goes before the next message, so that a look at a modem need not wait for a long queue.
+//! Who asks goes before the next message, so that a look at a modem need not wait for a long queue; who waits for a turn goes
+//! before who only tries, so that a person may send through a modem that always has work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,29 +51,35 @@ impl ModemHandle {
         self.status.subscribe()
     }
 
-    /// Takes the modem's turn, or answers `None` if it is not ready or busy.
+    /// Takes the modem's turn, or answers `None` if it is not ready or busy, or somebody waits for it.
     #[must_use]
     pub fn try_turn(&self) -> Option<Turn> {
-        let is_taken = self.status.send_if_modified(|status| {
-            let is_free = status.is_free();
-            status.busy |= is_free;
-            is_free
-        });
-        is_taken.then(|| Turn { jobs: self.jobs.clone(), claim: Arc::new(Claim(self.status.clone())) })
+        self.claim(Status::is_free).map(|claim| Turn { jobs: self.jobs.clone(), claim })
     }
 
     /// Waits for the modem's turn, however long that takes. Dropping the future gives the place up.
     pub async fn turn(&self) -> Turn {
         let mut status = self.status.subscribe();
+        let _waiting = Waiting::new(&self.status, |status| &mut status.turns);
         loop {
-            if let Some(turn) = self.try_turn() {
-                return turn;
+            if let Some(claim) = self.claim(Status::may_send) {
+                return Turn { jobs: self.jobs.clone(), claim };
             }
-            if status.wait_for(Status::is_free).await.is_err() {
+            if status.wait_for(Status::may_send).await.is_err() {
                 // Cannot happen while this handle holds a sender; waiting for ever is what is promised.
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    /// Takes the modem if it may be had.
+    fn claim(&self, may_be_had: impl FnOnce(&Status) -> bool) -> Option<Arc<Claim>> {
+        let is_taken = self.status.send_if_modified(|status| {
+            let may_be_had = may_be_had(status);
+            status.busy |= may_be_had;
+            may_be_had
+        });
+        is_taken.then(|| Arc::new(Claim(self.status.clone())))
     }
 
     /// Asks one command, waiting for the modem's turn however long that takes; see [`ModemHandle::inquire`].
@@ -92,15 +99,10 @@ impl ModemHandle {
     /// [`AskError::NotOpen`] when its line is not open, or it is known not to answer.
     pub async fn inquire(&self) -> Result<Inquiry, AskError> {
         let mut status = self.status.subscribe();
-        let _waiting = Waiting::new(&self.status);
+        let _waiting = Waiting::new(&self.status, |status| &mut status.questions);
         loop {
-            let is_taken = self.status.send_if_modified(|status| {
-                let may_be_asked = status.may_be_asked();
-                status.busy |= may_be_asked;
-                may_be_asked
-            });
-            if is_taken {
-                return Ok(Inquiry { jobs: self.jobs.clone(), claim: Arc::new(Claim(self.status.clone())) });
+            if let Some(claim) = self.claim(Status::may_be_asked) {
+                return Ok(Inquiry { jobs: self.jobs.clone(), claim });
             }
             let changed = status.wait_for(|status| !status.is_open() || status.may_be_asked()).await;
             let is_open = changed.as_ref().is_ok_and(|status| status.is_open());
@@ -112,19 +114,23 @@ impl ModemHandle {
     }
 }
 
-/// Counts one that waits to ask, until dropped.
-struct Waiting<'a>(&'a watch::Sender<Status>);
+/// Counts one that waits, until dropped.
+struct Waiting<'a> {
+    status: &'a watch::Sender<Status>,
+    count: fn(&mut Status) -> &mut u32,
+}
 
 impl<'a> Waiting<'a> {
-    fn new(status: &'a watch::Sender<Status>) -> Self {
-        status.send_modify(|status| status.questions = status.questions.saturating_add(1));
-        Self(status)
+    fn new(status: &'a watch::Sender<Status>, count: fn(&mut Status) -> &mut u32) -> Self {
+        status.send_modify(|status| *count(status) = count(status).saturating_add(1));
+        Self { status, count }
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.send_modify(|status| status.questions = status.questions.saturating_sub(1));
+        let count = self.count;
+        self.status.send_modify(|status| *count(status) = count(status).saturating_sub(1));
     }
 }
 
@@ -274,6 +280,27 @@ mod tests {
         assert!(handle.try_turn().is_none(), "busy");
         drop(turn);
         assert!(handle.try_turn().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_only_tries_yields_to_one_who_waits_for_a_turn() {
+        let (handle, _jobs) = handle();
+        ready(&handle.status);
+        let first = handle.try_turn();
+        {
+            let mut waiting = std::pin::pin!(handle.turn());
+            assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+            drop(first);
+            assert!(handle.try_turn().is_none(), "somebody waits");
+            let turn = waiting.await;
+            assert!(handle.try_turn().is_none(), "it was given to who waited");
+            drop(turn);
+            let kept = handle.try_turn();
+            let mut gives_up = Box::pin(handle.turn());
+            assert!(futures_util::poll!(gives_up.as_mut()).is_pending());
+            drop((gives_up, kept));
+        }
+        assert!(handle.try_turn().is_some(), "nobody waits any more");
     }
 
     #[tokio::test]

@@ -53,21 +53,49 @@ impl fmt::Debug for Pin {
 /// Give one memory to all modems, so that a SIM moved to another modem is remembered too. A PIN that proved right may be
 /// entered again when the SIM lost power; one that was refused, or whose answer was lost, never. By itself the memory
 /// lives as long as the process; [`PinMemory::kept`] makes it outlive that.
-#[derive(Debug, Clone, Default)]
-pub struct PinMemory {
-    cards: Arc<Mutex<HashMap<String, Tried>>>,
-    keeper: Option<Arc<dyn PinKeeper>>,
-}
+#[derive(Debug, Clone)]
+pub struct PinMemory(Arc<dyn PinKeeper>);
 
-/// Keeps the memory of PIN entries where it outlives the process.
+/// Keeps the memory of PIN entries, where it outlives the process.
 pub trait PinKeeper: fmt::Debug + Send + Sync {
-    /// Keeps what became of the PIN of a SIM (ICCID, or `?` and the modem's name if the SIM did not tell).
+    /// Tells what became of the PIN of a SIM (ICCID, or `?` and the modem's name if the SIM did not tell).
+    fn known(&self, card: &str) -> Option<Tried>;
+
+    /// Keeps what became of the PIN of a SIM.
     ///
     /// Called before a PIN is written to the SIM, so it must be durable when it returns; it may block that long.
     ///
     /// # Errors
-    /// The PIN is not entered then.
+    /// The PIN is not entered then: that it is [`Tried::Unproven`] must not be known. What is known after it was entered stays
+    /// known.
     fn keep(&self, card: &str, tried: Tried) -> io::Result<()>;
+}
+
+/// A memory of this process.
+#[derive(Debug, Default)]
+struct OfProcess(Mutex<HashMap<String, Tried>>);
+
+impl OfProcess {
+    fn cards(&self) -> std::sync::MutexGuard<'_, HashMap<String, Tried>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PinKeeper for OfProcess {
+    fn known(&self, card: &str) -> Option<Tried> {
+        self.cards().get(card).copied()
+    }
+
+    fn keep(&self, card: &str, tried: Tried) -> io::Result<()> {
+        self.cards().insert(card.to_owned(), tried);
+        Ok(())
+    }
+}
+
+impl Default for PinMemory {
+    fn default() -> Self {
+        Self(Arc::new(OfProcess::default()))
+    }
 }
 
 /// What became of the PIN given to a SIM.
@@ -82,45 +110,36 @@ pub enum Tried {
 }
 
 impl PinMemory {
-    /// Makes a memory of what was kept earlier, which tells `keeper` every change.
+    /// Makes a memory of what `keeper` knows, which tells it every change.
     #[must_use]
-    pub fn kept(cards: impl IntoIterator<Item = (String, Tried)>, keeper: Arc<dyn PinKeeper>) -> Self {
-        Self { cards: Arc::new(Mutex::new(cards.into_iter().collect())), keeper: Some(keeper) }
+    pub fn kept(keeper: Arc<dyn PinKeeper>) -> Self {
+        Self(keeper)
     }
 
     /// Answers whether a PIN may be given to this SIM.
     pub(crate) fn may_enter(&self, card: &str) -> bool {
-        matches!(self.cards().get(card), None | Some(Tried::Right))
+        matches!(self.0.known(card), None | Some(Tried::Right))
     }
 
     /// Answers whether a PIN may be given to this SIM although nobody knows how many tries are left.
     ///
     /// A card that did not tell who it is may be another one by now: that the last one opened proves nothing.
     pub(crate) fn may_enter_blindly(&self, card: &str) -> bool {
-        match self.cards().get(card) {
+        match self.0.known(card) {
             None => true,
             Some(Tried::Right) => !card.starts_with('?'),
             Some(Tried::Unproven | Tried::Refused) => false,
         }
     }
 
-    /// Notes what became of the PIN of this SIM; durable, if there is a keeper, when it returns.
+    /// Notes what became of the PIN of this SIM; durable, if it is kept, when it returns.
     pub(crate) fn note(&self, card: &str, tried: Tried) -> io::Result<()> {
-        let kept = self.keeper.as_ref().map_or(Ok(()), |keeper| keeper.keep(card, tried));
-        // An entry that is not made for want of memory was not made.
-        if kept.is_ok() || tried != Tried::Unproven {
-            self.cards().insert(card.to_owned(), tried);
-        }
-        kept
+        self.0.keep(card, tried)
     }
 
     /// Notes that this SIM is open, if a PIN had been given to it.
     pub(crate) fn note_open(&self, card: &str) -> io::Result<()> {
-        if self.cards().get(card) == Some(&Tried::Unproven) { self.note(card, Tried::Right) } else { Ok(()) }
-    }
-
-    fn cards(&self) -> std::sync::MutexGuard<'_, HashMap<String, Tried>> {
-        self.cards.lock().unwrap_or_else(PoisonError::into_inner)
+        if self.0.known(card) == Some(Tried::Unproven) { self.note(card, Tried::Right) } else { Ok(()) }
     }
 }
 

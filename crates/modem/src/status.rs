@@ -157,6 +157,8 @@ pub struct Status {
     pub busy: bool,
     /// How many wait to ask something; they go before the next message.
     pub questions: u32,
+    /// How many wait for a turn; who only tries yields to them.
+    pub turns: u32,
     /// How often the line was opened.
     pub opened: u64,
     /// How often the conversation had to be brought back in step.
@@ -170,10 +172,15 @@ impl Status {
         self.phase == Phase::Ready && !self.is_taken()
     }
 
-    /// Answers whether somebody has the modem's turn, or waits to ask it something.
+    /// Answers whether somebody has the modem's turn, waits for it, or waits to ask it something.
     #[must_use]
     pub fn is_taken(&self) -> bool {
-        self.busy || self.questions > 0
+        self.busy || self.questions > 0 || self.turns > 0
+    }
+
+    /// Answers whether one who waits for a turn can have it now.
+    pub(crate) fn may_send(&self) -> bool {
+        self.phase == Phase::Ready && !self.busy && self.questions == 0
     }
 
     /// Answers whether something can be asked now.

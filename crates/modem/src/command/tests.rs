@@ -52,6 +52,7 @@ fn what_is_not_known_to_tell_only_may_change_something() {
         "AT+CRESET",
         "AT^RESET",
         "AT+CMGL=\"ALL\"",
+        "AT+FUTURE=\"49015420323751,8\"",
     ] {
         check(text, Ok((text, Effect::MayChange)));
     }
@@ -85,6 +86,18 @@ fn what_would_change_the_line_behind_the_drivers_back_is_refused_with_its_reason
             Refusal::Imei,
             &["AT+EGMREXT=1,7", "AT+CGSN=490154203237518", "AT^NVWREX=550,0", "AT+MODIMEI=1", "AT+QNVFW=1"],
         ),
+        (
+            Refusal::Imei,
+            &[
+                "AT^PHYNUM=IMEI,490154203237518",
+                "AT^PHYNUM=0",
+                "AT+GTSN=1,7,\"0\"",
+                "AT+LCTSN=1,7,\"0\"",
+                "AT+QCFG=\"imei\",0",
+                "AT+FUTURE=1,\"490154203237518\"",
+                "AT+FUTURE=4901542032375180",
+            ],
+        ),
         (Refusal::Format, &["ATE1", "ATE", "ATV0", "ATQ1", "ATZ", "AT&F", "AT&F0", "ATX4", "AT&W", "AT+CMGF=1"]),
         (Refusal::Format, &["AT+CMEE=2", "AT+CSCS=\"UCS2\"", "ATE0V1+CSQ"]),
         (
@@ -92,7 +105,7 @@ fn what_would_change_the_line_behind_the_drivers_back_is_refused_with_its_reason
             &["AT+IPR=9600", "AT+IFC=2,2", "AT+ICF=3", "AT&K3", "AT\\Q3", "AT+CSCLK=1", "AT^SETPORT=\"1\""],
         ),
         (Refusal::Card, &["AT+CSIM=26,\"0020000108\"", "AT+CRSM=214,28486,0,0,1,\"00\"", "AT+CGLA=1,5,\"00\""]),
-        (Refusal::Power, &["AT+CPOWD=1", "AT+CPOF", "AT+QPOWD", "AT^SMSO", "AT#SHDN"]),
+        (Refusal::Power, &["AT+CPOWD=1", "AT+CPOF", "AT+CPWROFF", "AT+QPOWD", "AT^SMSO", "AT#SHDN"]),
         (Refusal::Ussd, &["AT+CUSD=1,\"*888#\",15"]),
         (Refusal::Basic, &["ATH", "ATS0=1", "ATI+CPIN", "ATIE1", "ATM0", "ATL"]),
     ] {

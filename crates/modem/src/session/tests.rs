@@ -607,11 +607,16 @@ fn an_acknowledged_message_is_sent_whatever_comes_afterwards() {
 /// Keeps what it is told, or refuses to.
 #[derive(Debug, Default)]
 struct Keeper {
+    known: Option<Tried>,
     kept: std::sync::Mutex<Vec<(String, Tried)>>,
     is_full: bool,
 }
 
 impl PinKeeper for Keeper {
+    fn known(&self, _card: &str) -> Option<Tried> {
+        self.known
+    }
+
     fn keep(&self, card: &str, tried: Tried) -> std::io::Result<()> {
         self.kept.lock().unwrap().push((card.to_owned(), tried));
         if self.is_full { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
@@ -620,16 +625,16 @@ impl PinKeeper for Keeper {
 
 #[test]
 fn a_pin_is_kept_before_it_is_written_and_not_written_if_it_cannot_be_kept() {
-    let card = "8962100000000000001".to_owned();
+    let card = "8962100000000000001";
     for is_full in [false, true] {
         let keeper = Arc::new(Keeper { is_full, ..Keeper::default() });
-        let memory = PinMemory::kept([], keeper.clone());
+        let memory = PinMemory::kept(keeper.clone());
         let said = Talk::with(locked(&memory)).initialise(&[ASKS_PIN, (ENTERS, "")]);
         assert_eq!(said.last().map(String::as_str) == Some(ENTERS), !is_full, "{said:?}");
-        assert_eq!(keeper.kept.lock().unwrap()[0], (card.clone(), Tried::Unproven));
+        assert_eq!(keeper.kept.lock().unwrap()[0], (card.to_owned(), Tried::Unproven));
     }
     // Another life of the process.
-    let memory = PinMemory::kept([(card, Tried::Unproven)], Arc::new(Keeper::default()));
+    let memory = PinMemory::kept(Arc::new(Keeper { known: Some(Tried::Unproven), ..Keeper::default() }));
     let said = Talk::with(locked(&memory)).initialise(&[ASKS_PIN]);
     assert!(!said.contains(&ENTERS.to_owned()), "{said:?}");
 }

@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use modem::{Actor, ModemEvent, ModemHandle, PinMemory, is_same_line};
+use modem::{Actor, ModemEvent, ModemHandle, is_same_line};
 use store::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::pins;
+use super::pins::Pins;
 use super::tasks::Tasks;
 use crate::channel::ChannelHandle;
 use crate::config::ModemConfig;
@@ -24,7 +24,7 @@ pub(super) struct Modems {
     reports: mpsc::Sender<ModemEvent>,
     store: Store,
     /// One memory for all: a card that refused its PIN must not be asked again in another modem.
-    pins: Option<(String, PinMemory)>,
+    pins: Option<Pins>,
     running: Vec<Running>,
 }
 
@@ -41,7 +41,7 @@ struct Running {
 pub(super) struct Change {
     running: Vec<Running>,
     fresh: Vec<(usize, Actor)>,
-    pins: (String, PinMemory),
+    pins: Pins,
 }
 
 impl Change {
@@ -66,28 +66,21 @@ impl Modems {
     /// # Errors
     /// A store that cannot be read: without the memory no PIN may be entered.
     pub(super) async fn prepare(&self, configs: Vec<ModemConfig>) -> anyhow::Result<Change> {
-        let print = pins::print(&self.store, &configs);
-        // Another PIN forgives what was refused, for all modems at once: they begin anew.
-        let kept_pins = self.pins.as_ref().filter(|(known, _)| *known == print);
-        let pins = match kept_pins {
+        let pins = match &self.pins {
             Some(pins) => pins.clone(),
-            None => {
-                let memory = pins::memory(&self.store, &print).await.context("the memory of PINs cannot be read")?;
-                (print, memory)
-            }
+            None => Pins::load(&self.store, &configs).await.context("the memory of PINs cannot be read")?,
         };
         let (mut running, mut fresh) = (Vec::with_capacity(configs.len()), Vec::new());
         for mut config in configs {
             let is_same = |one: &&Running| {
                 one.config.is_active == config.is_active && one.config.line.is_same_modem(&config.line)
             };
-            let same = self.running.iter().find(is_same).filter(|_| kept_pins.is_some());
-            if let Some(Running { handle, stop, ended, .. }) = same {
+            if let Some(Running { handle, stop, ended, .. }) = self.running.iter().find(is_same) {
                 let (handle, stop, ended) = (handle.clone(), stop.clone(), ended.clone());
                 running.push(Running { config, handle, stop, ended });
                 continue;
             }
-            config.line.pin_memory = pins.1.clone();
+            config.line.pin_memory = pins.of(&config.line.name, config.line.sim_pin.as_ref());
             let (handle, actor) = config.line.clone().build(self.reports.clone());
             if config.is_active {
                 fresh.push((running.len(), actor));
@@ -102,6 +95,7 @@ impl Modems {
     /// messages to those that are gone any more.
     pub(super) fn commit(&mut self, change: Change, drain: Duration) {
         let Change { running, fresh, pins } = change;
+        pins.follow(running.iter().map(|one| &one.config));
         self.pins = Some(pins);
         let old = std::mem::replace(&mut self.running, running);
         let stays = |one: &Running| self.running.iter().any(|other| other.handle.is_same(&one.handle));

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::receiver::Receiver;
-use modem::PinMemory;
+use modem::{Pin, PinMemory};
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::live::Live;
-use super::{SystemClock, Tasks, keys, load, pins};
+use super::pins::Pins;
+use super::{SystemClock, Tasks, document, keys};
 use crate::config::{Config, ModemConfig, Sources};
 use crate::operator::{Operator, SettingsHandle};
 
@@ -35,13 +36,26 @@ impl OfflineStore {
     /// # Errors
     /// A gateway runs, the store belongs to another user, or it cannot be used.
     pub async fn open(config: &Config) -> anyhow::Result<Option<Self>> {
-        let data_dir = &config.store.data_dir;
+        Self::open_as(config.store.clone(), config.keys_file.as_deref()).await
+    }
+
+    /// The same, whether the settings as a whole can be served or not: it is how they are mended.
+    ///
+    /// # Errors
+    /// See [`OfflineStore::open`]; or the file cannot be read.
+    pub async fn open_for(sources: &Sources) -> anyhow::Result<Option<Self>> {
+        let document = document(sources).await?;
+        Self::open_as(document.store_settings(), document.keys_file()).await
+    }
+
+    async fn open_as(settings: store::Settings, keys_file: Option<&Path>) -> anyhow::Result<Option<Self>> {
+        let data_dir = &settings.data_dir;
         if !store::has_database(data_dir) {
             return Ok(None);
         }
         check_owner(data_dir)?;
-        let keys = keys::load(data_dir, config.keys_file.as_deref())?;
-        let (store, writer) = Store::open(config.store.clone(), keys, Arc::new(SystemClock)).await?;
+        let keys = keys::load(data_dir, keys_file)?;
+        let (store, writer) = Store::open(settings, keys, Arc::new(SystemClock)).await?;
         let tasks = Tasks::new(CancellationToken::new());
         tasks.spawn("writer", writer.run(tasks.stop_token()));
         Ok(Some(Self { store, tasks }))
@@ -59,23 +73,24 @@ impl OfflineStore {
         self.store.is_blocked(receiver)
     }
 
-    /// The memory of which SIM was given a PIN; what comes is kept.
+    /// The memory of which SIM was given a PIN, as a modem sees it; what comes is kept. A configured modem goes by the PIN that
+    /// is configured for it, any other by `pin`.
     ///
     /// # Errors
     /// A store that cannot be read: without the memory no PIN may be entered.
-    pub async fn pin_memory(&self, modems: &[ModemConfig]) -> anyhow::Result<PinMemory> {
-        let print = pins::print(&self.store, modems);
-        pins::memory(&self.store, &print).await.context("the memory of PINs cannot be read")
+    pub async fn pin_memory(&self, modems: &[ModemConfig], name: &str, pin: Option<&Pin>) -> anyhow::Result<PinMemory> {
+        let pins = Pins::load(&self.store, modems).await.context("the memory of PINs cannot be read")?;
+        let configured = modems.iter().find(|modem| modem.line.name == name);
+        Ok(pins.of(name, configured.and_then(|modem| modem.line.sim_pin.as_ref()).or(pin)))
     }
 
     /// What an operator may do here. Its settings are changed and kept, and put into force by the next start.
     ///
     /// # Errors
-    /// Settings that do not go together.
+    /// A file that cannot be read.
     pub async fn operator(&self, sources: Sources) -> anyhow::Result<Operator> {
-        let loaded = load(&sources).await?;
         let (settings, asks) = SettingsHandle::new();
-        let live = Live::new(sources, loaded, self.store.clone(), None);
+        let live = Live::offline(sources, self.store.clone()).await?;
         self.tasks.spawn("settings", live.run(asks, self.tasks.stop_token()));
         Ok(Operator::new(self.store.clone(), None, settings))
     }
@@ -91,8 +106,11 @@ impl OfflineStore {
     }
 }
 
-/// A store that was written by somebody else than its owner could not be used by its owner any more.
-fn check_owner(data_dir: &Path) -> anyhow::Result<()> {
+/// Tells whether the database belongs to who runs this: written by somebody else it could not be used by its owner any more.
+///
+/// # Errors
+/// It belongs to another user, or cannot be read.
+pub fn check_owner(data_dir: &Path) -> anyhow::Result<()> {
     for path in [data_dir, &data_dir.join("otp-pi.db")] {
         let metadata = std::fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
         anyhow::ensure!(

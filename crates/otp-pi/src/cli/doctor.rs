@@ -261,7 +261,7 @@ fn look_at_certificate(config: &Config, findings: &mut Findings) {
                 ),
             ),
         },
-        Ok(None) => findings.good("certificate", "a self-signed one is made at the first start"),
+        Ok(None) => findings.good("certificate", "a self-signed one is made at the next start"),
         Err(error) => {
             let fix = error.fix();
             findings.bad("certificate", format!("{:#}", anyhow::Error::new(error)), fix);

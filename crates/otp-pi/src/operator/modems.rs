@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::modem::{Command, check};
+use ::modem::{Command, Phase, Turn, check};
 use domain::receiver::{Msisdn, Receiver};
 use domain::secret::SecretText;
 
@@ -28,11 +28,7 @@ impl Operator {
         if chosen.is_empty() {
             return Err("no modem is configured".to_owned());
         }
-        let looks = chosen.iter().map(|channel| async {
-            let report = check(&channel.modem).await;
-            Checked { line: channel.path.display().to_string(), report }
-        });
-        Ok(reports(&futures_util::future::join_all(looks).await))
+        Ok(reports(&futures_util::future::join_all(chosen.iter().map(checked)).await))
     }
 
     /// Asks a modem one AT command.
@@ -61,8 +57,7 @@ impl Operator {
         let mut sms = ManualSms { receiver, text, asks_report: false, reference: 0 };
         getrandom::fill(std::slice::from_mut(&mut sms.reference))
             .map_err(|_| "the system has no randomness to give; nothing is sent".to_owned())?;
-        let turn = tokio::time::timeout(TURN, channel.modem.turn()).await;
-        let mut turn = turn.map_err(|_| format!("modem {name} cannot send, or is too busy; nothing is sent"))?;
+        let mut turn = wait_for_turn(&channel).await?;
         let sent = manual::send(&channel.modem, &mut turn, &sms).await;
         sent.map(|sent| rendered(&sent)).map_err(|why| format!("{why}; nothing is sent"))
     }
@@ -80,4 +75,23 @@ impl Operator {
             format!("{name:?} is no modem of this gateway; it has {}", names.join(", "))
         })
     }
+}
+
+/// Waits for the modem's turn as long as it can send at all; one that cannot is reported on at once.
+async fn wait_for_turn(channel: &ChannelHandle) -> Result<Turn, String> {
+    let modem = &channel.modem;
+    let mut status = modem.status();
+    // What is borrowed of the status must be given back before the wait for a turn is given up.
+    let cannot_send = async { drop(status.wait_for(|status| status.phase != Phase::Ready).await) };
+    tokio::select! {
+        biased;
+        turn = modem.turn() => return Ok(turn),
+        () = cannot_send => {}
+        () = tokio::time::sleep(TURN) => return Err(format!("modem {} is too busy; nothing is sent", modem.name())),
+    }
+    Err(format!("nothing was sent\n{}", reports(&[checked(channel).await]).text))
+}
+
+async fn checked(channel: &ChannelHandle) -> Checked {
+    Checked { line: channel.path.display().to_string(), report: check(&channel.modem).await }
 }

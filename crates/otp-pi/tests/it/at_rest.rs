@@ -114,7 +114,13 @@ fn sealed_texts_are_on_the_disk_and_go_on_waiting_after_a_power_cut() {
 #[test]
 fn whoever_waits_for_a_text_in_memory_only_is_told_at_the_stop_that_it_is_lost() {
     let emulator = Emulator::start(1, &[]);
-    let mut gateway = setup(&emulator, "never", "30s").start();
+    let setup_with = |text_at_rest: &str| setup(&emulator, text_at_rest, "30s");
+    let mut gateway = setup_with("never").start();
+    // Texts are sealed from the next start on; until then an answer still waits.
+    let mut sealed = setup_with("sealed");
+    sealed.api = String::new();
+    let log = gateway.reload_as(&sealed);
+    assert!(log.contains("sms.text_at_rest: \\\"sealed\\\", was \\\"never\\\""), "{log}");
     let mut client = gateway.connect();
     let data = json!({"id": "waits", "receiver": NOBODY, "message": "hello"});
     let asking = thread::spawn(move || client.ask("send-sms", data));

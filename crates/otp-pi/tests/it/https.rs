@@ -155,6 +155,24 @@ fn the_certificate_outlives_a_power_cut_and_the_log_tells_its_fingerprint() {
 }
 
 #[test]
+fn without_its_certificate_the_gateway_starts_and_reloads_with_a_new_one_for_the_same_key() {
+    let gateway = https("\"127.0.0.1:0\"").start();
+    let (first, key) = (fs::read(own_certificate(&gateway)).unwrap(), gateway.dir().join("data/tls/private-key.pem"));
+    let old_key = fs::read(&key).unwrap();
+    fs::remove_file(own_certificate(&gateway)).unwrap();
+    let gateway = gateway.kill().restart();
+    let second = wait_for("a new certificate", || fs::read(own_certificate(&gateway)).ok());
+    assert!(second != first, "made anew");
+    fs::remove_file(own_certificate(&gateway)).unwrap();
+    gateway.reload();
+    let third = wait_for("one more certificate", || fs::read(own_certificate(&gateway)).ok());
+    assert!(third != second, "made anew");
+    assert_eq!(fs::read(&key).unwrap(), old_key);
+    let address = wait_for("the address", || addresses(&gateway.log(), 2).and_then(|all| all.last().copied()));
+    assert_eq!(connect(address, &own_certificate(&gateway)).ask("echo", json!({}))["response_code"], "000");
+}
+
+#[test]
 fn several_listeners_of_both_kinds_serve_the_same_api() {
     let mut setup = https("[\"127.0.0.1:0\", \"[::1]:0\"]");
     // The harness has one plain listener of its own.

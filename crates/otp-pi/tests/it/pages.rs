@@ -1,4 +1,5 @@
-//! Pages that are tests: what `docs/api.md` and the pages about moving over print is run, and must come out as printed.
+//! Pages that are tests: what `docs/api.md`, `docs/configuration.md` and the pages about moving over print is run, and must come
+//! out as printed.
 //!
 //! Each fence of such a page stands under a comment that says what it is, which no reader of the page sees:
 //!
@@ -6,9 +7,10 @@
 //! <!-- test: file PATH -->      is written to that path
 //! <!-- test: define -->         variables for everything that is run below
 //! <!-- test: run -->            is run by bash; `run PROGRAM` where it needs a program that may not be there
+//! <!-- test: refused -->        is run, and ends with 1
 //! <!-- test: until WORDS -->    is run until it says these words
 //! <!-- test: start -->          is started and stays: the gateway
-//! <!-- test: output -->         what the last run said; … stands for anything, white space for nothing
+//! <!-- test: output -->         what the last run said (on standard error, if it was refused); … stands for anything, white space for nothing
 //! <!-- test: skip REASON -->    cannot be run here
 //! ```
 //!
@@ -24,7 +26,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::clients::{Talk, examples, is_there};
-use crate::harness::{Emulator, PASSWORD, Setup, USER, code_in, wait_for};
+use crate::harness::{Emulator, Ended, PASSWORD, Setup, USER, code_in, wait_for};
 
 /// What a fence of a page is.
 #[derive(Debug, PartialEq)]
@@ -32,6 +34,7 @@ enum Kind {
     File(String),
     Define,
     Run(Option<String>),
+    Refused,
     Until(String),
     Start,
     Output,
@@ -52,6 +55,7 @@ fn kind(comment: &str, place: &str) -> Kind {
         ("file", path) if !path.is_empty() => Kind::File(path.to_owned()),
         ("define", "") => Kind::Define,
         ("run", program) => Kind::Run((!program.is_empty()).then(|| program.to_owned())),
+        ("refused", "") => Kind::Refused,
         ("until", words) if !words.is_empty() => Kind::Until(words.to_owned()),
         ("start", "") => Kind::Start,
         ("output", "") => Kind::Output,
@@ -175,6 +179,7 @@ impl Player {
                     is_skipping = program.is_some_and(|program| !is_there(&program));
                     self.said = (!is_skipping).then(|| self.run(&text, place));
                 }
+                Kind::Refused => self.said = Some(self.run_to(1, &text, place).stderr),
                 Kind::Output if is_skipping => {}
                 Kind::Output => {
                     let said = self.said.as_deref().unwrap_or_else(|| panic!("{place}: nothing was run before"));
@@ -204,8 +209,13 @@ impl Player {
         text.replace("CODE", codes.last().expect("no code was sent"))
     }
 
-    /// Runs one block to its end and answers what it said. A new code is typed in.
+    /// Runs one block that succeeds, and answers what it said.
     fn run(&mut self, text: &str, place: &str) -> String {
+        self.run_to(0, text, place).stdout
+    }
+
+    /// Runs one block to its end, which must be with this exit code. A new code is typed in.
+    fn run_to(&mut self, code: i32, text: &str, place: &str) -> Ended {
         let text = self.with_code(text);
         let before = self.codes().len();
         let script = format!("set -euo pipefail\n{}{text}", self.prelude);
@@ -222,8 +232,8 @@ impl Player {
                 talk.try_type_line(&codes[codes.len() - 1]);
             }
         };
-        assert_eq!(ended.code, Some(0), "{place}: {ended:?}\n{script}\n{}", self.log());
-        ended.stdout
+        assert_eq!(ended.code, Some(code), "{place}: {ended:?}\n{script}\n{}", self.log());
+        ended
     }
 
     fn bash(&self, script: &str) -> Command {
@@ -240,7 +250,7 @@ impl Player {
     /// Starts the gateway; its addresses take the places of those on the page.
     fn start(&mut self, text: &str, place: &str) {
         let log = fs::File::create(self.directory.path().join("log")).unwrap();
-        let mut command = self.bash(&format!("exec {text}"));
+        let mut command = self.bash(&format!("{}exec {text}", self.prelude));
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
         self.gateway = Some(command.spawn().unwrap());
         let file = fs::read_to_string(self.translated("/etc/otp-pi.toml")).unwrap();
@@ -304,6 +314,19 @@ fn whoever_follows_the_page_for_the_redis_service_has_its_client_working() {
 #[test]
 fn whoever_follows_the_page_for_the_original_appliance_has_its_client_working() {
     play("migrate-otp-pi.md", 2, "Your OTP is ");
+}
+
+#[test]
+fn the_examples_of_the_page_about_configuration_do_as_printed() {
+    if !is_there("bash") {
+        return;
+    }
+    let mut player = Player::new(1, "Your code is ");
+    // The file at the usual place, which is somewhere else here.
+    player.prelude = format!("export OTP_PI_CONFIG={}\n", player.translated("/etc/otp-pi.toml"));
+    player.here.push(("\"127.0.0.1:8899\"".to_owned(), "\"127.0.0.1:0\"".to_owned()));
+    player.play("configuration.md");
+    player.end();
 }
 
 #[test]

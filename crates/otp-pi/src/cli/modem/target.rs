@@ -111,7 +111,9 @@ impl Target {
         is_named: bool,
     ) -> anyhow::Result<Option<PinMemory>> {
         match (store, config) {
-            (Some(store), Some(config)) => store.pin_memory(&config.modems).await.map(Some),
+            (Some(store), Some(config)) => {
+                store.pin_memory(&config.modems, &self.line.name, self.pin.as_ref()).await.map(Some)
+            }
             _ if is_named => Ok(Some(PinMemory::default())),
             _ => {
                 output::error(

@@ -31,7 +31,11 @@ pub(super) struct Pair {
 /// Why it cannot be served.
 pub fn check(settings: &TlsSettings) -> Result<Option<Summary>, TlsError> {
     let files = settings.paths();
-    if settings.files.is_none() && !files.certificate.exists() && !files.private_key.exists() {
+    if settings.files.is_none() && !files.certificate.exists() {
+        // It is made at the start: for the key that is there, or with one.
+        if files.private_key.exists() {
+            read_private_key(&files.private_key)?;
+        }
         return Ok(None);
     }
     read(&files, &rustls::crypto::ring::default_provider()).map(|pair| Some(pair.summary))

@@ -196,3 +196,32 @@ fn who_interrupts_it_is_told_the_truth_about_the_part_on_air() {
     assert_eq!(sent["parts"][1]["state"], "not-sent");
     assert_eq!(device.texts().len(), 1);
 }
+
+#[test]
+fn a_person_gets_a_turn_although_the_gateway_has_always_more_to_send() {
+    const WAITING: usize = 200;
+    let device = Device::with_air_time(Duration::from_millis(100), "", |_| {});
+    let gateway = Setup { modems: vec![device.modem.path()], ..Setup::without_modems() }.start();
+    gateway.wait_for_modems(1);
+    let mut client = gateway.connect();
+    for number in 0..WAITING {
+        let data = value!({"receiver": format!("0812000{number:05}"), "message": "one of many"});
+        assert_eq!(client.ask("send-sms", data)["response_code"], "000");
+    }
+    let config = gateway.dir().join("otp-pi.toml");
+    let sent = modem(&["send", "m0", "0812345678", "by hand", "--config", config.to_str().unwrap()]);
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    let texts = device.texts();
+    assert!(texts.contains(&"by hand".to_owned()) && texts.len() < WAITING, "{}", texts.len());
+}
+
+#[test]
+fn a_gateways_modem_that_cannot_send_says_why_at_once() {
+    let device = Device::start("", |modem| modem.registration = 3);
+    let gateway = Setup { modems: vec![device.modem.path()], ..Setup::without_modems() }.start();
+    let config = gateway.dir().join("otp-pi.toml");
+    let ended = modem(&["send", "m0", "0812345678", "hello", "--config", config.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("nothing was sent") && ended.stderr.contains("not activated"), "{}", ended.stderr);
+    assert!(!device.said().contains("AT+CMGS"));
+}
