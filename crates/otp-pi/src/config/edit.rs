@@ -34,6 +34,16 @@ pub enum EditError {
         /// What was probably meant.
         near: Option<String>,
     },
+    /// There is no such object, and a key alone makes none.
+    #[error("there is no {object}: set {object}.{needs} with it{}", or_meant(near.as_deref()))]
+    UnknownObject {
+        /// The object, for example `modem.north`.
+        object: String,
+        /// The key that makes one.
+        needs: &'static str,
+        /// What was probably meant.
+        near: Option<String>,
+    },
     /// It is needed before the database is there.
     #[error("{key} is needed before the database is open: set it in the file or the environment")]
     NotHere {
@@ -54,6 +64,10 @@ pub enum EditError {
     /// The document that the database keeps cannot be read.
     #[error("what the database keeps is not TOML")]
     Damaged,
+}
+
+fn or_meant(near: Option<&str>) -> String {
+    near.map(|near| format!(", or did you mean {near}?")).unwrap_or_default()
 }
 
 fn place(origin: &Origin) -> String {
@@ -145,7 +159,7 @@ impl<'a> Draft<'a> {
     /// nothing.
     ///
     /// # Errors
-    /// [`EditError::UnknownKey`], with the object that was probably meant.
+    /// [`EditError::UnknownObject`], with the object that was probably meant.
     pub fn check_object(&self, key: &str) -> Result<(), EditError> {
         let place = Place::find(key, self.schema)?;
         let Some((section, name)) = place.section.zip(place.object.as_deref()) else { return Ok(()) };
@@ -157,7 +171,8 @@ impl<'a> Draft<'a> {
         }
         let near = schema::nearest(name, self.layers.names(section));
         let near = near.map(|near| format!("{}.{near}.{}", section.name, place.key));
-        Err(EditError::UnknownKey { key: key.to_owned(), near })
+        let (object, needs) = (format!("{}.{name}", section.name), layers::needed(section.name));
+        Err(EditError::UnknownObject { object, needs, near })
     }
 
     /// Keeps a secret that an object of the document had before, where the document says nothing of it now.

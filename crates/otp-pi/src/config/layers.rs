@@ -246,6 +246,13 @@ pub(super) fn is_leftover(section: &str, object: &Table) -> bool {
     needed.is_some_and(|(_, keys)| !keys.iter().any(|key| object.contains_key(*key)))
 }
 
+/// The key that makes an object of a list.
+pub(super) fn needed(section: &str) -> &'static str {
+    let needed = NEEDED.into_iter().find(|(of, _)| *of == section);
+    // A hash is nothing that a person has at hand.
+    needed.and_then(|(_, keys)| keys.iter().copied().rfind(|key| !key.ends_with("_hash"))).unwrap_or_default()
+}
+
 /// Lays the keys of one table: `own` is where it stands among the layers, `theirs` where it stood in its own document.
 fn lay_table(
     slot: &mut Table,

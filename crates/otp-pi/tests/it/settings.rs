@@ -163,16 +163,21 @@ fn what_cannot_be_set_is_refused_with_its_reason_and_nothing_changes() {
         ("otp.max_lifetime", "1m", "otp.lifetime: it must be more than zero and at most otp.max_lifetime"),
         ("otp.lifetime", "soon", "not a duration: \"soon\""),
         ("api.https_listen", "localhost", "not a listen address"),
-        ("modem.north.cost", "5", "modem[0].port: it is missing"),
-        ("modem.north.sim_pin", "12ab", "a PIN is four to eight digits"),
-        ("api_user.new.password", "", "the password is empty"),
-        ("api_user.new.scopes", "otp", "exactly one of password_file, password_hash and password"),
+        ("modem.north.cost", "5", "there is no modem.north: set modem.north.port with it"),
+        ("modem.north.sim_pin", "12ab", "standard input"),
+        ("api_user.new.password", "open sesame", "standard input"),
+        ("api_user.new.scopes", "otp", "there is no api_user.new: set api_user.new."),
         ("api_user.new.password_file", "/nowhere/file", "/nowhere/file cannot be read"),
     ] {
         let refused = set(&gateway, key, value);
         assert!(refused.refused().contains(words), "{key} = {value}: {refused:?}");
-        assert!(key != "modem.north.sim_pin" || !refused.stderr.contains("12ab"), "{refused:?}");
+        assert!(!refused.stderr.contains("12ab") && !refused.stderr.contains("sesame"), "{refused:?}");
     }
+    let refused = set_secret(&gateway, "api_user.user.password_hash", "$argon2id$x");
+    assert!(refused.refused().contains("is set by the file"), "{refused:?}");
+    let refused =
+        gateway.operate(&["settings", "set", "modem.north.port", "/nowhere/line", "modem.north.parity", "mark"]);
+    assert!(refused.refused().contains("modem.north.parity") && !refused.stderr.contains("modem[0]"), "{refused:?}");
     let refused = gateway.operate(&["settings", "unset", "otp.length"]);
     assert!(refused.refused().contains(&locked), "{refused:?}");
     let refused = gateway.operate(&["settings", "list", "otp.lenght"]);
