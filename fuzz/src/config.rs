@@ -34,10 +34,10 @@ fn check(loaded: &Loaded) {
         assert!(!warning.key.is_empty() && !warning.what.is_empty() && !warning.fix.is_empty());
         assert!(!format!("{warning:?}").contains(SECRET), "a password in a warning: {warning:?}");
     }
-    let settings = loaded.settings();
+    let settings = loaded.laid.settings();
     assert!(!settings.is_empty() && !format!("{settings:?}").contains(SECRET), "a password is shown");
-    assert!(loaded.changes(loaded).is_empty(), "nothing is different from itself");
-    let export = loaded.export(None).expect("without secrets nothing can fail");
+    assert!(loaded.laid.changes(&loaded.laid).is_empty(), "nothing is different from itself");
+    let export = loaded.laid.export(None).expect("without secrets nothing can fail");
     assert!(!export.contains(SECRET), "a password is exported");
     if let Err(error) = config::assemble(&export, "", &[]) {
         // Without their passwords API users cannot be read; everything else can.

@@ -64,10 +64,11 @@ pub struct KeysReset {
 /// # Errors
 /// [`ResetError`]. Broken off in the middle it can be begun again.
 pub async fn reset_keys(settings: &Settings, place: KeysPlace, now: WallTime) -> Result<KeysReset, ResetError> {
-    let data_dir = DataDir::lock(&settings.data_dir)?;
+    // Before the lock: nothing is left behind where nothing is.
     if db::existing_database(&settings.data_dir).is_none() {
         return Err(ResetError::NoDatabase { data_dir: settings.data_dir.clone() });
     }
+    let data_dir = DataDir::lock(&settings.data_dir)?;
     let found = match Keys::load(place.clone()) {
         Ok(keys) => Some(Codec::new(LiveKeys::new(keys))),
         Err(KeysError::Missing { .. } | KeysError::NotAKeysFile { .. }) if place.is_ours() => None,

@@ -12,11 +12,15 @@ use tracing::{info, warn};
 
 use super::running::Running;
 use super::users;
-use crate::config::{Changed, ConfigError, EditError, Loaded, SEALED, Sources};
+use crate::config::{Changed, Complaint, Config, ConfigError, EditError, Laid, SEALED, Sources};
 use crate::operator::{Applied, Edit, Setting, SettingsAsk, SettingsError};
 
 /// The name under which the store keeps the database's document.
 pub(super) const DOCUMENT: &str = "settings";
+
+/// The way on when that document cannot be read.
+pub(super) const UNREADABLE: &str = "the settings in the database cannot be read. Either bring back a backup of it, or forget them \
+                                     all with otp-pi settings reset while the gateway is stopped: then file and environment count alone";
 
 /// Keys that are read once, at the start.
 const AT_START: [&str; 8] = [
@@ -34,17 +38,33 @@ const AT_START: [&str; 8] = [
 pub(super) struct Live {
     sources: Sources,
     /// What is in force, but for the keys of [`AT_START`].
-    loaded: Loaded,
+    loaded: Laid,
     /// What was in force at the start.
-    at_start: Loaded,
+    at_start: Laid,
     store: Store,
     /// None where no gateway runs.
     running: Option<Running>,
+    /// Why the database's document counts for nothing here; never so where a gateway runs.
+    unreadable: Option<SettingsError>,
 }
 
 impl Live {
-    pub(super) fn new(sources: Sources, loaded: Loaded, store: Store, running: Option<Running>) -> Self {
-        Self { sources, at_start: loaded.clone(), loaded, store, running }
+    pub(super) fn new(sources: Sources, loaded: Laid, store: Store, running: Option<Running>) -> Self {
+        Self { sources, at_start: loaded.clone(), loaded, store, running, unreadable: None }
+    }
+
+    /// For a gateway that does not run: whatever its settings are like, they can be looked at and mended.
+    pub(super) async fn offline(sources: Sources, store: Store) -> Result<Self, SettingsError> {
+        let mut live = Self::new(sources.clone(), sources.lay(None).map_err(said)?, store, None);
+        match live.document().await.and_then(|document| sources.lay(document.as_ref()).map_err(said)) {
+            Ok(laid) => (live.at_start, live.loaded) = (laid.clone(), laid),
+            Err(error) => live.unreadable = Some(SettingsError(format!("{UNREADABLE}.\n{error}"))),
+        }
+        Ok(live)
+    }
+
+    fn readable(&self) -> Result<(), SettingsError> {
+        self.unreadable.clone().map_or(Ok(()), Err)
     }
 
     /// Answers until `stop`.
@@ -66,8 +86,8 @@ impl Live {
             match ask {
                 SettingsAsk::Reload(answer) => drop(answer.send(self.reload().await)),
                 SettingsAsk::Edit(edit, answer) => drop(answer.send(self.edit(*edit).await)),
-                SettingsAsk::List(answer) => drop(answer.send(self.list())),
-                SettingsAsk::ApiUsers(answer) => drop(answer.send(self.loaded.api_users())),
+                SettingsAsk::List(answer) => drop(answer.send(self.readable().map(|()| self.list()))),
+                SettingsAsk::ApiUsers(answer) => drop(answer.send(self.readable().map(|()| self.loaded.api_users()))),
                 SettingsAsk::Export(passphrase, answer) => drop(answer.send(self.export(passphrase).await)),
             }
         }
@@ -90,95 +110,99 @@ impl Live {
         if self.running.is_none() {
             return Err(SettingsError("no gateway runs here: its next start reads the settings".to_owned()));
         }
-        let new = self.read(self.document().await?).await?;
-        self.change_to(new, None).await
+        let new = self.lay(self.document().await?).await?;
+        let config = new.resolve().map_err(refused)?;
+        self.change_to(new, Some(config), None).await
     }
 
     async fn edit(&mut self, edit: Edit) -> Result<Applied, SettingsError> {
-        let present = self.document().await?;
+        let is_reset = matches!(edit, Edit::Reset);
+        let present = if is_reset { None } else { self.readable().map(|()| self.document())?.await? };
+        // The file as it is now: it is read with the change, and it says what is locked.
+        let base = if is_reset { self.loaded.clone() } else { self.lay(present.clone()).await? };
         let mut left_out = Vec::new();
         let document = match edit {
+            Edit::Reset => SecretText::new(""),
             Edit::Import { document, passphrase } => {
-                let imported = self.import(document, present, passphrase).await?;
+                let imported = import(base.clone(), document, present, passphrase).await?;
                 left_out = imported.1;
                 imported.0
             }
-            edit => self.draft(edit, present.as_ref()).await?,
+            edit => draft(&base, edit, present.as_ref()).await?,
         };
-        let new = self.read(Some(document.clone())).await?;
-        let applied = self.change_to(new, Some(&document)).await?;
+        let new = self.lay(Some(document.clone())).await?;
+        let mut notes = Vec::new();
+        let config = match new.resolve() {
+            Ok(config) => Some(config),
+            Err(problems) if self.mends(&base, &problems) => {
+                notes.push("it is kept, but the gateway does not start yet:".to_owned());
+                notes.extend(problems.iter().map(Complaint::to_string));
+                None
+            }
+            Err(problems) => return Err(refused(problems)),
+        };
+        if self.running.is_some() && !is_reset && !self.loaded.changes(&base).is_empty() {
+            notes.push("the file had been changed too: what it says now came into force with this".to_owned());
+        }
+        let applied = self.change_to(new, config, Some(&document)).await?;
+        self.unreadable = None;
         info!(settings.changed = applied.changed.len(), "the settings in the database were changed");
-        Ok(Applied { left_out, ..applied })
+        Ok(Applied { left_out, notes, ..applied })
+    }
+
+    /// Whether a document that cannot be served is kept nevertheless: where none could be before, and less is wrong now. So whoever
+    /// is locked out by several mistakes takes them out one by one.
+    fn mends(&self, base: &Laid, problems: &[Complaint]) -> bool {
+        let fewer = |before: Vec<Complaint>| problems.len() < before.len();
+        self.running.is_none() && (self.unreadable.is_some() || base.resolve().err().is_some_and(fewer))
     }
 
     /// Reads file and environment, above this document of the database.
-    async fn read(&self, document: Option<SecretText>) -> Result<Loaded, SettingsError> {
+    async fn lay(&self, document: Option<SecretText>) -> Result<Laid, SettingsError> {
         let sources = self.sources.clone();
         // Files are not for a worker.
-        let read = tokio::task::spawn_blocking(move || sources.load(document.as_ref()));
-        read.await.map_err(said)?.map_err(|error| SettingsError(error.to_string()))
+        tokio::task::spawn_blocking(move || sources.lay(document.as_ref())).await.map_err(said)?.map_err(said)
     }
-
-    async fn draft(&self, edit: Edit, present: Option<&SecretText>) -> Result<SecretText, SettingsError> {
-        let mut draft = self.loaded.draft(present).map_err(said)?;
-        match edit {
-            Edit::Set { key, value } => draft.set(&key, &value),
-            Edit::Unset { key } => draft.unset(&key),
-            Edit::AddApiUser { username, password, scopes, class } => {
-                let hash = hash(password).await?;
-                draft.add_api_user(&username, &hash, &scopes, class.as_deref())
-            }
-            Edit::SetPassword { username, password } => {
-                let hash = hash(password).await?;
-                draft.set_password(&username, &hash)
-            }
-            Edit::SetActive { username, is_active } => draft.set_active(&username, is_active),
-            Edit::RemoveApiUser { username } => draft.remove_api_user(&username),
-            Edit::Import { .. } => Err(EditError::Damaged),
-        }
-        .map_err(said)?;
-        Ok(draft.into_document())
-    }
-
     async fn document(&self) -> Result<Option<SecretText>, SettingsError> {
         self.store.find_setting(DOCUMENT).await.map_err(said)
     }
 
     /// Has the database keep a document, where there is one, and puts other settings into force.
-    async fn change_to(&mut self, mut new: Loaded, document: Option<&SecretText>) -> Result<Applied, SettingsError> {
-        // A directory that comes with the next start must not get a certificate before.
-        new.config.tls.directory.clone_from(&self.at_start.config.tls.directory);
-        // Texts stay in memory until the next start, and so long an answer must wait.
-        if self.at_start.config.store.text_at_rest == TextAtRest::Never && new.config.gateway.wait.is_none() {
-            new.config.gateway.wait = self.loaded.config.gateway.wait;
-            new.config.api.render.code_state = true;
-        }
-        let users = users::changes(&self.store, new.config.api_users.clone()).await.map_err(said)?;
-        let ready = match &mut self.running {
-            Some(running) => Some(running.prepare(&new.config).await?),
-            None => None,
-        };
-        let are_users_new = !users.users.is_empty();
+    async fn change_to(
+        &mut self,
+        new: Laid,
+        config: Option<Config>,
+        document: Option<&SecretText>,
+    ) -> Result<Applied, SettingsError> {
         let kept = document.map(|document| (DOCUMENT, document));
+        let (Some(running), Some(mut config)) = (&mut self.running, config) else {
+            // The next start looks after the API users.
+            self.store.keep_settings(kept, Vec::new()).await.map_err(said)?;
+            let needs_restart = words(&self.loaded.changes(&new), |_| true);
+            self.loaded = new;
+            return Ok(Applied { needs_restart, ..Applied::default() });
+        };
+        // A directory that comes with the next start must not get a certificate before.
+        config.tls.directory.clone_from(&self.at_start.file.tls_directory());
+        // Texts stay in memory until the next start, and so long an answer must wait.
+        if self.at_start.file.store_settings().text_at_rest == TextAtRest::Never && config.gateway.wait.is_none() {
+            config.gateway.wait = Some(self.loaded.file.api.wait_limit.0);
+            config.api.render.code_state = true;
+        }
+        let users = users::changes(&self.store, config.api_users.clone()).await.map_err(said)?;
+        let ready = running.prepare(&config).await?;
+        let are_users_new = !users.users.is_empty();
         if let Err(error) = self.store.keep_settings(kept, users.users.clone()).await {
-            if let (Some(running), Some(ready)) = (&mut self.running, ready) {
-                running.abandon(ready).await;
-            }
+            running.abandon(ready).await;
             return Err(said(error));
         }
         // Nothing can fail from here on.
         users.tell();
-        self.store.allow_lifetime(new.config.store.longest_lifetime);
-        if let (Some(running), Some(ready)) = (&mut self.running, ready) {
-            running.commit(ready, new.config.clone(), are_users_new).await;
-        }
-        let changes = self.loaded.changes(&new);
+        self.store.allow_lifetime(config.store.longest_lifetime);
+        running.commit(ready, config, are_users_new).await;
+        let changed = words(&self.loaded.changes(&new), |change| !is_at_start(change));
         self.loaded = new;
-        let (changed, needs_restart) = match self.running {
-            Some(_) => (words(&changes, |change| !is_at_start(change)), words(&self.waiting(), |_| true)),
-            None => (Vec::new(), words(&changes, |_| true)),
-        };
-        Ok(Applied { changed, needs_restart, left_out: Vec::new() })
+        Ok(Applied { changed, needs_restart: words(&self.waiting(), |_| true), ..Applied::default() })
     }
 
     /// What was changed since the start and waits for the next one.
@@ -196,6 +220,7 @@ impl Live {
     }
 
     async fn export(&self, passphrase: Option<SecretText>) -> Result<String, SettingsError> {
+        self.readable()?;
         let Some(passphrase) = passphrase else { return self.loaded.export(None).map_err(SettingsError) };
         let loaded = self.loaded.clone();
         // Argon2 and the files of secrets: not on a worker.
@@ -208,26 +233,55 @@ impl Live {
         };
         tokio::task::spawn_blocking(work).await.map_err(said)?.map_err(SettingsError)
     }
+}
 
-    async fn import(
-        &self,
-        document: SecretText,
-        present: Option<SecretText>,
-        passphrase: Option<SecretText>,
-    ) -> Result<(SecretText, Vec<String>), SettingsError> {
-        let loaded = self.loaded.clone();
-        let work = move || {
-            let mut passphrase = passphrase.map(Passphrase::new);
-            loaded.import(&document, present.as_ref(), &mut |key, sealed| {
-                let Some(passphrase) = passphrase.as_mut() else { return Err("it is sealed".to_owned()) };
-                let sealed = sealed.strip_prefix(SEALED).unwrap_or(sealed);
-                passphrase.open(key, sealed).map_err(|error| error.to_string())
-            })
-        };
-        let imported = tokio::task::spawn_blocking(work).await.map_err(said)?;
-        let imported = imported.map_err(|error: ConfigError| SettingsError(error.to_string()))?;
-        Ok((imported.document, imported.left_out))
+/// The database's document after a change.
+async fn draft(base: &Laid, edit: Edit, present: Option<&SecretText>) -> Result<SecretText, SettingsError> {
+    let mut draft = base.draft(present).map_err(said)?;
+    match edit {
+        Edit::Set { values } => {
+            let set = values.iter().try_for_each(|(key, value)| draft.set(key, value.expose()));
+            set.and_then(|()| values.iter().try_for_each(|(key, _)| draft.check_object(key)))
+        }
+        Edit::Unset { keys } => keys.iter().try_for_each(|key| draft.unset(key)),
+        Edit::AddApiUser { username, password, scopes, class } => {
+            let hash = hash(password).await?;
+            draft.add_api_user(&username, &hash, &scopes, class.as_deref())
+        }
+        Edit::SetPassword { username, password } => {
+            let hash = hash(password).await?;
+            draft.set_password(&username, &hash)
+        }
+        Edit::SetActive { username, is_active } => draft.set_active(&username, is_active),
+        Edit::RemoveApiUser { username } => draft.remove_api_user(&username),
+        Edit::Import { .. } | Edit::Reset => Err(EditError::Damaged),
     }
+    .map_err(said)?;
+    Ok(draft.into_document())
+}
+
+/// The document that an imported one leaves, and what was left out of it.
+async fn import(
+    base: Laid,
+    document: SecretText,
+    present: Option<SecretText>,
+    passphrase: Option<SecretText>,
+) -> Result<(SecretText, Vec<String>), SettingsError> {
+    let work = move || {
+        let mut passphrase = passphrase.map(Passphrase::new);
+        base.import(&document, present.as_ref(), &mut |key, sealed| {
+            let Some(passphrase) = passphrase.as_mut() else { return Err("it is sealed".to_owned()) };
+            let sealed = sealed.strip_prefix(SEALED).unwrap_or(sealed);
+            passphrase.open(key, sealed).map_err(|error| error.to_string())
+        })
+    };
+    let imported = tokio::task::spawn_blocking(work).await.map_err(said)?;
+    let imported = imported.map_err(|error: ConfigError| SettingsError(error.to_string()))?;
+    Ok((imported.document, imported.left_out))
+}
+
+fn refused(problems: Vec<Complaint>) -> SettingsError {
+    said(ConfigError::Invalid(problems))
 }
 
 fn is_at_start(change: &Changed) -> bool {

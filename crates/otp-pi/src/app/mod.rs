@@ -50,7 +50,7 @@ use running::Running;
 pub use clock::SystemClock;
 pub use direct::DirectModem;
 pub use keys::{place as keys_place, readable as keys_readable};
-pub use offline::OfflineStore;
+pub use offline::{OfflineStore, check_owner};
 pub use tasks::Tasks;
 
 /// How many reports may wait for the store before the modems hold theirs back.
@@ -90,16 +90,33 @@ impl App {
     /// What keeps it from starting: settings that do not go together, a listen address in use, a data directory that cannot be used,
     /// bad keys.
     pub async fn start(sources: Sources, log: LogHandle) -> anyhow::Result<Self> {
+        let failed = CancellationToken::new();
+        let groups: [Tasks; 4] = std::array::from_fn(|_| Tasks::new(failed.clone()));
+        let started = Self::start_in(groups.clone(), failed, sources, log).await;
+        if started.is_err() {
+            // What has begun ends in the order of a stop; why it could not start is what is worth telling.
+            for group in groups {
+                group.stop();
+                drop(group.finish(LAST_THINGS).await);
+            }
+        }
+        started
+    }
+
+    async fn start_in(
+        groups: [Tasks; 4],
+        failed: CancellationToken,
+        sources: Sources,
+        log: LogHandle,
+    ) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let loaded = load(&sources).await?;
+        let (loaded, kept) = load_kept(&sources).await?;
         for warning in &loaded.config.warnings {
             warn!(config.key = warning.key, "{}; fix: {}", warning.what, warning.fix);
         }
         log.set_filter(&loaded.config.log.filter);
         let config = loaded.config.clone();
-        let failed = CancellationToken::new();
-        let group = || Tasks::new(failed.clone());
-        let (listeners, delivery, lines, store_tasks) = (group(), group(), group(), group());
+        let [listeners, delivery, lines, store_tasks] = groups;
 
         // Bound first: a second gateway on the same address ends here, before it touches the data directory.
         let mut listening = Listeners::new(listeners.clone(), Arc::clone(&clock));
@@ -109,11 +126,14 @@ impl App {
         // As soon as the data is ours: whoever asks from now on waits for the answer.
         let socket = control::bind(&config.store.data_dir)?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
+        store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
+        let found = store.find_setting(live::DOCUMENT).await.context(live::UNREADABLE)?;
+        let is_same = found.as_ref().map(SecretText::expose) == kept.as_ref().map(SecretText::expose);
+        anyhow::ensure!(is_same, "the settings in the database could not be read at first: start again");
         let users = users::changes(&store, config.api_users.clone()).await.context("the API users cannot be read")?;
         store.keep_settings(None, users.users.clone()).await.context("the API users cannot be stored")?;
         users.tell();
         store_tasks.spawn("keys", keys::tend(store.clone(), store_tasks.stop_token()));
-        store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
 
         let certificate = listening.read_certificate(&config.api, config.tls).await?;
 
@@ -131,9 +151,10 @@ impl App {
             store: store.clone(),
             clock: Arc::clone(&clock),
             delivery_reports: config.delivery_reports,
-            next_reference: AtomicU8::new(random_byte()),
+            next_reference: Arc::new(AtomicU8::new(random_byte())),
         });
         let (drain, drain_timeout) = watch::channel(config.dispatch.drain_timeout);
+        let dispatch_rules = (config.dispatch.clone(), config.delivery_reports);
         let (handle, mut dispatcher) =
             dispatch::build(config.dispatch, context, Plan { channels, table: config.routes }, events.clone());
         let recovered = dispatcher.recover(store.pending().await?);
@@ -154,8 +175,17 @@ impl App {
         let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone());
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
-        let running = Running { gateway, dispatcher: handle, modems, api: state, listeners: listening, log, drain };
-        let live = Live::new(sources, loaded, store.clone(), Some(running));
+        let running = Running {
+            gateway,
+            dispatcher: handle,
+            dispatch_rules,
+            modems,
+            api: state,
+            listeners: listening,
+            log,
+            drain,
+        };
+        let live = Live::new(sources, loaded.laid, store.clone(), Some(running));
         listeners.spawn("settings", live.run(asks, listeners.stop_token()));
         Ok(Self {
             listeners,
@@ -230,19 +260,42 @@ async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(
 /// # Errors
 /// What is wrong with them.
 pub async fn load(sources: &Sources) -> anyhow::Result<Loaded> {
-    // What is wrong with the database or its keys is better said by whoever opens them.
-    let kept = kept(&sources.document()?).await.unwrap_or_else(|error| {
+    Ok(load_kept(sources).await?.0)
+}
+
+/// The settings, and the document of the database that is among them.
+async fn load_kept(sources: &Sources) -> anyhow::Result<(Loaded, Option<SecretText>)> {
+    let found = kept(&sources.document()?).await;
+    let sources = sources.clone();
+    let work = move || match found {
+        Ok(kept) => Ok((sources.load(kept.as_ref())?, kept)),
+        Err(error) => {
+            debug!(error = format!("{error:#}"), "the settings in the database cannot be read");
+            let loaded = sources.load(None).map_err(|problem| error.context(problem.to_string()))?;
+            Ok((loaded, None))
+        }
+    };
+    tokio::task::spawn_blocking(work).await?
+}
+
+/// The document of file, environment and database, whatever is wrong with the database's.
+///
+/// # Errors
+/// File or environment cannot be read.
+pub async fn document(sources: &Sources) -> anyhow::Result<File> {
+    let document = sources.document()?;
+    let kept = kept(&document).await.unwrap_or_else(|error| {
         debug!(error = format!("{error:#}"), "the settings in the database cannot be read");
         None
     });
-    let sources = sources.clone();
-    Ok(tokio::task::spawn_blocking(move || sources.load(kept.as_ref())).await??)
+    Ok(sources.lay(kept.as_ref()).map_or(document, |laid| laid.file))
 }
 
-/// The document that the database keeps; none where there is no database yet.
+/// The document that the database keeps, where there is one. An error is passed over by those who open the store next, which says the
+/// same of database and keys, and then read the document through it.
 ///
 /// # Errors
-/// Why it cannot be read.
+/// Database, keys or document cannot be read, by this user or at all.
 pub async fn kept(document: &File) -> anyhow::Result<Option<SecretText>> {
     let data_dir = &document.data_dir;
     if !store::has_database(data_dir) {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::live::Live;
 use super::pins::Pins;
-use super::{SystemClock, Tasks, keys, load};
+use super::{SystemClock, Tasks, document, keys};
 use crate::config::{Config, ModemConfig, Sources};
 use crate::operator::{Operator, SettingsHandle};
 
@@ -36,13 +36,26 @@ impl OfflineStore {
     /// # Errors
     /// A gateway runs, the store belongs to another user, or it cannot be used.
     pub async fn open(config: &Config) -> anyhow::Result<Option<Self>> {
-        let data_dir = &config.store.data_dir;
+        Self::open_as(config.store.clone(), config.keys_file.as_deref()).await
+    }
+
+    /// The same, whether the settings as a whole can be served or not: it is how they are mended.
+    ///
+    /// # Errors
+    /// See [`OfflineStore::open`]; or the file cannot be read.
+    pub async fn open_for(sources: &Sources) -> anyhow::Result<Option<Self>> {
+        let document = document(sources).await?;
+        Self::open_as(document.store_settings(), document.keys_file()).await
+    }
+
+    async fn open_as(settings: store::Settings, keys_file: Option<&Path>) -> anyhow::Result<Option<Self>> {
+        let data_dir = &settings.data_dir;
         if !store::has_database(data_dir) {
             return Ok(None);
         }
         check_owner(data_dir)?;
-        let keys = keys::load(data_dir, config.keys_file.as_deref())?;
-        let (store, writer) = Store::open(config.store.clone(), keys, Arc::new(SystemClock)).await?;
+        let keys = keys::load(data_dir, keys_file)?;
+        let (store, writer) = Store::open(settings, keys, Arc::new(SystemClock)).await?;
         let tasks = Tasks::new(CancellationToken::new());
         tasks.spawn("writer", writer.run(tasks.stop_token()));
         Ok(Some(Self { store, tasks }))
@@ -74,11 +87,10 @@ impl OfflineStore {
     /// What an operator may do here. Its settings are changed and kept, and put into force by the next start.
     ///
     /// # Errors
-    /// Settings that do not go together.
+    /// A file that cannot be read.
     pub async fn operator(&self, sources: Sources) -> anyhow::Result<Operator> {
-        let loaded = load(&sources).await?;
         let (settings, asks) = SettingsHandle::new();
-        let live = Live::new(sources, loaded, self.store.clone(), None);
+        let live = Live::offline(sources, self.store.clone()).await?;
         self.tasks.spawn("settings", live.run(asks, self.tasks.stop_token()));
         Ok(Operator::new(self.store.clone(), None, settings))
     }
@@ -94,8 +106,11 @@ impl OfflineStore {
     }
 }
 
-/// A store that was written by somebody else than its owner could not be used by its owner any more.
-fn check_owner(data_dir: &Path) -> anyhow::Result<()> {
+/// Tells whether the database belongs to who runs this: written by somebody else it could not be used by its owner any more.
+///
+/// # Errors
+/// It belongs to another user, or cannot be read.
+pub fn check_owner(data_dir: &Path) -> anyhow::Result<()> {
     for path in [data_dir, &data_dir.join("otp-pi.db")] {
         let metadata = std::fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
         anyhow::ensure!(

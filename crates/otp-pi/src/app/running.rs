@@ -9,7 +9,7 @@ use super::listeners::{Bound, Listeners, NewCertificate};
 use super::live::said;
 use super::modems::{Change, Modems};
 use crate::config::Config;
-use crate::dispatch::{DispatcherHandle, Plan};
+use crate::dispatch::{DispatcherHandle, Plan, Settings};
 use crate::gateway::Gateway;
 use crate::http::ApiState;
 use crate::operator::SettingsError;
@@ -19,6 +19,8 @@ use crate::telemetry::LogHandle;
 pub(super) struct Running {
     pub(super) gateway: Gateway,
     pub(super) dispatcher: DispatcherHandle,
+    /// What the dispatcher goes by beside its plan: its settings, and whether delivery reports are asked for.
+    pub(super) dispatch_rules: (Settings, bool),
     pub(super) modems: Modems,
     pub(super) api: Arc<ApiState>,
     pub(super) listeners: Listeners,
@@ -66,7 +68,13 @@ impl Running {
         let drain = config.dispatch.drain_timeout;
         self.drain.send_replace(drain);
         let plan = Plan { channels: modems.channels(), table: config.routes };
-        self.dispatcher.replan(config.dispatch, config.delivery_reports, plan).await;
+        let rules = (config.dispatch, config.delivery_reports);
+        // What waits is sorted anew each time: not for a change of something else.
+        if rules != self.dispatch_rules || !plan.is_same(&self.dispatcher.plan()) {
+            self.dispatch_rules = rules.clone();
+            let (settings, delivery_reports) = rules;
+            self.dispatcher.replan(settings, delivery_reports, plan).await;
+        }
         self.modems.commit(modems, drain);
     }
 }

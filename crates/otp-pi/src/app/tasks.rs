@@ -77,7 +77,7 @@ impl Tasks {
     }
 }
 
-/// Sees a task end, however it ends: even by a panic it is dropped.
+/// Sees a task end, however it ends: by a panic it is dropped too.
 struct Watch {
     name: &'static str,
     stop: CancellationToken,
@@ -98,7 +98,9 @@ impl Drop for Watch {
             Some(Ok(())) if self.stop.is_cancelled() => return,
             Some(Ok(())) => anyhow::anyhow!("task {} ended by itself", self.name),
             Some(Err(error)) => error.context(format!("task {} failed", self.name)),
-            None => anyhow::anyhow!("task {} panicked", self.name),
+            None if std::thread::panicking() => anyhow::anyhow!("task {} panicked", self.name),
+            // The runtime ends before the task has.
+            None => return,
         };
         error!(task.name = self.name, error = format!("{error:#}"), "a task failed: stopping");
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
@@ -126,6 +128,19 @@ mod tests {
         assert_eq!(failure_of(async { anyhow::bail!("no disk") }).await.unwrap(), "task it failed: no disk");
         assert_eq!(failure_of(async { panic!("no reason") }).await.unwrap(), "task it panicked");
         assert_eq!(failure_of(async { Ok(()) }).await.unwrap(), "task it ended by itself");
+    }
+
+    #[test]
+    fn a_task_that_is_dropped_with_its_runtime_has_not_failed() {
+        let failed = CancellationToken::new();
+        let tasks = Tasks::new(failed.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            tasks.spawn("it", std::future::pending::<anyhow::Result<()>>());
+            tokio::task::yield_now().await;
+        });
+        drop(runtime);
+        assert!(!failed.is_cancelled());
     }
 
     #[tokio::test]

@@ -26,6 +26,14 @@ pub struct ChannelHandle {
 }
 
 impl ChannelHandle {
+    /// Tells whether both are one modem, shown alike.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        // Taken apart, so that a new field cannot be forgotten here.
+        let Self { modem, path, is_default } = self;
+        modem.is_same(&other.modem) && *path == other.path && *is_default == other.is_default
+    }
+
     /// Tells whether a path leads to its line.
     #[must_use]
     pub fn is_at(&self, path: &Path) -> bool {

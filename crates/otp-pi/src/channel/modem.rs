@@ -31,8 +31,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Whether the network is asked for delivery reports.
     pub delivery_reports: bool,
-    /// The reference number of the next long text (3GPP TS 23.040 §9.2.3.24.1); starts anywhere.
-    pub next_reference: AtomicU8,
+    /// The reference number of the next long text (3GPP TS 23.040 §9.2.3.24.1); starts anywhere. One for all contexts of a gateway.
+    pub next_reference: Arc<AtomicU8>,
 }
 
 impl std::fmt::Debug for Context {

@@ -51,7 +51,7 @@ pub(super) fn man(arguments: &ManArguments) -> anyhow::Result<()> {
     command.build();
     let Some(directory) = &arguments.output else {
         let mut page = Vec::new();
-        man_page(command).render(&mut page)?;
+        man_page(command, "otp-pi").render(&mut page)?;
         drop(std::io::stdout().lock().write_all(&page));
         return Ok(());
     };
@@ -63,7 +63,7 @@ pub(super) fn man(arguments: &ManArguments) -> anyhow::Result<()> {
 fn write(directory: &Path, command: &Command, name: &str) -> anyhow::Result<()> {
     let path = directory.join(format!("{name}.1"));
     let mut page = Vec::new();
-    man_page(command.clone()).render(&mut page)?;
+    man_page(command.clone(), name).render(&mut page)?;
     fs::write(&path, page).with_context(|| format!("{} cannot be written", path.display()))?;
     let below = command.get_subcommands().filter(|below| below.get_name() != "help");
     for below in below {
@@ -72,8 +72,8 @@ fn write(directory: &Path, command: &Command, name: &str) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn man_page(command: Command) -> clap_mangen::Man {
-    clap_mangen::Man::new(command).source(concat!("otp-pi ", env!("CARGO_PKG_VERSION")))
+fn man_page(command: Command, name: &str) -> clap_mangen::Man {
+    clap_mangen::Man::new(command).title(name).source(concat!("otp-pi ", env!("CARGO_PKG_VERSION")))
 }
 
 #[cfg(test)]

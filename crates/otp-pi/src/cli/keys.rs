@@ -15,7 +15,7 @@ use store::{Keys, KeysPlace, KeysReset, KeysStatus, PepperStatus, Resealed, Rota
 use super::remote::{self, Target};
 use super::{output, place, serve};
 use crate::app::{self, SystemClock};
-use crate::config::Config;
+use crate::config::File;
 use crate::control::Request;
 
 /// What can be done about keys.
@@ -91,13 +91,13 @@ pub(super) fn run(command: &KeysCommand) -> anyhow::Result<()> {
     }
 }
 
-fn load(path: &Path) -> anyhow::Result<Config> {
-    Ok(serve::runtime()?.block_on(place::load(path))?.config)
+fn load(path: &Path) -> anyhow::Result<File> {
+    serve::runtime()?.block_on(place::document(path))
 }
 
 fn rotate_command(arguments: &RotateArguments) -> anyhow::Result<()> {
-    let config = load(&arguments.target.config)?;
-    let place = app::keys_place(&config.store.data_dir, config.keys_file.as_deref());
+    let document = load(&arguments.target.config)?;
+    let place = app::keys_place(&document.data_dir, document.keys_file());
     match (&arguments.output, place.is_ours()) {
         (None, true) => {
             let rotated: Rotated = remote::ask(&arguments.target, Request::KeysRotate)?;
@@ -115,7 +115,7 @@ fn rotate_command(arguments: &RotateArguments) -> anyhow::Result<()> {
         ),
         (Some(path), false) => {
             let keys = Keys::load(place.clone())?;
-            let rotation = keys.write_rotated(path, SystemClock.now(), config.store.longest_lifetime)?;
+            let rotation = keys.write_rotated(path, SystemClock.now(), document.store_settings().longest_lifetime)?;
             let text = || {
                 format!(
                     "{} holds the keys with a new pepper ({}) and a new seal key ({}) in front. Install it, then remove it here:\n{}",
@@ -138,9 +138,12 @@ fn reset_command(arguments: &ResetArguments) -> anyhow::Result<()> {
              message stay.\nLook for a backup of the keys first. If there is none: --i-accept-the-loss"
         );
     }
-    let config = load(&arguments.target.config)?;
-    let place = app::keys_place(&config.store.data_dir, config.keys_file.as_deref());
-    let reset = serve::runtime()?.block_on(reset_keys(&config.store, place, SystemClock.now()))?;
+    let document = load(&arguments.target.config)?;
+    let place = app::keys_place(&document.data_dir, document.keys_file());
+    if store::has_database(&document.data_dir) {
+        app::check_owner(&document.data_dir)?;
+    }
+    let reset = serve::runtime()?.block_on(reset_keys(&document.store_settings(), place, SystemClock.now()))?;
     output::result(arguments.target.json, &reset, || reset_text(&reset))
 }
 

@@ -9,7 +9,7 @@ use domain::secret::SecretText;
 use zeroize::Zeroizing;
 
 use crate::app;
-use crate::config::{FileSource, Loaded, Sources};
+use crate::config::{self, FileSource, Loaded, Sources};
 
 /// The sources of the gateway whose configuration file this is.
 pub(super) fn sources(path: &Path) -> Sources {
@@ -55,4 +55,12 @@ pub(super) fn read_line(path: &Path, longest: usize) -> anyhow::Result<SecretTex
 
 fn shown(path: &Path) -> String {
     if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+/// Reads what must be known to open its store, whether its settings as a whole can be served or not.
+///
+/// # Errors
+/// File or environment cannot be read.
+pub(super) async fn document(path: &Path) -> anyhow::Result<config::File> {
+    app::document(&sources(path)).await.with_context(|| path.display().to_string())
 }

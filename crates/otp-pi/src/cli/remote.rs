@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{place, serve};
 use crate::app::OfflineStore;
-use crate::config::File;
+use crate::config::{File, Sources};
 use crate::control::{Answer, Client, Request, perform};
 
 /// How long a gateway that starts, or another operator, is waited for.
@@ -47,7 +47,7 @@ pub(super) fn ask_value(target: &Target, request: Request) -> anyhow::Result<Val
     serve::runtime()?.block_on(async {
         let sources = place::sources(&target.config);
         let document = sources.document().with_context(|| target.config.display().to_string())?;
-        let answer = match reach(target, &document).await? {
+        let answer = match reach(&sources, &document).await? {
             Reached::Gateway(client) => return client.ask(&request).await,
             Reached::Store(store) => {
                 let answered = match store.operator(sources).await {
@@ -72,14 +72,13 @@ enum Reached {
 }
 
 /// Finds who answers. A gateway that is about to start, and another operator, are waited for.
-async fn reach(target: &Target, document: &File) -> anyhow::Result<Reached> {
+async fn reach(sources: &Sources, document: &File) -> anyhow::Result<Reached> {
     let end = Instant::now() + LONGEST_WAIT;
     loop {
         if let Some(client) = Client::connect(&document.data_dir).await? {
             return Ok(Reached::Gateway(client));
         }
-        let loaded = place::load(&target.config).await?;
-        match OfflineStore::open(&loaded.config).await {
+        match OfflineStore::open_for(sources).await {
             Ok(Some(store)) => return Ok(Reached::Store(store)),
             Ok(None) => {
                 anyhow::bail!("there is no database in {} yet: the first start makes it", document.data_dir.display())

@@ -1,9 +1,12 @@
 //! `otp-pi serve`: production.
 
+use std::future::Future;
 use std::path::Path;
+use std::pin::Pin;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tracing::info;
 
 use crate::app::{self, App};
@@ -76,20 +79,41 @@ impl Signals {
 /// Waits for SIGTERM, SIGINT or a failure; tells systemd's watchdog meanwhile that the runtime is alive.
 pub(super) async fn until_stopped(app: &App, mut signals: Signals) -> anyhow::Result<()> {
     let beat = sd_notify::watchdog_enabled().map(|limit| limit / 2);
+    let mut next_beat = Instant::now();
+    let mut has_reload = false;
+    // A reload checks passwords, which takes its time: beats and signals do not wait for it.
+    let mut reloading: Option<Pin<Box<dyn Future<Output = ()> + '_>>> = None;
     loop {
         let pause = async {
             match beat {
-                Some(beat) => tokio::time::sleep(beat).await,
+                Some(_) => tokio::time::sleep_until(next_beat).await,
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let reloaded = async {
+            match &mut reloading {
+                Some(reloading) => reloading.await,
+                None => std::future::pending().await,
+            }
+        };
+        let is_reloading = tokio::select! {
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             () = app.failed() => break,
-            _ = signals.hangup.recv() => reload(app).await,
-            () = pause => notify(&[sd_notify::NotifyState::Watchdog]),
+            () = reloaded => Some(false),
+            _ = signals.hangup.recv(), if !has_reload => Some(true),
+            () = pause => {
+                notify(&[sd_notify::NotifyState::Watchdog]);
+                next_beat = Instant::now() + beat.unwrap_or_default();
+                None
+            }
+        };
+        match is_reloading {
+            Some(true) => reloading = Some(Box::pin(reload(app))),
+            Some(false) => reloading = None,
+            None => {}
         }
+        has_reload = reloading.is_some();
     }
     info!("asked to stop");
     Ok(())

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use domain::secret::SecretText;
 use serde_json::json;
 
 use super::remote::{self, Target};
@@ -21,9 +22,9 @@ const LONGEST_PASSPHRASE: usize = 4096;
 pub(super) enum SettingsCommand {
     /// Lists what is in force, and where each value comes from
     List(ListArguments),
-    /// Sets a key in the database
+    /// Sets keys in the database, all of them or none
     Set(SetArguments),
-    /// Takes a key out of the database: the default is in force again
+    /// Takes keys or whole objects out of the database: the default is in force again
     Unset(UnsetArguments),
     /// Reads file, environment and database again, as SIGHUP does, and tells what changed
     Reload(ReloadArguments),
@@ -31,6 +32,8 @@ pub(super) enum SettingsCommand {
     Export(ExportArguments),
     /// Replaces what the database keeps by an exported document; what file and environment set stays
     Import(ImportArguments),
+    /// Forgets all settings that the database keeps, even when they cannot be read; file and environment count alone then
+    Reset(ResetArguments),
 }
 
 #[derive(Debug, Args)]
@@ -47,19 +50,25 @@ pub(super) struct ListArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct SetArguments {
-    /// The key, for example otp.lifetime or modem.south.cost
-    key: String,
-    /// Its value: text, a number, true or false, or a list like a,b
-    #[arg(allow_negative_numbers = true)]
-    value: String,
+    /// A key, for example otp.lifetime or modem.south.cost, and its value: text, a number, true or false, or a list like a,b.
+    /// The value - is read from standard input, as that of a secret must be. What belongs together is set together
+    #[arg(required = true, num_args = 2.., value_names = ["KEY", "VALUE"])]
+    pairs: Vec<String>,
     #[command(flatten)]
     target: Target,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct UnsetArguments {
-    /// The key
-    key: String,
+    /// A key such as otp.lifetime, or an object such as modem.south
+    #[arg(required = true, value_name = "KEY")]
+    keys: Vec<String>,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResetArguments {
     #[command(flatten)]
     target: Target,
 }
@@ -108,10 +117,12 @@ pub(super) fn run(command: SettingsCommand) -> anyhow::Result<()> {
             settings.retain(|one| !set || one.origin != "default");
             output::result(target.json, &settings, || list_text(&settings))
         }
-        SettingsCommand::Set(SetArguments { key, value, target }) => {
-            change(&target, Request::SettingsSet { key, value: Secret::new(value) })
-        }
-        SettingsCommand::Unset(UnsetArguments { key, target }) => change(&target, Request::SettingsUnset { key }),
+        SettingsCommand::Set(SetArguments { pairs, target }) => change(
+            &target,
+            Request::SettingsSet { values: values(pairs, || place::read_text("-".as_ref(), LONGEST_DOCUMENT))? },
+        ),
+        SettingsCommand::Unset(UnsetArguments { keys, target }) => change(&target, Request::SettingsUnset { keys }),
+        SettingsCommand::Reset(ResetArguments { target }) => change(&target, Request::SettingsReset),
         SettingsCommand::Reload(ReloadArguments { target }) => change(&target, Request::Reload),
         SettingsCommand::Export(ExportArguments { passphrase_file, output, target }) => {
             let passphrase = passphrase(passphrase_file.as_deref())?;
@@ -161,11 +172,33 @@ fn applied_text(applied: &Applied) -> String {
     if lines.is_empty() {
         lines.push("nothing has changed".to_owned());
     }
+    lines.extend(applied.notes.iter().map(|note| format!("note: {note}")));
     lines.join("\n")
 }
 
 fn passphrase(file: Option<&Path>) -> anyhow::Result<Option<Secret>> {
     file.map(|path| Ok(Secret(place::read_line(path, LONGEST_PASSPHRASE)?))).transpose()
+}
+
+/// Keys and their values in turn, as they stand on the command line; `read` has one that is not for others' eyes.
+fn values(words: Vec<String>, read: impl Fn() -> anyhow::Result<SecretText>) -> anyhow::Result<Vec<(String, Secret)>> {
+    let (mut values, mut words, mut is_read) = (Vec::new(), words.into_iter(), false);
+    while let Some(key) = words.next() {
+        let Some(mut value) = words.next() else { anyhow::bail!("{key} has no value: write KEY VALUE KEY VALUE …") };
+        if value == "-" {
+            anyhow::ensure!(!is_read, "standard input has one value only: set {key} by itself");
+            is_read = true;
+            let text = read()?;
+            text.expose().trim_end_matches(['\r', '\n']).clone_into(&mut value);
+        } else if crate::config::is_secret(&key) {
+            anyhow::bail!(
+                "{key} is a secret, and the arguments of a program are seen by everybody on the machine: \
+                 write - as its value and give it on standard input"
+            );
+        }
+        values.push((key, Secret::new(value)));
+    }
+    Ok(values)
 }
 
 fn write(path: &Path, document: &str) -> anyhow::Result<()> {
@@ -190,5 +223,21 @@ mod tests {
         ] {
             assert_eq!(is_below(key, prefix), expected, "{key} {prefix}");
         }
+    }
+
+    fn given(words: &[&str], input: &str) -> Result<Vec<(String, String)>, String> {
+        let values = values(words.iter().map(ToString::to_string).collect(), || Ok(SecretText::new(input)));
+        let clear = |(key, value): (String, Secret)| (key, value.0.expose().to_owned());
+        values.map(|values| values.into_iter().map(clear).collect()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_secret_comes_from_standard_input_alone() {
+        assert!(given(&["modem.m.sim_pin", "1234"], "").unwrap_err().contains("standard input"));
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let both = given(&["otp.length", "8", "modem.m.sim_pin", "-"], "1234\n").unwrap();
+        assert_eq!(both, [pair("otp.length", "8"), pair("modem.m.sim_pin", "1234")]);
+        assert!(given(&["a", "-", "b", "-"], "x").unwrap_err().contains("one value only"));
+        assert!(given(&["a", "b", "c"], "").unwrap_err().contains("c has no value"));
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn read(index: usize, section: &ApiUserSection, found: &mut Found) ->
             PasswordSource::Clear(SecretText::new(clear.0.as_str()))
         }
         (None, Some(path), None) => PasswordSource::Clear(found.take(first_line(&key("password_file"), path))?),
-        (None, None, Some(hash)) => PasswordSource::Hash(hash.clone()),
+        (None, None, Some(hash)) => PasswordSource::Hash(hash.0.clone()),
         _ => {
             found.problem(
                 key("password_file"),

@@ -4,11 +4,12 @@
 //! `app` assembles a changed document as a whole before it keeps it, so nothing here looks at what values mean.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use domain::secret::SecretText;
 use toml::{Table, Value};
 
-use super::layers::{Layers, Origin};
+use super::layers::{self, Layers, Origin};
 use super::schema::{self, Kind, Schema, Section};
 
 /// Keys that only file and environment can set: they are needed before there is a database.
@@ -64,13 +65,19 @@ fn place(origin: &Origin) -> String {
 }
 
 /// The document of the database, open for changes.
-#[derive(Debug)]
 pub struct Draft<'a> {
     top: Table,
     sections: BTreeMap<String, Table>,
     lists: BTreeMap<String, Vec<Table>>,
     layers: &'a Layers,
     schema: &'a Schema,
+}
+
+/// Prints no value: passwords are among them.
+impl fmt::Debug for Draft<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Draft").finish_non_exhaustive()
+    }
 }
 
 impl<'a> Draft<'a> {
@@ -134,6 +141,25 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Looks, when everything is set, whether the object of a key is anybody's: said of one that nobody defines it would count for
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`EditError::UnknownKey`], with the object that was probably meant.
+    pub fn check_object(&self, key: &str) -> Result<(), EditError> {
+        let place = Place::find(key, self.schema)?;
+        let Some((section, name)) = place.section.zip(place.object.as_deref()) else { return Ok(()) };
+        let is_this = |one: &&Table| section.identity.and_then(|key| one.get(key)?.as_str()) == Some(name);
+        let here = self.lists.get(section.name).and_then(|objects| objects.iter().find(is_this));
+        let is_own = here.is_some_and(|object| !layers::is_leftover(section.name, object));
+        if is_own || self.layers.names(section).any(|known| known == name) {
+            return Ok(());
+        }
+        let near = schema::nearest(name, self.layers.names(section));
+        let near = near.map(|near| format!("{}.{near}.{}", section.name, place.key));
+        Err(EditError::UnknownKey { key: key.to_owned(), near })
+    }
+
     /// Keeps a secret that an object of the document had before, where the document says nothing of it now.
     pub(super) fn keep_secret(&mut self, key: &str, value: &Value) {
         let Ok(place) = Place::find(key, self.schema) else { return };
@@ -176,11 +202,16 @@ impl<'a> Draft<'a> {
         gone
     }
 
-    /// Takes a key out.
+    /// Takes a key out, or all that is said of an object.
     ///
     /// # Errors
     /// [`EditError`]; nothing has changed then.
     pub fn unset(&mut self, key: &str) -> Result<(), EditError> {
+        if let Some((section, name)) = key.split_once('.')
+            && self.forget_object(section, name)
+        {
+            return Ok(());
+        }
         let place = Place::find(key, self.schema)?;
         place.check_unlocked(self.layers)?;
         self.change(&place, |table| drop(table.remove(&place.key)));
@@ -201,6 +232,8 @@ impl<'a> Draft<'a> {
         if self.knows_api_user(username) {
             return Err(EditError::ApiUser(format!("there is an API user {username:?} already")));
         }
+        // What an earlier one of that name has left behind is not for this one.
+        self.forget_object("api_user", username);
         let user = Place::in_list("api_user", username, "password_hash", self.schema)?;
         self.change(&user, |table| {
             table.insert("password_hash".to_owned(), Value::String(password_hash.to_owned()));
@@ -249,11 +282,18 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// [`EditError`]; nothing has changed then.
     pub fn remove_api_user(&mut self, username: &str) -> Result<(), EditError> {
-        self.must_know_api_user(username)?;
         Place::in_list("api_user", username, "username", self.schema)?.check_unlocked(self.layers)?;
-        let users = self.lists.entry("api_user".to_owned()).or_default();
-        users.retain(|user| user.get("username").and_then(Value::as_str) != Some(username));
-        Ok(())
+        // Left behind by one that is gone elsewhere, it is known here alone.
+        if self.forget_object("api_user", username) { Ok(()) } else { self.must_know_api_user(username) }
+    }
+
+    /// Takes out what is said of an object; answers whether anything was.
+    fn forget_object(&mut self, section: &str, name: &str) -> bool {
+        let identity = self.schema.section(section).and_then(|section| section.identity);
+        let (Some(identity), Some(objects)) = (identity, self.lists.get_mut(section)) else { return false };
+        let before = objects.len();
+        objects.retain(|object| object.get(identity).and_then(Value::as_str) != Some(name));
+        objects.len() < before
     }
 
     fn must_know_api_user(&self, username: &str) -> Result<(), EditError> {
@@ -344,8 +384,16 @@ impl<'a> Place<'a> {
 
     fn check_unlocked(&self, layers: &Layers) -> Result<(), EditError> {
         let Some(path) = self.path(layers) else { return Ok(()) };
-        let origin = layers.origin_of_value(&path);
-        if origin.is_locked() { Err(EditError::Locked { key: layers.spoken(&path), origin }) } else { Ok(()) }
+        let section = path.rsplit_once('.').map(|(section, _)| format!("{section}.")).unwrap_or_default();
+        // password_hash is locked where the file has a password_file.
+        for key in layers::one_of(&self.key.as_str()) {
+            let path = format!("{section}{key}");
+            let origin = layers.origin_of_value(&path);
+            if origin.is_locked() {
+                return Err(EditError::Locked { key: layers.spoken(&path), origin });
+            }
+        }
+        Ok(())
     }
 }
 

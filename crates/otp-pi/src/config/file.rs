@@ -326,7 +326,7 @@ pub struct ApiUserSection {
     /// A file whose first line is the password.
     pub password_file: Option<PathBuf>,
     /// An Argon2id hash in PHC form.
-    pub password_hash: Option<String>,
+    pub password_hash: Option<PlainPassword>,
     /// Where the owner of the account is reached.
     pub email: String,
     /// Where the owner of the account is reached.
@@ -350,7 +350,7 @@ defaults!(ApiUserSection {
     active: true,
 });
 
-/// A password that the owner wrote into the file. Prints dots.
+/// A password that the owner wrote into the file, or its hash. Prints dots.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct PlainPassword(pub String);

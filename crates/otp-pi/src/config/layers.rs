@@ -13,6 +13,17 @@ use super::schema::{Schema, Section};
 /// The keys by which objects of lists are told apart.
 const IDENTITIES: [&str; 2] = ["name", "username"];
 
+/// Keys that say one thing in several ways: the highest layer that has one of them has them all.
+const ONE_OF: [&[&str]; 2] = [&["password", "password_file", "password_hash"], &["sim_pin", "sim_pin_file"]];
+
+/// What an object cannot be without: one key of these.
+const NEEDED: [(&str, &[&str]); 2] = [("modem", &["port"]), ("api_user", ONE_OF[0])];
+
+/// The keys that say the same as this one, itself among them.
+pub(super) fn one_of<'a>(key: &'a &'a str) -> &'a [&'a str] {
+    ONE_OF.into_iter().find(|group| group.contains(key)).unwrap_or(std::slice::from_ref(key))
+}
+
 /// Where a value comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Origin {
@@ -76,6 +87,7 @@ pub(super) struct Layer {
 pub struct Layers {
     table: Table,
     origins: BTreeMap<String, Origin>,
+    leftovers: Vec<String>,
 }
 
 /// Prints which keys are set and by whom, never a value: passwords are among them.
@@ -152,6 +164,13 @@ impl Layers {
         objects.filter_map(|object| object.get(section.identity?)?.as_str())
     }
 
+    /// What the database says of objects that nobody defines any more, and that it does not define itself: as people write it.
+    /// It counts for nothing.
+    #[must_use]
+    pub fn leftovers(&self) -> &[String] {
+        &self.leftovers
+    }
+
     /// Lays one more document above or below those that are there.
     pub(super) fn lay(&mut self, layer: Layer, position: Position, schema: &Schema) {
         let Layer { table, origins } = layer;
@@ -194,6 +213,15 @@ impl Layers {
                 .iter()
                 .position(|one| name.is_some() && one.get(identity).and_then(Value::as_str) == name)
                 .filter(|place| !taken.contains(place));
+            if known.is_none()
+                && position == Position::Below
+                && let Some(name) = name
+                && is_leftover(section.name, &object)
+            {
+                // Its file was changed meanwhile: that must not keep the gateway from starting.
+                self.leftovers.push(format!("{}.{name}", section.name));
+                continue;
+            }
             let place = known.unwrap_or_else(|| {
                 present.push(Value::Table(Table::new()));
                 present.len() - 1
@@ -212,6 +240,12 @@ impl Layers {
     }
 }
 
+/// True if it cannot be an object of its own.
+pub(super) fn is_leftover(section: &str, object: &Table) -> bool {
+    let needed = NEEDED.into_iter().find(|(of, _)| *of == section);
+    needed.is_some_and(|(_, keys)| !keys.iter().any(|key| object.contains_key(*key)))
+}
+
 /// Lays the keys of one table: `own` is where it stands among the layers, `theirs` where it stood in its own document.
 fn lay_table(
     slot: &mut Table,
@@ -221,8 +255,22 @@ fn lay_table(
     position: Position,
 ) {
     let path = |section: &str, key: &str| if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+    let mut covered = Vec::new();
+    for group in ONE_OF {
+        let has_one = |table: &Table| group.iter().any(|key| table.contains_key(*key));
+        match position {
+            Position::Below if has_one(slot) => covered.extend(group),
+            Position::Above if has_one(&table) => {
+                for key in group {
+                    slot.remove(*key);
+                    all_origins.remove(&path(own, key));
+                }
+            }
+            _ => {}
+        }
+    }
     for (key, value) in table {
-        if position == Position::Below && slot.contains_key(&key) {
+        if position == Position::Below && (slot.contains_key(&key) || covered.contains(&&*key)) {
             continue;
         }
         if let Some(origin) = origins.get(&path(theirs, &key)) {
@@ -297,6 +345,39 @@ mod tests {
         assert_eq!(layers.origin("modem[1].port"), Origin::Database);
         assert_eq!(layers.origin("modem[1].parity"), Origin::Database, "that of its object");
         assert_eq!(layers.origin_of_value("modem[1].parity"), Origin::Default);
+    }
+
+    #[test]
+    fn what_the_database_says_of_an_object_that_is_gone_counts_for_nothing() {
+        let (schema, mut layers) = (Schema::new(), Layers::default());
+        layers.lay(
+            layer("[[modem]]\nname = \"a\"\nport = \"/a\"", &Origin::File { line: 1 }),
+            Position::Above,
+            &schema,
+        );
+        let database = "[[modem]]\nname = \"gone\"\ncost = 5\n[[modem]]\nname = \"a\"\ncost = 2\n\
+                        [[modem]]\nname = \"own\"\nport = \"/o\"\n[[api_user]]\nusername = \"old\"\nactive = false";
+        layers.lay(layer(database, &Origin::Database), Position::Below, &schema);
+        assert_eq!(layers.names(schema.section("modem").unwrap()).collect::<Vec<_>>(), ["a", "own"]);
+        assert_eq!(layers.leftovers(), ["api_user.old", "modem.gone"]);
+        assert_eq!(layers.origin("modem[0].cost"), Origin::Database);
+    }
+
+    #[test]
+    fn a_password_is_one_key_however_it_is_given() {
+        let (schema, file) = (Schema::new(), Origin::File { line: 1 });
+        let user = |key: &str| format!("[[api_user]]\nusername = \"shop\"\n{key} = \"x\"");
+        for (position, expected) in [(Position::Below, "password_file"), (Position::Above, "password_hash")] {
+            let mut layers = Layers::default();
+            layers.lay(layer(&user("password_file"), &file), Position::Above, &schema);
+            layers.lay(layer(&user("password_hash"), &Origin::Database), position, &schema);
+            let leaves: Vec<String> = layers.leaves().into_iter().map(|(path, _)| path).collect();
+            assert_eq!(leaves, [format!("api_user[0].{expected}")]);
+        }
+        let mut layers = Layers::default();
+        let both = user("password") + "\npassword_file = \"y\"";
+        layers.lay(layer(&both, &file), Position::Above, &schema);
+        assert_eq!(layers.leaves().len(), 2, "two in one document are a mistake to be told");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod environment;
 pub mod file;
 mod layers;
 mod modem;
+mod opening;
 mod resolve;
 mod schema;
 mod simple;
@@ -25,6 +26,7 @@ mod tests;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use domain::command::{Scope, ScopeSet};
 use domain::secret::SecretText;
 use serde::Deserialize as _;
 
@@ -32,10 +34,11 @@ pub use edit::{Draft, EditError};
 pub use file::File;
 pub use layers::{Layers, Origin};
 pub use resolve::{ApiUserSource, Config, ModemConfig, PasswordSource};
+pub use schema::is_secret;
 pub use view::{Changed, Imported, Open, SEALED, Seal};
 
 use crate::operator::{ApiUserView, Setting};
-use layers::Position;
+use layers::{Layer, Position};
 use schema::Schema;
 use text::Home;
 
@@ -134,11 +137,49 @@ pub struct Loaded {
     /// The Settings.
     pub config: Config,
     /// The documents that they come from.
+    pub laid: Laid,
+}
+
+/// Documents laid over each other, whatever the values in them mean: enough to look at and to mend.
+#[derive(Clone, Debug)]
+pub struct Laid {
+    /// The documents.
     pub layers: Layers,
+    /// The document that they make together.
+    pub file: File,
     schema: Schema,
 }
 
-impl Loaded {
+impl Laid {
+    /// Assembles the Settings.
+    ///
+    /// # Errors
+    /// Every problem that was found.
+    pub fn resolve(&self) -> Result<Config, Vec<Complaint>> {
+        let mut config = Config::resolve(&self.file).map_err(|problems| -> Vec<Complaint> {
+            problems.into_iter().map(|problem| self.locate(problem)).collect()
+        })?;
+        // In the database secrets are sealed.
+        let is_sealed = |key: &str| schema::is_secret(key) && self.layers.origin_of_value(key) == Origin::Database;
+        config.warnings.retain(|warning| !is_sealed(&warning.key));
+        let leftover = |key: &String| {
+            let what = "the database keeps settings of it, but nobody defines it any more: they count for nothing";
+            Problem::new(key, what, format!("define it again, or otp-pi settings unset {key}"))
+        };
+        config.warnings.extend(self.layers.leftovers().iter().map(leftover));
+        Ok(config)
+    }
+
+    /// A place in the file is found by its line; what stands in the database is called as people write it.
+    fn locate(&self, mut problem: Problem) -> Complaint {
+        let origin = self.layers.origin(&problem.key);
+        if origin == Origin::Database {
+            problem.key = self.layers.spoken(&problem.key);
+            problem.fix = format!("{}\n  in the database: otp-pi settings set or unset {}", problem.fix, problem.key);
+        }
+        Complaint { origin, problem, excerpt: None }
+    }
+
     /// Every value that is in force, defaults included.
     #[must_use]
     pub fn settings(&self) -> Vec<Setting> {
@@ -154,14 +195,17 @@ impl Loaded {
     /// Every API user.
     #[must_use]
     pub fn api_users(&self) -> Vec<ApiUserView> {
-        let view = |(place, user): (usize, &ApiUserSource)| ApiUserView {
-            username: user.username.clone(),
-            scopes: user.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
-            class: user.class.as_str().to_owned(),
-            is_active: user.is_active,
-            origin: self.layers.origin(&format!("api_user[{place}]")).words(),
+        let view = |(place, user): (usize, &file::ApiUserSection)| {
+            let scopes: ScopeSet = user.scopes.iter().filter_map(|word| Scope::parse(word)).collect();
+            ApiUserView {
+                username: user.username.clone(),
+                scopes: scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+                class: user.class.clone(),
+                is_active: user.active,
+                origin: self.layers.origin(&format!("api_user[{place}]")).words(),
+            }
         };
-        self.config.api_users.iter().enumerate().map(view).collect()
+        self.file.api_user.iter().enumerate().map(view).collect()
     }
 
     /// Opens the document of the database for changes.
@@ -200,7 +244,16 @@ impl Sources {
     /// # Errors
     /// [`ConfigError`], with every problem that was found.
     pub fn load(&self, database: Option<&SecretText>) -> Result<Loaded, ConfigError> {
-        assemble(self.text()?.expose(), database.map_or("", SecretText::expose), &self.environment)
+        let laid = self.lay(database)?;
+        Ok(Loaded { config: laid.resolve().map_err(ConfigError::Invalid)?, laid })
+    }
+
+    /// Lays file, environment and the database's document over each other; values are not looked at yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when one of them cannot be read as a document.
+    pub fn lay(&self, database: Option<&SecretText>) -> Result<Laid, ConfigError> {
+        lay_all(self.text()?.expose(), database.map_or("", SecretText::expose), &self.environment)
     }
 
     /// Reads what must be known before there is a database: where it is, and where its keys are.
@@ -208,9 +261,7 @@ impl Sources {
     /// # Errors
     /// [`ConfigError`] when file or environment cannot be read as a document; values are not looked at yet.
     pub fn document(&self) -> Result<File, ConfigError> {
-        let text = self.text()?;
-        let layers = lay(text.expose(), "", &self.environment, &Schema::new()).map_err(ConfigError::Invalid)?;
-        document(&layers).map_err(ConfigError::Invalid)
+        Ok(self.lay(None)?.file)
     }
 
     fn text(&self) -> Result<SecretText, ConfigError> {
@@ -229,21 +280,15 @@ impl Sources {
 /// # Errors
 /// [`ConfigError`], with every problem that was found.
 pub fn assemble(file: &str, database: &str, environment: &[(String, String)]) -> Result<Loaded, ConfigError> {
+    let laid = lay_all(file, database, environment)?;
+    Ok(Loaded { config: laid.resolve().map_err(ConfigError::Invalid)?, laid })
+}
+
+fn lay_all(file: &str, database: &str, environment: &[(String, String)]) -> Result<Laid, ConfigError> {
     let schema = Schema::new();
     let layers = lay(file, database, environment, &schema).map_err(ConfigError::Invalid)?;
-    let document = document(&layers).map_err(ConfigError::Invalid)?;
-    match Config::resolve(&document) {
-        Ok(mut config) => {
-            // In the database secrets are sealed.
-            let is_sealed = |key: &str| schema::is_secret(key) && layers.origin_of_value(key) == Origin::Database;
-            config.warnings.retain(|warning| !is_sealed(&warning.key));
-            Ok(Loaded { config, layers, schema })
-        }
-        Err(problems) => {
-            let locate = |problem: Problem| Complaint { origin: layers.origin(&problem.key), problem, excerpt: None };
-            Err(ConfigError::Invalid(problems.into_iter().map(locate).collect()))
-        }
-    }
+    let file = document(&layers).map_err(ConfigError::Invalid)?;
+    Ok(Laid { layers, file, schema })
 }
 
 fn lay(
@@ -252,18 +297,20 @@ fn lay(
     environment: &[(String, String)],
     schema: &Schema,
 ) -> Result<Layers, Vec<Complaint>> {
-    let (file, database) = (text::read(file, Home::File, schema), text::read(database, Home::Database, schema));
-    let (mut layers, mut complaints) = (Layers::default(), Vec::new());
-    for (layer, position) in [(file, Position::Above), (database, Position::Below)] {
-        match layer {
-            Ok(layer) => layers.lay(layer, position, schema),
-            Err(found) => complaints.extend(found),
-        }
-    }
-    match environment::read(environment, &layers, schema) {
-        Ok(layer) => layers.lay(layer, Position::Above, schema),
-        Err(found) => complaints.extend(found),
-    }
+    let mut complaints = Vec::new();
+    let mut take = |layer: Result<Layer, Vec<Complaint>>| layer.map_err(|found| complaints.extend(found)).ok();
+    let file = take(text::read(file, Home::File, schema)).unwrap_or_default();
+    let database = take(text::read(database, Home::Database, schema)).unwrap_or_default();
+    // The environment calls objects as file and database do.
+    let mut known = Layers::default();
+    known.lay(file.clone(), Position::Above, schema);
+    known.lay(database.clone(), Position::Below, schema);
+    let environment = take(environment::read(environment, &known, schema)).unwrap_or_default();
+    let mut layers = Layers::default();
+    layers.lay(file, Position::Above, schema);
+    layers.lay(environment, Position::Above, schema);
+    // Last: what it says of an object counts when anybody above defines that.
+    layers.lay(database, Position::Below, schema);
     if complaints.is_empty() { Ok(layers) } else { Err(complaints) }
 }
 

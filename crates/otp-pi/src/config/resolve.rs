@@ -10,11 +10,10 @@ use domain::otp::CodeLength;
 use domain::receiver::{CountryCode, NumberingPlan};
 use domain::route::{RouteTable, WhenUnhealthy};
 use domain::secret::SecretText;
-use store::{Retention, TextAtRest, TicketStoreKind, UnknownPolicy};
 
 use super::Problem;
 use super::file::File;
-use super::{api_user, modem, simple, tls};
+use super::{api_user, modem, opening, simple, tls};
 use crate::wire::{RenderSettings, SuccessCode};
 use crate::{dispatch, gateway, http, telemetry};
 
@@ -104,6 +103,7 @@ impl Config {
             Problem::new("otp.length", format!("{error}, not {}", file.otp.length), "write a number from 4 to 10")
         }));
         let choices = choices(file, &mut found);
+        let store = opening::store(file, &mut found);
         let template = simple::template(file, length, &mut found);
         let mut api = http_settings(file, &mut found);
         tls::check_listeners(file, &mut found);
@@ -149,20 +149,13 @@ impl Config {
                 wait: choices.waits.then_some(file.api.wait_limit.0),
             },
             dispatch: dispatch::Settings {
-                unknown_policy: choices.unknown_policy,
+                unknown_policy: store.unknown_policy,
                 drop_expired: file.sms.drop_expired,
                 max_queue: file.sms.max_queue,
                 drain_timeout: file.drain_timeout.0,
             },
             delivery_reports: file.sms.delivery_reports,
-            store: store::Settings {
-                ticket_store: choices.ticket_store,
-                unknown_policy: choices.unknown_policy,
-                text_at_rest: choices.text_at_rest,
-                retention: Retention { journal: file.retention.journal.0, max_db_bytes: file.retention.max_db.0 },
-                longest_lifetime: file.otp.max_lifetime.0,
-                ..store::Settings::new(file.data_dir.clone())
-            },
+            store,
             keys_file: file.keys_file().map(Path::to_owned),
             log: telemetry::Settings { filter: file.log.filter.clone(), format: choices.log_format },
             modems: modems.into_iter().flatten().collect(),
@@ -170,21 +163,6 @@ impl Config {
             api_users,
             warnings,
         })
-    }
-}
-
-impl File {
-    /// The keys file that somebody else provides.
-    #[must_use]
-    pub fn keys_file(&self) -> Option<&Path> {
-        Some(self.keys.file.as_path()).filter(|path| !path.as_os_str().is_empty())
-    }
-
-    /// How to write logs before the rest of the document was looked at.
-    #[must_use]
-    pub fn log_settings(&self) -> telemetry::Settings {
-        let format = if self.log.format == "json" { telemetry::Format::Json } else { telemetry::Format::Text };
-        telemetry::Settings { filter: self.log.filter.clone(), format }
     }
 }
 
@@ -223,9 +201,6 @@ impl Found {
 
 /// The keys that take one word out of a few.
 struct Choices {
-    unknown_policy: UnknownPolicy,
-    ticket_store: TicketStoreKind,
-    text_at_rest: TextAtRest,
     when_unhealthy: WhenUnhealthy,
     log_format: telemetry::Format,
     rejects_id_conflict: bool,
@@ -233,28 +208,6 @@ struct Choices {
 }
 
 fn choices(file: &File, found: &mut Found) -> Option<Choices> {
-    let unknown_policy = found.word(
-        "sms.unknown_policy",
-        &file.sms.unknown_policy,
-        &[("hold", UnknownPolicy::Hold), ("resend", UnknownPolicy::Resend)],
-    );
-    let ticket_store = found.word(
-        "otp.ticket_store",
-        &file.otp.ticket_store,
-        &[("sqlite", TicketStoreKind::Sqlite), ("memory", TicketStoreKind::Memory)],
-    );
-    let text_at_rest = found.word(
-        "sms.text_at_rest",
-        &file.sms.text_at_rest,
-        &[("sealed", TextAtRest::Sealed), ("never", TextAtRest::Never)],
-    );
-    if text_at_rest == Some(TextAtRest::Never) && file.api.wait != "sent" {
-        found.problem(
-            "sms.text_at_rest",
-            "what is in memory only is lost in a crash, and callers would be told that it is accepted",
-            "write api.wait = \"sent\" too, or text_at_rest = \"sealed\"",
-        );
-    }
     let when_unhealthy = found.word(
         "sms.failover",
         &file.sms.failover,
@@ -273,9 +226,6 @@ fn choices(file: &File, found: &mut Found) -> Option<Choices> {
         found.word("api.id_conflict", &file.api.id_conflict, &[("accept", false), ("reject", true)]);
     let waits = found.word("api.wait", &file.api.wait, &[("accepted", false), ("sent", true)]);
     Some(Choices {
-        unknown_policy: unknown_policy?,
-        ticket_store: ticket_store?,
-        text_at_rest: text_at_rest?,
         when_unhealthy: when_unhealthy?,
         log_format: log_format?,
         rejects_id_conflict: rejects_id_conflict?,

@@ -148,7 +148,8 @@ impl Schema {
 }
 
 /// True if the value of this key must not be seen.
-pub(super) fn is_secret(key: &str) -> bool {
+#[must_use]
+pub fn is_secret(key: &str) -> bool {
     SECRETS.contains(&key.rsplit('.').next().unwrap_or(key))
 }
 

@@ -186,9 +186,9 @@ fn the_environment_is_above_the_file_and_locks_what_it_sets() {
     assert_eq!(config.routes.modems[0].prefixes, ["62811", "62812"]);
     assert_eq!(config.modems[1].line.name, "new_one");
     assert_eq!(config.api_users.len(), 1);
-    let origin = loaded.layers.origin("modem[0].recipient_prefixes");
+    let origin = loaded.laid.layers.origin("modem[0].recipient_prefixes");
     assert_eq!(origin.to_string(), "OTP_PI__MODEM__A__RECIPIENT_PREFIXES");
-    assert!(origin.is_locked() && loaded.layers.origin("modem[0].port").is_locked());
+    assert!(origin.is_locked() && loaded.laid.layers.origin("modem[0].port").is_locked());
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(super) fn read(file: &File, found: &mut Found) -> TlsSettings {
         }
     };
     let addresses = listeners.iter().map(SocketAddr::ip).filter(|address| !address.is_unspecified()).collect();
-    let settings = TlsSettings { files, directory: file.data_dir.join("tls"), addresses };
+    let settings = TlsSettings { files, directory: file.tls_directory(), addresses };
     if !listeners.is_empty() {
         found.take(tls::check(&settings).map_err(|error| {
             let key = match error.part() {

@@ -168,6 +168,10 @@ pub(super) fn import(
         let complaint = Complaint { origin: Origin::Default, problem: Problem::new(key, what, fix), excerpt: None };
         ConfigError::Invalid(vec![complaint])
     };
+    if theirs.leaves().is_empty() {
+        let what = "the document sets nothing".to_owned();
+        return Err(refuse("", what, "to forget all settings in the database: otp-pi settings reset"));
+    }
     let broken = |error: EditError| refuse("", error.to_string(), "");
     let mut draft = Draft::open("", layers, schema).map_err(broken)?;
     let mut left_out = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -44,8 +45,21 @@ impl Client {
     /// Asks one question.
     ///
     /// # Errors
-    /// Why it was not done, in the gateway's words; or it went away.
-    pub async fn ask(mut self, request: &Request) -> anyhow::Result<Value> {
+    /// Why it was not done, in the gateway's words; or it went away, or did not answer in the time that such a request may take.
+    pub async fn ask(self, request: &Request) -> anyhow::Result<Value> {
+        self.ask_within(request, patience(request)).await
+    }
+
+    async fn ask_within(self, request: &Request, limit: Duration) -> anyhow::Result<Value> {
+        tokio::time::timeout(limit, self.exchange(request)).await.unwrap_or_else(|_| {
+            anyhow::bail!(
+                "the gateway has not answered within {} s: it is stopped or overloaded; nothing is known of what it did",
+                limit.as_secs()
+            )
+        })
+    }
+
+    async fn exchange(mut self, request: &Request) -> anyhow::Result<Value> {
         let mut line = zeroize::Zeroizing::new(serde_json::to_vec(request)?);
         line.push(b'\n');
         anyhow::ensure!(line.len() <= LONGEST_LINE, "that is too much for one request");
@@ -61,5 +75,34 @@ impl Client {
             Answer::Done(value) => Ok(value),
             Answer::Failed(why) => anyhow::bail!(why),
         }
+    }
+}
+
+/// How long an answer may take before nobody waits for it any more.
+fn patience(request: &Request) -> Duration {
+    let seconds = match request {
+        // Modems are slow, and the gateway bounds each wait for one itself.
+        Request::ModemAt { patience_seconds, .. } => patience_seconds.unwrap_or(180).saturating_add(300),
+        Request::ModemCheck { .. } | Request::ModemSend { .. } => 900,
+        // As long as the database is big and the disk slow.
+        Request::Backup { .. } => 4 * 3600,
+        _ => 120,
+    };
+    Duration::from_secs(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_gateway_that_is_stopped_is_not_waited_for_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        // Connections are taken by the system; nobody answers.
+        let _listener = tokio::net::UnixListener::bind(dir.path().join(SOCKET)).unwrap();
+        let client = Client::connect(dir.path()).await.unwrap().unwrap();
+        let error = client.ask_within(&Request::Status, Duration::from_millis(1)).await.unwrap_err();
+        assert!(error.to_string().contains("has not answered within"), "{error}");
+        assert!(patience(&Request::Backup { path: "/nowhere".into() }) > patience(&Request::Status));
     }
 }

@@ -1,6 +1,7 @@
 //! One request of an operator to what answers it: the same for a gateway that runs and for one that does not.
 
 use std::fmt::Display;
+use std::path::Path;
 use std::time::Duration;
 
 use domain::message::MessageId;
@@ -23,58 +24,6 @@ pub async fn perform(operator: &Operator, request: Request) -> Answer {
 async fn attempt(operator: &Operator, request: Request) -> Result<Value, String> {
     let settings = operator.settings();
     match request {
-        Request::MessageList { .. }
-        | Request::MessageShow { .. }
-        | Request::MessageCancel { .. }
-        | Request::MessageRetry { .. } => messages(operator, request).await,
-        Request::ModemCheck { .. } | Request::ModemAt { .. } | Request::ModemSend { .. } => {
-            modems(operator, request).await
-        }
-        Request::ApiUserList => value(settings.api_users().await),
-        Request::ApiUserAdd { username, password, scopes, class } => {
-            edit(operator, Edit::AddApiUser { username, password: password.0, scopes, class }).await
-        }
-        Request::ApiUserPasswd { username, password } => {
-            edit(operator, Edit::SetPassword { username, password: password.0 }).await
-        }
-        Request::ApiUserActive { username, is_active } => edit(operator, Edit::SetActive { username, is_active }).await,
-        Request::ApiUserRemove { username } => edit(operator, Edit::RemoveApiUser { username }).await,
-        Request::SettingsList => value(settings.list().await),
-        Request::SettingsSet { key, value } => {
-            edit(operator, Edit::Set { key, value: value.0.expose().to_owned() }).await
-        }
-        Request::SettingsUnset { key } => edit(operator, Edit::Unset { key }).await,
-        Request::SettingsExport { passphrase } => value(settings.export(passphrase.map(|secret| secret.0)).await),
-        Request::SettingsImport { document, passphrase } => {
-            let passphrase = passphrase.map(|Secret(passphrase)| passphrase);
-            edit(operator, Edit::Import { document: document.0, passphrase }).await
-        }
-        Request::Reload => value(settings.reload().await),
-        Request::Backup { path } => {
-            let backup = operator.store().backup(&path).await.map_err(chain)?;
-            Ok(json!({
-                "path": backup.path,
-                "bytes": backup.bytes,
-                "seal_keys": backup.seal_keys,
-                "keys": backup.keys,
-            }))
-        }
-        Request::KeysStatus => value(operator.store().keys_status().await),
-        Request::KeysRotate => {
-            let rotation = operator.store().rotate_keys().await.map_err(chain)?;
-            // A gateway that runs seals anew in the background; elsewhere nobody else will before the next start.
-            let resealed = match operator.is_running() {
-                true => None,
-                false => Some(operator.store().reseal().await.map_err(chain)?),
-            };
-            Ok(json!({"rotation": rotation, "resealed": resealed}))
-        }
-        Request::Status => Ok(json!({"is_running": operator.is_running(), "process_id": std::process::id()})),
-    }
-}
-
-async fn messages(operator: &Operator, request: Request) -> Result<Value, String> {
-    match request {
         Request::MessageList { state, api_user, before, limit, reveals } => {
             let filter = MessageFilter {
                 state: state.as_deref().map(parse_state).transpose()?,
@@ -90,12 +39,6 @@ async fn messages(operator: &Operator, request: Request) -> Result<Value, String
         }
         Request::MessageCancel { message_id: id } => value(operator.cancel_message(message_id(&id)?).await),
         Request::MessageRetry { message_id: id } => value(operator.retry_message(message_id(&id)?).await),
-        _ => Err("that is no request about messages".to_owned()),
-    }
-}
-
-async fn modems(operator: &Operator, request: Request) -> Result<Value, String> {
-    match request {
         Request::ModemCheck { modems } => value(operator.check_modems(&modems).await),
         Request::ModemAt { modem, command, patience_seconds } => {
             let patience = patience_seconds.map(Duration::from_secs);
@@ -105,8 +48,53 @@ async fn modems(operator: &Operator, request: Request) -> Result<Value, String> 
             let receiver = Msisdn::from_canonical(receiver.0.expose()).ok_or("the receiver is no E.164 number")?;
             value(operator.send_by_hand(&modem, receiver, text.0).await)
         }
-        _ => Err("that is no request about modems".to_owned()),
+        Request::ApiUserList => value(settings.api_users().await),
+        Request::ApiUserAdd { username, password, scopes, class } => {
+            edit(operator, Edit::AddApiUser { username, password: password.0, scopes, class }).await
+        }
+        Request::ApiUserPasswd { username, password } => {
+            edit(operator, Edit::SetPassword { username, password: password.0 }).await
+        }
+        Request::ApiUserActive { username, is_active } => edit(operator, Edit::SetActive { username, is_active }).await,
+        Request::ApiUserRemove { username } => edit(operator, Edit::RemoveApiUser { username }).await,
+        Request::SettingsList => value(settings.list().await),
+        Request::SettingsSet { values } => {
+            let values = values.into_iter().map(|(key, Secret(value))| (key, value)).collect();
+            edit(operator, Edit::Set { values }).await
+        }
+        Request::SettingsUnset { keys } => edit(operator, Edit::Unset { keys }).await,
+        Request::SettingsReset => edit(operator, Edit::Reset).await,
+        Request::SettingsExport { passphrase } => value(settings.export(passphrase.map(|secret| secret.0)).await),
+        Request::SettingsImport { document, passphrase } => {
+            let passphrase = passphrase.map(|Secret(passphrase)| passphrase);
+            edit(operator, Edit::Import { document: document.0, passphrase }).await
+        }
+        Request::Reload => value(settings.reload().await),
+        Request::Backup { path } => backup(operator, &path).await,
+        Request::KeysStatus => value(operator.store().keys_status().await),
+        Request::KeysRotate => rotate_keys(operator).await,
+        Request::Status => Ok(json!({"is_running": operator.is_running(), "process_id": std::process::id()})),
     }
+}
+
+async fn backup(operator: &Operator, path: &Path) -> Result<Value, String> {
+    let backup = operator.store().backup(path).await.map_err(chain)?;
+    Ok(json!({
+        "path": backup.path,
+        "bytes": backup.bytes,
+        "seal_keys": backup.seal_keys,
+        "keys": backup.keys,
+    }))
+}
+
+async fn rotate_keys(operator: &Operator) -> Result<Value, String> {
+    let rotation = operator.store().rotate_keys().await.map_err(chain)?;
+    // A gateway that runs seals anew in the background; elsewhere nobody else will before the next start.
+    let resealed = match operator.is_running() {
+        true => None,
+        false => Some(operator.store().reseal().await.map_err(chain)?),
+    };
+    Ok(json!({"rotation": rotation, "resealed": resealed}))
 }
 
 async fn edit(operator: &Operator, edit: Edit) -> Result<Value, String> {

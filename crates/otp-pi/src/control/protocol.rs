@@ -84,18 +84,18 @@ pub enum Request {
     },
     /// Lists what is in force.
     SettingsList,
-    /// Sets a key.
+    /// Sets keys, all or none.
     SettingsSet {
-        /// The key.
-        key: String,
-        /// Its value: it may be a secret.
-        value: Secret,
+        /// Keys with their values: they may be secrets.
+        values: Vec<(String, Secret)>,
     },
-    /// Takes a key out.
+    /// Takes keys or whole objects out, all or none.
     SettingsUnset {
-        /// The key.
-        key: String,
+        /// The keys.
+        keys: Vec<String>,
     },
+    /// Forgets all that the database keeps.
+    SettingsReset,
     /// One document of all that is set.
     SettingsExport {
         /// What its secrets are sealed with.

@@ -32,7 +32,7 @@ pub use reports::run as run_reports;
 pub use worker::Dispatcher;
 
 /// How the dispatcher works.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// What happens to a message whose outcome is unknowable.
     pub unknown_policy: UnknownPolicy,
@@ -51,6 +51,17 @@ pub struct Plan {
     pub channels: Vec<ChannelHandle>,
     /// Which modem takes what.
     pub table: RouteTable,
+}
+
+impl Plan {
+    /// Tells whether a dispatcher would do the same under both.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let pairs = || self.channels.iter().zip(&other.channels);
+        self.table == other.table
+            && self.channels.len() == other.channels.len()
+            && pairs().all(|(one, other)| one.is_same(other))
+    }
 }
 
 /// What the dispatcher is told.

@@ -4,7 +4,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use ::modem::Status;
@@ -18,7 +17,7 @@ use super::{NewPlan, Plan};
 use crate::channel::modem::Context;
 
 /// The place of a modem that is not in the plan any more. No list is so long.
-const NOWHERE: usize = usize::MAX;
+pub(super) const NOWHERE: usize = usize::MAX;
 
 impl Plan {
     /// The place of a modem; one that nothing has when it is gone.
@@ -59,12 +58,11 @@ impl Dispatcher {
         let old = std::mem::replace(&mut self.plan, Arc::new(plan));
         *self.shared_plan.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&self.plan);
         self.settings = settings;
-        let next_reference = AtomicU8::new(self.context.next_reference.load(Ordering::Relaxed));
         self.context = Arc::new(Context {
             store: self.context.store.clone(),
             clock: Arc::clone(&self.context.clock),
             delivery_reports,
-            next_reference,
+            next_reference: Arc::clone(&self.context.next_reference),
         });
         let places: BTreeMap<usize, usize> = old
             .channels

@@ -2,6 +2,7 @@
 //!
 //! The second half of the dispatcher's one task. It must never send again what may be on air unless the policy says so.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::message::{MessageId, MessageState};
@@ -14,6 +15,7 @@ use store::{Change, UnknownPolicy};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use super::plan::NOWHERE;
 use super::queue::Entry;
 use super::retry::{self, Next};
 use super::worker::{Dispatcher, Done};
@@ -29,32 +31,42 @@ const REST_BEFORE_RESEND: Duration = Duration::from_secs(5);
 /// With `unknown_policy = "resend"`: a message of so many attempts is not sent again when the outcome is in doubt once more.
 const MOST_ATTEMPTS_IN_DOUBT: u32 = 3;
 
+/// The modem of an attempt: what it was called when the attempt began, and where it is in the plan by now.
+struct Sender {
+    name: Arc<str>,
+    place: usize,
+}
+
 impl Dispatcher {
     pub(super) async fn settle(&mut self, done: Done) {
-        let Done { entry, channel, outcome } = done;
-        let channel = self.plan.place_of(&channel);
+        let Done { mut entry, channel: name, excluded, outcome } = done;
+        let place = self.plan.place_of(&name);
+        let channel = Sender { name, place };
+        entry.excluded =
+            excluded.iter().map(|name| self.plan.place_of(name)).filter(|place| *place != NOWHERE).collect();
+        entry.excluded.sort_unstable();
         self.on_air.remove(&entry.id);
         let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
         match outcome {
             // Settled by somebody else meanwhile.
             None => {}
-            Some(Outcome::Settled(state)) => self.announce(&entry, channel, state, None),
+            Some(Outcome::Settled(state)) => self.announce(&entry, &channel, state, None),
             Some(Outcome::Stale) => debug!(message.id = %entry.id, "settled by somebody else: not sent"),
             Some(Outcome::Sent) => {
-                self.health.sent(channel);
-                self.announce(&entry, channel, MessageState::Sent, None);
+                self.health.sent(channel.place);
+                self.announce(&entry, &channel, MessageState::Sent, None);
             }
             Some(Outcome::StoreFailed) => {
                 self.health.store_failed(Instant::now());
                 self.rest(entry, REST_WHEN_STORE_FAILED);
             }
-            Some(Outcome::Unknown { detail }) => self.unknown(entry, channel, attempt, detail).await,
+            Some(Outcome::Unknown { detail }) => self.unknown(entry, &channel, attempt, detail).await,
             Some(Outcome::Incomplete { code }) => {
                 let reason = format!("a later part was not sent: {code}");
-                self.finish(&entry, channel, MessageState::Failed, reason).await;
+                self.finish(&entry, &channel, MessageState::Failed, reason).await;
             }
             Some(Outcome::NotSent { class, code, ticket }) => {
-                self.not_sent(entry, channel, (class, code, ticket)).await;
+                self.not_sent(entry, &channel, (class, code, ticket)).await;
             }
         }
     }
@@ -67,14 +79,14 @@ impl Dispatcher {
         self.events.publish(MessageEvent { id, state, reason: None, channel: None, at });
     }
 
-    async fn unknown(&mut self, mut entry: Entry, channel: usize, attempt: AttemptId, detail: String) {
+    async fn unknown(&mut self, mut entry: Entry, channel: &Sender, attempt: AttemptId, detail: String) {
         let resend = self.settings.unknown_policy == UnknownPolicy::Resend && entry.attempts < MOST_ATTEMPTS_IN_DOUBT;
-        warn!(message.id = %entry.id, channel.id = self.name_of(channel), "the outcome cannot be known: {detail}");
+        warn!(message.id = %entry.id, channel.id = &*channel.name, "the outcome cannot be known: {detail}");
         let at = self.context.clock.now();
         self.record(Change::Unknown { attempt, resend, reason: detail.clone(), at }).await;
         if resend {
             // Another modem may know better how its messages end.
-            entry.excluded = vec![channel];
+            entry.excluded = Vec::from_iter((channel.place != NOWHERE).then_some(channel.place));
             self.rest(entry, REST_BEFORE_RESEND);
         } else {
             self.announce(&entry, channel, MessageState::Unknown, Some(detail));
@@ -84,7 +96,7 @@ impl Dispatcher {
     async fn not_sent(
         &mut self,
         mut entry: Entry,
-        channel: usize,
+        channel: &Sender,
         (class, code, remove_tag): (FailureClass, String, Option<TicketKey>),
     ) {
         let now = self.context.clock.now();
@@ -92,16 +104,17 @@ impl Dispatcher {
         let (msisdn, times) = (entry.msisdn, (now, entry.deadline));
         let rng = &mut UnwrapErr(SysRng);
         let has_other = |excluded: &[usize]| self.has_way(&msisdn, excluded);
-        let next = retry::decide(class, entry.attempts, times, channel, &mut entry.excluded, has_other, rng);
-        info!(message.id = %entry.id, channel.id = self.name_of(channel), error.code = code, "not sent: {next:?}");
-        if class == FailureClass::Configuration && self.health.modem_failed(channel, Instant::now()) {
-            error!(channel.id = self.name_of(channel), error.code = code, "the modem or its SIM needs attention");
+        let next = retry::decide(class, entry.attempts, times, channel.place, &mut entry.excluded, has_other, rng);
+        entry.excluded.retain(|place| *place != NOWHERE);
+        info!(message.id = %entry.id, channel.id = &*channel.name, error.code = code, "not sent: {next:?}");
+        if class == FailureClass::Configuration && self.health.modem_failed(channel.place, Instant::now()) {
+            error!(channel.id = &*channel.name, error.code = code, "the modem or its SIM needs attention");
         }
         let retry_at = match next {
             Next::After(pause) => Some(now.saturating_add(pause)),
             Next::Elsewhere | Next::GiveUp => None,
         };
-        let modem = Some(self.name_of(channel).to_owned());
+        let modem = Some(channel.name.to_string());
         self.record(Change::NotSent { attempt, modem, code: Some(code.clone()), retry_at, remove_tag, at: now }).await;
         match next {
             Next::Elsewhere => self.requeue(entry),
@@ -120,7 +133,7 @@ impl Dispatcher {
         self.queue.rest(entry, key, Instant::now() + pause);
     }
 
-    async fn finish(&mut self, entry: &Entry, channel: usize, state: MessageState, reason: String) {
+    async fn finish(&mut self, entry: &Entry, channel: &Sender, state: MessageState, reason: String) {
         let at = self.context.clock.now();
         self.record(Change::Final { message_id: entry.id, state, reason: reason.clone(), at }).await;
         self.announce(entry, channel, state, Some(reason));
@@ -134,9 +147,9 @@ impl Dispatcher {
         }
     }
 
-    fn announce(&self, entry: &Entry, channel: usize, state: MessageState, reason: Option<String>) {
+    fn announce(&self, entry: &Entry, channel: &Sender, state: MessageState, reason: Option<String>) {
         let at = self.context.clock.now();
-        let name = self.name_of(channel).to_owned();
+        let name = channel.name.to_string();
         debug!(message.id = %entry.id, message.state = state.as_str(), channel.id = name, "message changed");
         self.events.publish(MessageEvent { id: entry.id, state, reason, channel: Some(name), at });
     }

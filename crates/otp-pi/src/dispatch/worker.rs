@@ -51,6 +51,8 @@ pub(super) struct Done {
     pub(super) entry: Entry,
     /// The modem's name: its place may be another one by now.
     pub(super) channel: Arc<str>,
+    /// The names of the modems that the entry excluded, for the same reason.
+    pub(super) excluded: Vec<Arc<str>>,
     pub(super) outcome: Option<Outcome>,
 }
 
@@ -305,6 +307,7 @@ impl Dispatcher {
         self.on_air.insert(entry.id, entry.attempts);
         let context = Arc::clone(&self.context);
         let name: Arc<str> = Arc::from(self.name_of(place));
+        let excluded = entry.excluded.iter().map(|place| Arc::from(self.name_of(*place))).collect();
         self.sending.push(Box::pin(async move {
             let outcome = match context.store.load(entry.id).await {
                 Ok(Some(message)) => {
@@ -322,7 +325,7 @@ impl Dispatcher {
                     Some(Outcome::StoreFailed)
                 }
             };
-            Done { entry, channel: name, outcome }
+            Done { entry, channel: name, excluded, outcome }
         }));
     }
 

@@ -43,18 +43,18 @@ pub struct ApiUserView {
 /// One change of what the database keeps.
 #[derive(Clone, Debug)]
 pub enum Edit {
-    /// Sets a key; the value is TOML, or text where the key takes text.
+    /// Sets keys, all of them or none; a value is TOML, or text where the key takes text.
     Set {
-        /// The key as people write it.
-        key: String,
-        /// The value.
-        value: String,
+        /// Keys as people write them, with their values: they may be secrets.
+        values: Vec<(String, SecretText)>,
     },
-    /// Takes a key out, so that the default is in force again.
+    /// Takes keys out, so that the default is in force again; or whole objects.
     Unset {
-        /// The key as people write it.
-        key: String,
+        /// The keys as people write them: `otp.lifetime`, `modem.south.cost`, `modem.south`.
+        keys: Vec<String>,
     },
+    /// Forgets all that the database keeps, readable or not.
+    Reset,
     /// Adds an API user.
     AddApiUser {
         /// The login name; must be new.
@@ -103,6 +103,9 @@ pub struct Applied {
     pub needs_restart: Vec<String>,
     /// What was not taken over, and why.
     pub left_out: Vec<String>,
+    /// What else is to be known about it.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// Why nothing was changed, in words for the one who asked.
@@ -118,9 +121,9 @@ pub enum SettingsAsk {
     /// Change what the database keeps.
     Edit(Box<Edit>, oneshot::Sender<Result<Applied, SettingsError>>),
     /// What is in force?
-    List(oneshot::Sender<Vec<Setting>>),
+    List(oneshot::Sender<Result<Vec<Setting>, SettingsError>>),
     /// Who may call the API?
-    ApiUsers(oneshot::Sender<Vec<ApiUserView>>),
+    ApiUsers(oneshot::Sender<Result<Vec<ApiUserView>, SettingsError>>),
     /// One document of all that is set; secrets sealed with the passphrase, or left out.
     Export(Option<SecretText>, oneshot::Sender<Result<String, SettingsError>>),
 }
@@ -158,17 +161,17 @@ impl SettingsHandle {
     /// Every value that is in force.
     ///
     /// # Errors
-    /// [`SettingsError`] when the gateway is about to end.
+    /// [`SettingsError`] when the gateway is about to end, or what the database keeps cannot be read.
     pub async fn list(&self) -> Result<Vec<Setting>, SettingsError> {
-        self.ask(SettingsAsk::List).await
+        self.ask(SettingsAsk::List).await?
     }
 
     /// Every API user.
     ///
     /// # Errors
-    /// [`SettingsError`] when the gateway is about to end.
+    /// [`SettingsError`] when the gateway is about to end, or what the database keeps cannot be read.
     pub async fn api_users(&self) -> Result<Vec<ApiUserView>, SettingsError> {
-        self.ask(SettingsAsk::ApiUsers).await
+        self.ask(SettingsAsk::ApiUsers).await?
     }
 
     /// One TOML document of everything that is set, secrets sealed with the passphrase or left out.

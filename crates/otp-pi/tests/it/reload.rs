@@ -283,3 +283,76 @@ fn process_with(log: &Path) -> Option<String> {
     let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
     processes.map(Result::unwrap).find(is_it).map(name)
 }
+
+#[test]
+fn the_watchdog_is_fed_while_a_reload_checks_passwords() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let socket = directory.path().join("notify");
+    let systemd = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    systemd.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+    let mut setup = Setup::without_modems();
+    setup.environment =
+        vec![("NOTIFY_SOCKET", socket.to_str().unwrap().to_owned()), ("WATCHDOG_USEC", "20000".to_owned())];
+    let gateway = setup.start();
+    setup.more = (0..20).map(|number| api_user(&format!("user{number}"), "password")).collect();
+    gateway.rewrite(&setup);
+    gateway.hang_up();
+    let mut bytes = [0; 4096];
+    let mut next = || {
+        let length = systemd.recv(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    };
+    while !next().contains("RELOADING=1") {}
+    let meanwhile: Vec<String> = std::iter::from_fn(|| Some(next()).filter(|said| !said.contains("READY=1"))).collect();
+    assert!(meanwhile.iter().any(|said| said.contains("WATCHDOG=1")), "{meanwhile:?}");
+}
+
+/// A gateway that answers its operators.
+fn answering(setup: &Setup) -> Gateway {
+    let gateway = setup.start();
+    wait_for("the control socket", || (gateway.operate(&["keys", "status"]).code == Some(0)).then_some(()));
+    gateway
+}
+
+#[test]
+fn a_start_that_fails_late_tells_why_and_of_nothing_else() {
+    let stopped = answering(&Setup::without_modems()).stop();
+    let socket = stopped.dir().join("data/control.sock");
+    let _gone = fs::remove_file(&socket);
+    fs::create_dir(&socket).unwrap();
+    let config = stopped.dir().join("otp-pi.toml");
+    let ended = crate::harness::run_to_end(&["serve", "--config", config.to_str().unwrap()]);
+    let told = ended.refused();
+    assert!(told.contains("control.sock cannot be replaced"), "{told}");
+    assert!(!told.contains("panicked") && !told.contains("a task failed"), "{told}");
+}
+
+#[test]
+fn an_operator_too_many_is_told_so() {
+    let gateway = answering(&Setup::without_modems());
+    let socket = gateway.dir().join("data/control.sock");
+    let connect = |_| std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    let others: Vec<_> = (0..16).map(connect).collect();
+    let refused = gateway.operate(&["settings", "list"]);
+    assert!(refused.refused().contains("too many operators ask at once"), "{refused:?}");
+    drop(others);
+    wait_for("room", || (gateway.operate(&["settings", "list"]).code == Some(0)).then_some(()));
+}
+
+#[test]
+fn the_keys_of_another_users_database_are_not_reset() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root can give a file away.
+        return;
+    }
+    let stopped = answering(&Setup::without_modems()).stop();
+    let data = stopped.dir().join("data");
+    for path in [data.clone(), data.join("otp-pi.db")] {
+        std::os::unix::fs::chown(&path, Some(1), None).unwrap();
+    }
+    let names = || fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>().len();
+    let before = names();
+    let refused = operate(stopped.dir(), &["keys", "reset", "--i-accept-the-loss"]);
+    assert!(refused.refused().contains("run this as the user of the gateway"), "{refused:?}");
+    assert_eq!(names(), before);
+}

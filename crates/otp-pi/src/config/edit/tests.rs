@@ -17,7 +17,7 @@ fn loaded(database: &str) -> Loaded {
 /// The database's document after `change`, or why it was refused.
 fn changed(database: &str, change: impl FnOnce(&mut Draft<'_>) -> Result<(), EditError>) -> Result<String, String> {
     let loaded = loaded(database);
-    let mut draft = loaded.draft(Some(&secret(database))).unwrap();
+    let mut draft = loaded.laid.draft(Some(&secret(database))).unwrap();
     change(&mut draft).map_err(|error| error.to_string())?;
     Ok(draft.into_document().expose().to_owned())
 }
@@ -73,7 +73,7 @@ fn api_users_come_change_and_go() {
 
 #[test]
 fn settings_are_listed_with_their_origin_and_secrets_are_not() {
-    let all = loaded("[otp]\nlifetime = \"2m\"\n").settings();
+    let all = loaded("[otp]\nlifetime = \"2m\"\n").laid.settings();
     let find = |key: &str| all.iter().find(|one| one.key == key).unwrap_or_else(|| panic!("{key}")).clone();
     let shown = |key: &str| (find(key).value, find(key).origin, find(key).is_locked);
     assert_eq!(shown("otp.length"), (Some("6".to_owned()), "file, line 4".to_owned(), true));
@@ -88,7 +88,7 @@ fn settings_are_listed_with_their_origin_and_secrets_are_not() {
 fn what_changed_is_told_without_secrets() {
     let old = loaded("[otp]\nlifetime = \"2m\"\n[[api_user]]\nusername = \"app\"\npassword_hash = \"$argon2id$a\"\n");
     let new = loaded("[otp]\nmax_attempts = 3\n[[api_user]]\nusername = \"app\"\npassword_hash = \"$argon2id$b\"\n");
-    let said: Vec<String> = old.changes(&new).iter().map(ToString::to_string).collect();
+    let said: Vec<String> = old.laid.changes(&new.laid).iter().map(ToString::to_string).collect();
     assert_eq!(
         said,
         ["api_user.app.password_hash: changed", "otp.lifetime: \"3m\", was \"2m\"", "otp.max_attempts: 3, was 5"]
@@ -98,29 +98,29 @@ fn what_changed_is_told_without_secrets() {
 #[test]
 fn an_export_goes_into_another_gateway_with_its_secrets_sealed_or_without_them() {
     let from = loaded("[otp]\nlifetime = \"2m\"\n[[api_user]]\nusername = \"app\"\npassword_hash = \"$argon2id$x\"\n");
-    let plain = from.export(None).unwrap();
+    let plain = from.laid.export(None).unwrap();
     assert!(!plain.contains("sesame") && !plain.contains("argon2id") && plain.contains("2m"), "{plain}");
     let mut seal = |key: &str, clear: &SecretText| Ok(format!("{SEALED}{key}:{}", clear.expose().to_uppercase()));
-    let sealed = from.export(Some(&mut seal)).unwrap();
+    let sealed = from.laid.export(Some(&mut seal)).unwrap();
     assert!(sealed.contains("OPEN SESAME") && !sealed.contains("open sesame"), "{sealed}");
 
     let to = assemble("[sms]\ncountry_code = \"1\"\n", "", &[]).unwrap();
     let mut open =
         |key: &str, sealed: &str| Ok(secret(&sealed.strip_prefix(&format!("{SEALED}{key}:")).unwrap().to_lowercase()));
-    let imported = to.import(&secret(&sealed), None, &mut open).unwrap();
+    let imported = to.laid.import(&secret(&sealed), None, &mut open).unwrap();
     assert_eq!(imported.left_out, ["sms.country_code is set by the file (line 2): change it there"]);
     let there = assemble("[sms]\ncountry_code = \"1\"\n", imported.document.expose(), &[]).unwrap();
     assert_eq!((there.config.api_users.len(), there.config.modems.len()), (2, 1));
     assert!(imported.document.expose().contains("open sesame"));
 
-    let imported = to.import(&secret(&plain), None, &mut |_, _| Err("sealed".to_owned())).unwrap();
+    let imported = to.laid.import(&secret(&plain), None, &mut |_, _| Err("sealed".to_owned())).unwrap();
     let said = imported.left_out.join("\n");
     assert!(said.contains("api_user.app: its password is not in the document"), "{said}");
     let kept = "[[api_user]]\nusername = \"app\"\npassword_hash = \"$argon2id$kept\"\n";
     let to = assemble("[sms]\ncountry_code = \"1\"\n", kept, &[]).unwrap();
-    let imported = to.import(&secret(&plain), Some(&secret(kept)), &mut |_, _| Err("sealed".to_owned())).unwrap();
+    let imported = to.laid.import(&secret(&plain), Some(&secret(kept)), &mut |_, _| Err("sealed".to_owned())).unwrap();
     assert!(imported.document.expose().contains("$argon2id$kept"), "{imported:?}");
-    let refused = to.import(&secret(&sealed), None, &mut |_, _| Err("it is sealed".to_owned())).unwrap_err();
+    let refused = to.laid.import(&secret(&sealed), None, &mut |_, _| Err("it is sealed".to_owned())).unwrap_err();
     assert!(refused.to_string().contains("it is sealed") && refused.to_string().contains("passphrase"), "{refused}");
 }
 
@@ -128,7 +128,38 @@ fn an_export_goes_into_another_gateway_with_its_secrets_sealed_or_without_them()
 fn a_document_that_is_none_is_refused_as_a_whole() {
     let loaded = loaded("");
     let mut open = |_: &str, _: &str| Err::<SecretText, _>("no".to_owned());
-    let refused = loaded.import(&secret("[otp]\nlenght = 3\n"), None, &mut open).unwrap_err().to_string();
+    let refused = loaded.laid.import(&secret("[otp]\nlenght = 3\n"), None, &mut open).unwrap_err().to_string();
     assert!(refused.contains("line 2: otp.lenght: there is no such key"), "{refused}");
-    assert_eq!(loaded.draft(Some(&secret("["))).map(drop).unwrap_err(), EditError::Damaged);
+    assert_eq!(loaded.laid.draft(Some(&secret("["))).map(drop).unwrap_err(), EditError::Damaged);
+}
+
+#[test]
+fn an_object_is_taken_out_whole_and_leaves_nothing_to_its_namesake() {
+    let database = "[[modem]]\nname = \"gone\"\ncost = 5\n[[api_user]]\nusername = \"old\"\nactive = false\n";
+    let left = changed(database, |draft| draft.unset("modem.gone")).unwrap();
+    assert!(!left.contains("modem") && left.contains("old"), "{left}");
+    let left = changed(database, |draft| draft.remove_api_user("old")).unwrap();
+    assert!(!left.contains("old") && left.contains("gone"), "{left}");
+    let left = changed(database, |draft| draft.add_api_user("old", "$argon2id$n", &[], None)).unwrap();
+    assert!(left.contains("$argon2id$n") && !left.contains("active"), "{left}");
+    assert!(changed(database, |draft| draft.unset("modem.nobody")).is_err());
+}
+
+#[test]
+fn a_secret_is_locked_by_its_file() {
+    let file = format!("{FILE}[[api_user]]\nusername = \"other\"\npassword_hash = \"$argon2id$x\"\n");
+    let loaded = assemble(&file, "", &[]).unwrap();
+    let mut draft = loaded.laid.draft(None).unwrap();
+    let refused = draft.set("api_user.other.password", "x").unwrap_err().to_string();
+    assert!(refused.starts_with("api_user.other.password_hash is set by the file"), "{refused}");
+    draft.set("api_user.new.password", "open sesame").unwrap();
+    assert!(!format!("{draft:?} {:?}", loaded.laid.file).contains("sesame"));
+    assert!(!format!("{:?}", loaded.laid.file).contains("argon2id"));
+}
+
+#[test]
+fn what_is_wrong_in_the_database_is_called_as_people_write_it() {
+    let database = "[[modem]]\nname = \"own\"\nport = \"/dev/o\"\nparity = \"strange\"\n";
+    let said = assemble(FILE, database, &[]).map(drop).unwrap_err().to_string();
+    assert!(said.contains("database: modem.own.parity") && said.contains("settings set or unset"), "{said}");
 }

@@ -40,7 +40,7 @@ impl TestGateway {
             store: store.clone(),
             clock: Arc::clone(&clock),
             delivery_reports: false,
-            next_reference: AtomicU8::new(0),
+            next_reference: Arc::new(AtomicU8::new(0)),
         };
         let settings = dispatch::Settings {
             unknown_policy: UnknownPolicy::Hold,

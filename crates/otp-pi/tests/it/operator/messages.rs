@@ -75,8 +75,8 @@ fn messages_are_shown_alike_with_a_gateway_and_without_one_and_never_their_text(
     let [list, _, full, failed, of_app, shown, _, otp, refused] = online.try_into().unwrap();
     assert!(list.contains("62812•••66") && !list.contains("628126666666"), "{list}");
     assert!(full.contains("628126666666") && refused.contains("628127770404"), "{full} {refused}");
-    assert_eq!(list.lines().count(), 3);
-    assert!(list.lines().next().unwrap().contains(&third), "the newest first: {list}");
+    assert_eq!(list.lines().count(), 4, "a header and three messages: {list}");
+    assert!(list.lines().nth(1).unwrap().contains(&third), "the newest first: {list}");
     for one in [failed, of_app] {
         let one: Value = serde_json::from_str(&one).unwrap();
         assert_eq!(one["messages"][0]["message_id"], json!(third), "{one}");

@@ -129,6 +129,41 @@ fn without_any_modem_nothing_is_taken_and_with_one_again_it_is() {
     gateway.send_sentinel(&emulator, "08126666666", "again");
 }
 
+#[test]
+fn what_was_on_air_when_its_modem_went_is_told_of_by_the_modems_name() {
+    let script = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(script.path(), "[[fault]]\nwhen = \"AT+CMGS\"\nnth = 1\naction = { cms_error = 42 }\n").unwrap();
+    let emulator = Emulator::start(2, &["--air-time", "1s", "--script", script.path().to_str().unwrap()]);
+    let (south, north) = (modem("south", &emulator.modems[0], ""), modem("north", &emulator.modems[1], ""));
+    let gateway = with(&[south]).start();
+    gateway.wait_for_modems(1);
+    let on_air = send(&gateway, "refused while its modem goes");
+    gateway.wait_for_state(&on_air, "sending");
+    gateway.reload_as(&with(&[north]));
+    gateway.wait_for_state(&on_air, "delivered");
+    let log = gateway.log();
+    let told = log.lines().find(|line| line.contains("not sent: ")).unwrap();
+    assert!(told.contains("south"), "{told}");
+}
+
+#[test]
+fn settings_that_are_not_the_dispatchers_do_not_sort_the_queue_anew() {
+    const SORTED: &str = "the modems and their rules are set anew";
+    let emulator = Emulator::start(1, &[]);
+    let mut setup = with(&[modem("south", &emulator.modems[0], "")]);
+    let gateway = setup.start();
+    setup.otp = "max_attempts = 4".to_owned();
+    let log = gateway.reload_as(&setup);
+    assert!(!log.contains(SORTED), "{log}");
+    for more in ["recipient_prefixes = [\"62812\"]", "recipient_prefixes = [\"62812\"]\ndefault = true"] {
+        setup.more = modem("south", &emulator.modems[0], more);
+        let log = gateway.reload_as(&setup);
+        assert!(log.contains(SORTED), "{more}: {log}");
+    }
+    setup.sms = "unknown_policy = \"resend\"".to_owned();
+    assert!(gateway.reload_as(&setup).contains(SORTED));
+}
+
 impl Emulator {
     /// The emulated modems that sent a text with `needle`, once one has.
     fn senders_of_when_sent(&self, needle: &str) -> Vec<String> {
