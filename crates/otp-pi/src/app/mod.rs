@@ -127,9 +127,7 @@ impl App {
         let socket = control::bind(&config.store.data_dir)?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
         store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
-        let found = store.find_setting(live::DOCUMENT).await.context(live::UNREADABLE)?;
-        let is_same = found.as_ref().map(SecretText::expose) == kept.as_ref().map(SecretText::expose);
-        anyhow::ensure!(is_same, "the settings in the database could not be read at first: start again");
+        check_kept(&store, kept.as_ref()).await?;
         let users = users::changes(&store, config.api_users.clone()).await.context("the API users cannot be read")?;
         store.keep_settings(None, users.users.clone()).await.context("the API users cannot be stored")?;
         users.tell();
@@ -261,6 +259,14 @@ async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(
 /// What is wrong with them.
 pub async fn load(sources: &Sources) -> anyhow::Result<Loaded> {
     Ok(load_kept(sources).await?.0)
+}
+
+/// Looks through the open store whether the database keeps what was read before it was open.
+async fn check_kept(store: &Store, kept: Option<&SecretText>) -> anyhow::Result<()> {
+    let found = store.find_setting(live::DOCUMENT).await.context(live::UNREADABLE)?;
+    let is_same = found.as_ref().map(SecretText::expose) == kept.map(SecretText::expose);
+    anyhow::ensure!(is_same, "the settings in the database could not be read at first: start again");
+    Ok(())
 }
 
 /// The settings, and the document of the database that is among them.
