@@ -52,7 +52,7 @@ pub(super) struct ListArguments {
 pub(super) struct SetArguments {
     /// A key, for example otp.lifetime or modem.south.cost, and its value: text, a number, true or false, or a list like a,b.
     /// The value - is read from standard input, as that of a secret must be. What belongs together is set together
-    #[arg(required = true, num_args = 2.., value_names = ["KEY", "VALUE"])]
+    #[arg(required = true, num_args = 2.., allow_negative_numbers = true, value_names = ["KEY", "VALUE"])]
     pairs: Vec<String>,
     #[command(flatten)]
     target: Target,

@@ -5,6 +5,7 @@ mod check_config;
 mod doctor;
 mod generated;
 mod messages;
+mod modems;
 mod socket;
 mod users;
 

@@ -150,17 +150,21 @@ fn cancel_both(place: &impl Place, otp: &str, text: &str) {
     assert!(again.refused().contains("not cancelled: it is cancelled, and only what waits"), "{again:?}");
     let again = place.operate(&["message", "cancel", otp, "--json"]);
     assert_eq!((again.code, &again.json()["is_done"]), (Some(1), &json!(false)), "{again:?}");
-    let shown = place.json(&["message", "show", otp]);
-    assert_eq!((&shown["state"], &shown["has_text"]), (&json!("cancelled"), &json!(false)), "{shown}");
 }
 
 /// After both were cancelled: neither goes on air when there is a modem, and the reference can be used for something else.
-fn nothing_of_it_goes_out(gateway: &Gateway, emulator: &Emulator) {
+fn nothing_of_it_goes_out(gateway: &Gateway, emulator: &Emulator, ids: [&str; 2]) {
     let answer = create(gateway, "taken", "something else %s");
     assert_eq!(answer["response_code"], "000", "the reference is free: {answer}");
     emulator.text_with("something else");
     gateway.send_sentinel(emulator, PHONE, "after it");
     assert_eq!((emulator.count("cancelled code"), emulator.count(TEXT)), (0, 0));
+    for id in ids {
+        let shown = gateway.json(&["message", "show", id]);
+        let (state, reason) = (&shown["state"], &shown["reason"]);
+        assert_eq!((state, reason), (&json!("cancelled"), &json!("cancelled by an operator")), "{shown}");
+        assert_eq!((&shown["has_text"], &shown["attempts"]), (&json!(false), &json!([])), "{shown}");
+    }
 }
 
 #[test]
@@ -173,7 +177,7 @@ fn what_is_cancelled_never_goes_on_air_and_its_reference_is_free() {
     cancel_both(&gateway, &otp, &text);
     gateway.reload_as(&Setup::with(&emulator));
     gateway.wait_for_modems(1);
-    nothing_of_it_goes_out(&gateway, &emulator);
+    nothing_of_it_goes_out(&gateway, &emulator, [&otp, &text]);
 }
 
 #[test]
@@ -186,7 +190,7 @@ fn what_is_cancelled_while_no_gateway_runs_is_not_sent_by_the_next_start() {
     cancel_both(&stopped, &otp, &text);
     let gateway = stopped.restart_as(&Setup::with(&emulator));
     gateway.wait_for_modems(1);
-    nothing_of_it_goes_out(&gateway, &emulator);
+    nothing_of_it_goes_out(&gateway, &emulator, [&otp, &text]);
 }
 
 #[test]
