@@ -4,6 +4,7 @@
 //! database keeps it, in one commit; then it is put into force, which cannot fail. So it comes whole or not at all. Where no gateway
 //! runs the same task changes what the database keeps, and the next start puts it into force.
 
+use anyhow::Context as _;
 use domain::secret::SecretText;
 use store::{Passphrase, PasswordHasher, Store, TextAtRest};
 use tokio::sync::mpsc;
@@ -33,6 +34,17 @@ const AT_START: [&str; 8] = [
     "retention.",
     "api.max_connections",
 ];
+
+/// Checks that the document by which a start works is the one that the open store has.
+///
+/// # Errors
+/// It cannot be read, or could not be read at first.
+pub(super) async fn check_kept(store: &Store, kept: Option<&SecretText>) -> anyhow::Result<()> {
+    let found = store.find_setting(DOCUMENT).await.context(UNREADABLE)?;
+    let is_same = found.as_ref().map(SecretText::expose) == kept.map(SecretText::expose);
+    anyhow::ensure!(is_same, "the settings in the database could not be read at first: start again");
+    Ok(())
+}
 
 /// The task; see the module.
 pub(super) struct Live {

@@ -110,7 +110,7 @@ impl App {
         log: LogHandle,
     ) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (loaded, kept) = load_kept(&sources).await?;
+        let (loaded, kept) = load_kept(&sources, true).await?;
         for warning in &loaded.config.warnings {
             warn!(config.key = warning.key, "{}; fix: {}", warning.what, warning.fix);
         }
@@ -127,12 +127,8 @@ impl App {
         let socket = control::bind(&config.store.data_dir)?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
         store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
-        let found = store.find_setting(live::DOCUMENT).await.context(live::UNREADABLE)?;
-        let is_same = found.as_ref().map(SecretText::expose) == kept.as_ref().map(SecretText::expose);
-        anyhow::ensure!(is_same, "the settings in the database could not be read at first: start again");
-        let users = users::changes(&store, config.api_users.clone()).await.context("the API users cannot be read")?;
-        store.keep_settings(None, users.users.clone()).await.context("the API users cannot be stored")?;
-        users.tell();
+        live::check_kept(&store, kept.as_ref()).await?;
+        keep_api_users(&store, &config).await?;
         store_tasks.spawn("keys", keys::tend(store.clone(), store_tasks.stop_token()));
 
         let certificate = listening.read_certificate(&config.api, config.tls).await?;
@@ -175,16 +171,9 @@ impl App {
         let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone());
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
-        let running = Running {
-            gateway,
-            dispatcher: handle,
-            dispatch_rules,
-            modems,
-            api: state,
-            listeners: listening,
-            log,
-            drain,
-        };
+        let (dispatcher, api, listeners_now) = (handle, state, listening);
+        let running =
+            Running { gateway, dispatcher, dispatch_rules, modems, api, listeners: listeners_now, log, drain };
         let live = Live::new(sources, loaded.laid, store.clone(), Some(running));
         listeners.spawn("settings", live.run(asks, listeners.stop_token()));
         Ok(Self {
@@ -239,6 +228,14 @@ impl App {
     }
 }
 
+/// Stores what the configuration says of API users.
+async fn keep_api_users(store: &Store, config: &Config) -> anyhow::Result<()> {
+    let users = users::changes(store, config.api_users.clone()).await.context("the API users cannot be read")?;
+    store.keep_settings(None, users.users.clone()).await.context("the API users cannot be stored")?;
+    users.tell();
+    Ok(())
+}
+
 /// Opens the store. A command that has it for a moment is waited for, another gateway is not.
 async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(Store, Writer)> {
     let end = Instant::now() + OPERATOR_AT_WORK;
@@ -260,12 +257,13 @@ async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(
 /// # Errors
 /// What is wrong with them.
 pub async fn load(sources: &Sources) -> anyhow::Result<Loaded> {
-    Ok(load_kept(sources).await?.0)
+    Ok(load_kept(sources, false).await?.0)
 }
 
 /// The settings, and the document of the database that is among them.
-async fn load_kept(sources: &Sources) -> anyhow::Result<(Loaded, Option<SecretText>)> {
-    let found = kept(&sources.document()?).await;
+async fn load_kept(sources: &Sources, is_start: bool) -> anyhow::Result<(Loaded, Option<SecretText>)> {
+    let document = sources.document()?;
+    let found = if is_start { read_kept(&document).await } else { kept(&document).await };
     let sources = sources.clone();
     let work = move || match found {
         Ok(kept) => Ok((sources.load(kept.as_ref())?, kept)),
@@ -297,6 +295,14 @@ pub async fn document(sources: &Sources) -> anyhow::Result<File> {
 /// # Errors
 /// Database, keys or document cannot be read, by this user or at all.
 pub async fn kept(document: &File) -> anyhow::Result<Option<SecretText>> {
+    // Even to look makes files beside the database, which its owner could not use.
+    if store::has_database(&document.data_dir) {
+        check_owner(&document.data_dir)?;
+    }
+    read_kept(document).await
+}
+
+async fn read_kept(document: &File) -> anyhow::Result<Option<SecretText>> {
     let data_dir = &document.data_dir;
     if !store::has_database(data_dir) {
         return Ok(None);

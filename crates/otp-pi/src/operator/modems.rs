@@ -77,12 +77,17 @@ impl Operator {
     }
 }
 
-/// Waits for the modem's turn; one that cannot send, and will not by itself in a moment, is reported on at once.
+/// Tells whether waiting helps: the modem can send, or is about to.
+fn is_promising(phase: Phase) -> bool {
+    matches!(phase, Phase::Ready | Phase::Starting | Phase::Recovering)
+}
+
+/// Waits for the modem's turn as long as it can send at all, or is about to; one that cannot is reported on at once.
 async fn wait_for_turn(channel: &ChannelHandle) -> Result<Turn, String> {
     let modem = &channel.modem;
     let mut status = modem.status();
     // What is borrowed of the status must be given back before the wait for a turn is given up.
-    let cannot_send = async { drop(status.wait_for(|status| !is_ready_soon(status.phase)).await) };
+    let cannot_send = async { drop(status.wait_for(|status| !is_promising(status.phase)).await) };
     tokio::select! {
         biased;
         turn = modem.turn() => return Ok(turn),
@@ -94,20 +99,6 @@ async fn wait_for_turn(channel: &ChannelHandle) -> Result<Turn, String> {
         }
     }
     Err(format!("nothing was sent\n{}", reports(&[checked(channel).await]).text))
-}
-
-/// Whether a modem can send, or is on its way there: it is told everything anew after an AT command that may have changed something.
-fn is_ready_soon(phase: Phase) -> bool {
-    match phase {
-        Phase::Ready | Phase::Starting | Phase::Recovering => true,
-        Phase::Closed
-        | Phase::NotRegistered
-        | Phase::PinNeeded
-        | Phase::PinRefused
-        | Phase::PukNeeded
-        | Phase::SimMissing
-        | Phase::Silent => false,
-    }
 }
 
 async fn checked(channel: &ChannelHandle) -> Checked {
