@@ -3,6 +3,8 @@
 //! Keys are written as people write them (`modem.south.port`); what file or environment set is refused with its place. Pure.
 //! `app` assembles a changed document as a whole before it keeps it, so nothing here looks at what values mean.
 
+mod place;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -10,7 +12,8 @@ use domain::secret::SecretText;
 use toml::{Table, Value};
 
 use super::layers::{self, Layers, Origin};
-use super::schema::{self, Kind, Schema, Section};
+use super::schema::{self, Schema};
+use place::Place;
 
 /// Keys that only file and environment can set: they are needed before there is a database.
 pub(super) const NOT_IN_DATABASE: [&str; 2] = ["data_dir", "keys"];
@@ -337,78 +340,6 @@ impl<'a> Draft<'a> {
         };
         change(&mut object);
         objects.insert(index.unwrap_or(objects.len()), object);
-    }
-}
-
-/// Where a key stands.
-struct Place<'a> {
-    section: Option<&'a Section>,
-    object: Option<String>,
-    key: String,
-    kind: Kind,
-}
-
-impl<'a> Place<'a> {
-    /// Reads a key as people write it.
-    fn find(written: &str, schema: &'a Schema) -> Result<Self, EditError> {
-        let unknown = |near: Option<String>| EditError::UnknownKey { key: written.to_owned(), near };
-        let top = written.split('.').next().unwrap_or(written);
-        if NOT_IN_DATABASE.contains(&top) {
-            return Err(EditError::NotHere { key: written.to_owned() });
-        }
-        let Some((section_name, rest)) = written.split_once('.') else {
-            let kind = schema.top.kind(written).filter(|_| schema.section(written).is_none());
-            let near = || schema::nearest(written, schema.top.keys()).map(str::to_owned);
-            let kind = kind.ok_or_else(|| unknown(near()))?;
-            return Ok(Self { section: None, object: None, key: written.to_owned(), kind });
-        };
-        let section = schema.section(section_name).ok_or_else(|| {
-            let names = schema.sections().iter().map(|section| section.name);
-            unknown(schema::nearest(section_name, names).map(|near| format!("{near}.{rest}")))
-        })?;
-        if section.identity.is_some() {
-            let (object, key) = rest.rsplit_once('.').ok_or_else(|| unknown(None))?;
-            return Self::in_list(section.name, object, key, schema);
-        }
-        let kind = section.kind(rest).ok_or_else(|| {
-            unknown(schema::nearest(rest, section.keys()).map(|near| format!("{section_name}.{near}")))
-        })?;
-        Ok(Self { section: Some(section), object: None, key: rest.to_owned(), kind })
-    }
-
-    fn in_list(section: &'static str, object: &str, key: &str, schema: &'a Schema) -> Result<Self, EditError> {
-        let unknown = |near: Option<String>| EditError::UnknownKey { key: format!("{section}.{object}.{key}"), near };
-        let section = schema.section(section).ok_or_else(|| unknown(None))?;
-        let kind = section.kind(key).ok_or_else(|| {
-            unknown(schema::nearest(key, section.keys()).map(|near| format!("{}.{object}.{near}", section.name)))
-        })?;
-        Ok(Self { section: Some(section), object: Some(object.to_owned()), key: key.to_owned(), kind })
-    }
-
-    /// The path under which the layers know it.
-    fn path(&self, layers: &Layers) -> Option<String> {
-        match (self.section, &self.object) {
-            (None, _) => Some(self.key.clone()),
-            (Some(section), None) => Some(format!("{}.{}", section.name, self.key)),
-            (Some(section), Some(object)) => {
-                let place = layers.names(section).position(|name| name == object)?;
-                Some(format!("{}[{place}].{}", section.name, self.key))
-            }
-        }
-    }
-
-    fn check_unlocked(&self, layers: &Layers) -> Result<(), EditError> {
-        let Some(path) = self.path(layers) else { return Ok(()) };
-        let section = path.rsplit_once('.').map(|(section, _)| format!("{section}.")).unwrap_or_default();
-        // password_hash is locked where the file has a password_file.
-        for key in layers::one_of(&self.key.as_str()) {
-            let path = format!("{section}{key}");
-            let origin = layers.origin_of_value(&path);
-            if origin.is_locked() {
-                return Err(EditError::Locked { key: layers.spoken(&path), origin });
-            }
-        }
-        Ok(())
     }
 }
 
