@@ -553,7 +553,6 @@ fn wrong_usage_ends_with_2() {
     for arguments in [
         &["dance"][..],
         &[],
-        &["serve"],
         &["serve", "--config"],
         &["demo", "--modems", "0"],
         &["check-config", "--fast"],
