@@ -177,6 +177,11 @@ impl Turn {
         !self.jobs.is_closed()
     }
 
+    /// Waits until there is no actor any more that could send.
+    pub async fn unserved(&self) {
+        self.jobs.closed().await;
+    }
+
     /// Sends one message and waits for its final result.
     ///
     /// Dropping the future never stops a message that the actor has begun: it is finished, and its result is lost.

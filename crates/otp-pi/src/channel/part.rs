@@ -68,8 +68,11 @@ pub(super) async fn send(
             {
                 tries += 1;
                 tokio::time::sleep(PAUSE_BETWEEN_TRIES).await;
-                // The next try says what is wrong if it is still away then.
-                let _back = tokio::time::timeout_at(end, status.wait_for(|it| it.phase == Phase::Ready)).await;
+                // The next try says what is wrong if it is still away then, or for good. Both waits lose nothing when they are dropped.
+                tokio::select! {
+                    _ = tokio::time::timeout_at(end, status.wait_for(|it| it.phase == Phase::Ready)) => {}
+                    () = turn.unserved() => {}
+                }
             }
             finished => return finished,
         }

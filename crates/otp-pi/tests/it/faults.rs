@@ -550,13 +550,9 @@ fn without_a_country_code_nothing_is_served() {
 
 #[test]
 fn wrong_usage_ends_with_2() {
-    for arguments in [
-        &["dance"][..],
-        &[],
-        &["serve", "--config"],
-        &["demo", "--modems", "0"],
-        &["check-config", "--fast"],
-    ] {
+    for arguments in
+        [&["dance"][..], &[], &["serve", "--config"], &["demo", "--modems", "0"], &["check-config", "--fast"]]
+    {
         assert_eq!(run_to_end(arguments).code, Some(2), "{arguments:?}");
     }
     assert_eq!(run_to_end(&["--help"]).code, Some(0));
