@@ -100,8 +100,9 @@ impl OfflineStore {
     /// # Errors
     /// The writer failed.
     pub async fn close(self) -> anyhow::Result<()> {
-        drop(self.store);
+        // In this order: a writer whose last handle is gone ends, and without having been asked to it would have failed.
         self.tasks.stop();
+        drop(self.store);
         self.tasks.finish(LAST_THINGS).await.context("the database could not be closed")
     }
 }
