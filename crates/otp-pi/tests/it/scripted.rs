@@ -94,12 +94,7 @@ impl Played<'_> {
             let number = usize::try_from(part["part"][0].as_u64().unwrap()).unwrap();
             *sent.get_mut(number - 1).expect("as many parts as expected") += 1;
         }
-        // The report of a part that was sent before can come while the modem starts again, and is lost then.
-        let is_report_lost = self.kind == Kind::Long
-            && state == "sent"
-            && self.row.state == "delivered"
-            && self.row.script.contains("replug_after");
-        let is_same = (is_report_lost || self.row.state.split(" | ").any(|expected| expected == state))
+        let is_same = self.row.state.split(" | ").any(|expected| expected == state)
             && is_same(&attempts, self.row.attempts)
             && self.row.sent.contains(&sent.as_slice());
         (!is_same).then(|| format!("{state}, attempts {attempts:?}, on air {sent:?}"))
