@@ -146,6 +146,20 @@ defaults!(Api {
     max_connections: 1024,
 });
 
+impl Api {
+    /// The paths that take an envelope, each with its key.
+    pub(super) fn paths(&self) -> [(&'static str, &str); 6] {
+        [
+            ("api.otp_path", &self.otp_path),
+            ("api.message_path", &self.message_path),
+            ("api.sms_path", &self.sms_path),
+            ("api.email_path", &self.email_path),
+            ("api.block_path", &self.block_path),
+            ("api.unblock_path", &self.unblock_path),
+        ]
+    }
+}
+
 /// `[tls]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

@@ -252,15 +252,7 @@ fn http_settings(file: &File, found: &mut Found) -> http::Settings {
     let success_code = found
         .word("api.success_code", &api.success_code, &[("000", SuccessCode::Three), ("0000", SuccessCode::Four)])
         .unwrap_or_default();
-    let paths = [
-        ("api.otp_path", &api.otp_path),
-        ("api.message_path", &api.message_path),
-        ("api.sms_path", &api.sms_path),
-        ("api.email_path", &api.email_path),
-        ("api.block_path", &api.block_path),
-        ("api.unblock_path", &api.unblock_path),
-    ];
-    for (key, path) in paths {
+    for (key, path) in api.paths() {
         if !path.starts_with('/') {
             found.problem(key, format!("{path:?} does not begin with /"), "write it like \"/api/otp\"");
         }

@@ -64,15 +64,7 @@ fn check_user(name: &str, users: &[ApiUserSource], found: &mut Found) {
 
 /// One path cannot have two meanings.
 fn check_paths(file: &File, found: &mut Found) {
-    let api = &file.api;
-    for (key, path) in [
-        ("api.otp_path", &api.otp_path),
-        ("api.message_path", &api.message_path),
-        ("api.sms_path", &api.sms_path),
-        ("api.email_path", &api.email_path),
-        ("api.block_path", &api.block_path),
-        ("api.unblock_path", &api.unblock_path),
-    ] {
+    for (key, path) in file.api.paths() {
         if SimplePath::find(path).is_some() || path == "/health" {
             let what = format!("{path:?} belongs to the small dialects");
             found.problem(key, what, "choose another path, or write simple_otp = false");
