@@ -87,22 +87,22 @@ pub(crate) async fn find_ticket_key(pool: &SqlitePool, id: MessageId) -> Result<
     key.map(|key| key.try_into().map(TicketKey::from_bytes).map_err(|_| UNREADABLE)).transpose()
 }
 
-/// All queued messages in the order of their acceptance.
+/// All queued messages in the order in which they were queued: that of the rows, since ids of one millisecond have none.
 pub(crate) async fn pending(pool: &SqlitePool, codec: &Codec) -> Result<Vec<QueueEntry>, StoreError> {
     let mut entries = Vec::new();
     let mut users: HashSet<Arc<str>> = HashSet::new();
-    let mut after = Vec::new();
+    let mut after = i64::MIN;
     loop {
         let rows = sqlx::query(
-            "SELECT message_id, class, api_user, deadline, not_before, attempt, is_otp, summary \
-             FROM outbox WHERE message_id > ?1 AND state = 'queued' ORDER BY message_id LIMIT ?2",
+            "SELECT message_id, class, api_user, deadline, not_before, attempt, is_otp, summary, id \
+             FROM outbox WHERE id > ?1 AND state = 'queued' ORDER BY id LIMIT ?2",
         )
         .bind(after)
         .bind(CHUNK)
         .fetch_all(pool)
         .await?;
         let Some(last) = rows.last() else { return Ok(entries) };
-        after = last.try_get::<Vec<u8>, _>(0)?;
+        after = last.try_get(8)?;
         for row in &rows {
             match read_entry(row, codec, &mut users) {
                 Ok(entry) => entries.push(entry),

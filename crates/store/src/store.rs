@@ -272,7 +272,7 @@ impl Store {
         self.inner.texts.as_ref().is_some_and(|texts| texts.holds(id))
     }
 
-    /// All messages that wait to be sent, in the order of their acceptance. The rules of recovery were applied when the
+    /// All messages that wait to be sent, in the order in which they were queued. The rules of recovery were applied when the
     /// store was opened. Rows that cannot be unsealed are left out and logged by id.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ use crate::channel::ChannelHandle;
 use crate::channel::modem::Context;
 use crate::config::{Config, File, Loaded, Sources};
 use crate::control;
-use crate::dispatch::{self, DispatcherHandle, Plan};
+use crate::dispatch::{self, Dispatcher, DispatcherHandle, Plan};
 use crate::event::Events;
 use crate::gateway::Gateway;
 use crate::http::auth::Auth;
@@ -151,13 +151,9 @@ impl App {
         });
         let (drain, drain_timeout) = watch::channel(config.dispatch.drain_timeout);
         let dispatch_rules = (config.dispatch.clone(), config.delivery_reports);
-        let (handle, mut dispatcher) =
+        let (handle, dispatcher) =
             dispatch::build(config.dispatch, context, Plan { channels, table: config.routes }, events.clone());
-        let recovered = dispatcher.recover(store.pending().await?);
-        if recovered > 0 {
-            info!(queue.recovered = recovered, "messages from before the last stop are queued again");
-        }
-        delivery.spawn("dispatcher", dispatcher.run(delivery.stop_token()));
+        delivery.spawn("dispatcher", deliver(dispatcher, store.clone(), delivery.stop_token()));
         let stop = lines.stop_token();
         lines
             .spawn("reports", dispatch::run_reports(incoming, store.clone(), events.clone(), Arc::clone(&clock), stop));
@@ -309,6 +305,21 @@ async fn read_kept(document: &File) -> anyhow::Result<Option<SecretText>> {
     }
     let keys = keys::load(data_dir, document.keys_file())?;
     Ok(store::peek(data_dir, keys, live::DOCUMENT).await?)
+}
+
+/// Takes what waited when the last run ended into the queue, then works on it. The listeners answer meanwhile, since a long queue
+/// takes a while to read: what they accept is durable, and waits for its turn behind it.
+async fn deliver(mut dispatcher: Dispatcher, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
+    let pending = tokio::select! {
+        // Nothing is lost: the next start reads it all again.
+        () = stop.cancelled() => return Ok(()),
+        pending = store.pending() => pending.context("the queue cannot be read")?,
+    };
+    let recovered = dispatcher.recover(pending);
+    if recovered > 0 {
+        info!(queue.recovered = recovered, "messages from before the last stop are queued again");
+    }
+    dispatcher.run(stop).await
 }
 
 fn readiness(store: Store, dispatcher: DispatcherHandle) -> impl Fn() -> Readiness + Send + Sync + 'static {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Emulator, Gateway, PATIENCE, Setup, code_in, wait_for};
+use crate::harness::{Client, Emulator, Gateway, PATIENCE, Setup, code_in, wait_for};
 
 const PHONE: &str = "08126666666";
 
@@ -324,6 +324,36 @@ fn what_was_on_air_when_the_power_went_is_unknown_and_what_waited_goes_out() {
     gateway.wait_for_state(&second, "delivered");
     assert!(emulator.count("on air") <= 1);
     assert_eq!(emulator.count("waiting"), 1);
+}
+
+#[test]
+fn what_is_accepted_while_a_long_queue_is_read_at_the_start_goes_out_behind_it_and_once() {
+    let directory = TempDir::new().unwrap();
+    let mut setup = Setup::without_modems();
+    setup.modems = vec![directory.path().join("line")];
+    let gateway = setup.start();
+    let mut client = gateway.connect();
+    let texts =
+        |from: usize, to: usize| (from..to).map(|number| format!("text {number} of the queue")).collect::<Vec<_>>();
+    let accept = |client: &mut Client, text: &String| {
+        let answer = client.ask("send-sms", json!({"receiver": PHONE, "message": text}));
+        assert_eq!(answer["response_code"], "000", "{answer}");
+    };
+    for text in texts(0, 300) {
+        accept(&mut client, &text);
+    }
+    let emulator = Emulator::start(1, &[]);
+    symlink(emulator.modems.first().unwrap(), directory.path().join("line")).unwrap();
+    let gateway = gateway.stop().restart();
+    let mut client = gateway.connect();
+    for text in texts(300, 350) {
+        accept(&mut client, &text);
+    }
+    gateway.send_sentinel(&emulator, PHONE, "end");
+    let sent: Vec<_> = emulator.transmissions().iter().map(|sent| sent["text"].as_str().unwrap().to_owned()).collect();
+    let expected = [texts(0, 350), vec!["sentinel end".to_owned()]].concat();
+    assert_eq!(sent.iter().zip(&expected).find(|(sent, expected)| sent != expected), None);
+    assert_eq!(sent.len(), expected.len());
 }
 
 #[test]

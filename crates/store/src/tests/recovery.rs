@@ -26,7 +26,6 @@ async fn what_was_accepted_is_queued_again_in_order() {
     for number in 0..20 {
         ids.push(running.accept_otp(&format!("reference-{number}")).await);
     }
-    ids.sort();
     let restarted = after_power_cut(&running, elsewhere.path(), support::settings).await;
     assert_eq!(queued(&restarted).await, ids);
     let entry = restarted.store.pending().await.unwrap().remove(0);
