@@ -83,7 +83,7 @@ class Gateway:
         self.start()
 
     def start(self):
-        begin = time.monotonic()
+        self.begin = time.monotonic()
         with open(self.log, "ab") as log:
             offset = log.tell()
             self.process = subprocess.Popen([RELEASE / "otp-pi", "serve", "--config", self.config], stderr=log)
@@ -99,7 +99,7 @@ class Gateway:
             if self.process.poll() is not None:
                 sys.exit(self.log.read_text())
             time.sleep(0.0005)
-        self.start_seconds = time.monotonic() - begin
+        self.start_seconds = time.monotonic() - self.begin
         secure = re.search(r"api\.https_address=(\S+)", self.log.read_text()[offset:])
         self.url, self.https_url = f"http://{self.host}:{self.number}", secure and f"https://{secure[1]}"
 
@@ -118,6 +118,12 @@ class Gateway:
             if sum(1 for modem in modems if modem["connected"]) == count:
                 return
             time.sleep(0.01)
+
+    def wait_until_restored(self):
+        """Ends when what was queued before the start is queued again: the API answers before that."""
+        while "queue.recovered=" not in self.log.read_text():
+            time.sleep(0.001)
+        return time.monotonic() - self.begin
 
     def wait_until_folded(self):
         """Ends when the WAL has been copied into the database, so that what it costs is counted."""
