@@ -7,6 +7,7 @@ pub mod blocklist;
 pub mod clock;
 pub mod command;
 pub mod deadline;
+pub mod limits;
 pub mod message;
 pub mod otp;
 pub mod outcome;

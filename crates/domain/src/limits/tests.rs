@@ -1,0 +1,578 @@
+use std::net::IpAddr;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::WallTime;
+use crate::receiver::{Msisdn, Receiver};
+
+const SECRET: &[u8] = &[7; 32];
+const START: i64 = 1_800_000_000_000;
+
+fn at(seconds: i64) -> WallTime {
+    WallTime::from_unix_millis(START + seconds * 1_000)
+}
+
+fn secs(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// A gateway's limits, asked as the gateway asks.
+struct Desk {
+    book: Book,
+    rules: Rules,
+    rates: Vec<Rate>,
+    next: u32,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { book: Book::default(), rules: Rules::standard("62"), rates: Vec::new(), next: 0 }
+    }
+
+    fn keys(digits: &str, client: Option<&str>) -> CodeKeys {
+        let receiver = Receiver::Msisdn(Msisdn::from_canonical(digits).expect("canonical"));
+        CodeKeys::derive(SECRET, &receiver, client.map(|text| text.parse::<IpAddr>().expect("an address")), "shop")
+    }
+
+    fn ask_from(&mut self, digits: &str, client: Option<&str>, now: WallTime) -> Admission {
+        self.next += 1;
+        let request = CodeRequest {
+            keys: Self::keys(digits, client),
+            digits: Some(digits),
+            client,
+            api_user: "shop",
+            api_user_rates: &self.rates,
+            message: self.next,
+        };
+        admit_code(&mut self.book, &self.rules, &request, now)
+    }
+
+    fn ask(&mut self, digits: &str, now: WallTime) -> Result<(), (String, Option<Duration>)> {
+        let admission = self.ask_from(digits, None, now);
+        if let Some(taken) = &admission.taken {
+            note(&mut self.book, &taken.keys.judged(), taken.message, Fact::Sent, now);
+        }
+        admission.refusal.map_or(Ok(()), |refusal| Err((refusal.rule.to_string(), refusal.retry_after)))
+    }
+
+    fn guess(&mut self, digits: &str, end: GuessEnd, now: WallTime) -> Result<Ended, (String, Option<Duration>)> {
+        let keys = Self::keys(digits, None);
+        let begun = begin_guess(&mut self.book, &self.rules, keys.receiver, now);
+        if let Some(refusal) = begun.refusal {
+            return Err((refusal.rule.to_string(), refusal.retry_after));
+        }
+        let ended = end_guess(&mut self.book, &self.rules, keys.receiver, &begun, end, now);
+        for message in &ended.messages {
+            note(&mut self.book, &keys.judged(), *message, Fact::Entered, now);
+        }
+        Ok(ended)
+    }
+}
+
+fn refused(rule: &str, seconds: u64) -> Result<(), (String, Option<Duration>)> {
+    Err((rule.to_owned(), Some(secs(seconds))))
+}
+
+#[test]
+fn rates_are_read_and_written_in_one_notation() {
+    for (text, count, period) in
+        [("3/10m", 3, 600), ("5/1h", 5, 3600), ("10/24h", 10, 86_400), ("7/90s", 7, 90), ("1/31d", 1, 31 * 86_400)]
+    {
+        let rate = Rate::parse(text).expect(text);
+        assert_eq!((rate.count(), rate.period()), (count, secs(period)), "{text}");
+        assert_eq!(Rate::parse(&rate.to_string()), Ok(rate), "{text}");
+    }
+    assert_eq!(Rate::parse(" 3 / 10m ").expect("blanks").to_string(), "3/10m");
+    for (text, error) in [
+        ("", RateError::Form),
+        ("3", RateError::Form),
+        ("3/", RateError::Form),
+        ("/10m", RateError::Form),
+        ("0/10m", RateError::Count),
+        ("-1/10m", RateError::Count),
+        ("+1/10m", RateError::Count),
+        ("1000001/10m", RateError::Count),
+        ("99999999999999999999/1s", RateError::Count),
+        ("3/10", RateError::Period),
+        ("3/m", RateError::Period),
+        ("3/10w", RateError::Period),
+        ("3/+10m", RateError::Period),
+        ("3/1.5h", RateError::Period),
+        ("3/10m/5", RateError::Period),
+        ("3/0s", RateError::Length),
+        ("3/32d", RateError::Length),
+        ("3/18446744073709551615d", RateError::Length),
+        ("3/1é", RateError::Period),
+    ] {
+        assert_eq!(Rate::parse(text), Err(error), "{text:?}");
+    }
+}
+
+#[test]
+fn a_receiver_pauses_longer_after_each_code_and_gets_no_more_than_its_rates() {
+    let mut desk = Desk::new();
+    let number = "6281234567890";
+    assert_eq!(desk.ask(number, at(0)), Ok(()));
+    assert_eq!(desk.ask(number, at(29)), refused("cool_down", 1));
+    assert_eq!(desk.ask(number, at(30)), Ok(()));
+    assert_eq!(desk.ask(number, at(89)), refused("cool_down", 1));
+    assert_eq!(desk.ask(number, at(90)), Ok(()));
+    // Three in ten minutes; the pause would end sooner.
+    assert_eq!(desk.ask(number, at(210)), refused("codes_per_receiver 3/10m", 390));
+    assert_eq!(desk.ask(number, at(600)), Ok(()));
+    assert_eq!(desk.ask(number, at(630)), refused("cool_down", 270));
+    assert_eq!(desk.ask(number, at(900)), Ok(()));
+    assert_eq!(desk.ask(number, at(1_500)), refused("codes_per_receiver 5/1h", 2_100));
+}
+
+#[test]
+fn a_right_code_ends_the_pause_and_an_hour_without_codes_shortens_it() {
+    let mut desk = Desk::new();
+    let number = "6281234567890";
+    assert_eq!(desk.ask(number, at(0)), Ok(()));
+    desk.guess(number, GuessEnd::Right, at(5)).expect("allowed");
+    assert_eq!(desk.ask(number, at(6)), Ok(()));
+    assert_eq!(desk.ask(number, at(7)), refused("cool_down", 29));
+    assert_eq!(desk.ask(number, at(3_606)), Ok(()));
+    assert_eq!(desk.ask(number, at(3_635)), refused("cool_down", 1));
+}
+
+#[test]
+fn what_was_not_accepted_is_given_back_and_leaves_no_trace() {
+    let mut desk = Desk::new();
+    desk.rates = vec![Rate::parse("5/1h").expect("a rate"), Rate::parse("100/1h").expect("a rate")];
+    let untouched = desk.ask_from("6281234567890", Some("192.0.2.1"), at(0));
+    give_back(&mut desk.book, &untouched.taken.expect("allowed"), at(1));
+    let keys = Desk::keys("6281234567890", Some("192.0.2.1"));
+    assert_eq!(desk.book.find(&keys.receiver), None);
+    for key in keys.judged() {
+        let record = desk.book.find(&key).expect("made");
+        assert!(record.codes.is_empty(), "{key:?}");
+        assert!(record.conversion.as_ref().is_some_and(|conversion| conversion.samples.is_empty()), "{key:?}");
+    }
+    for step in 0..10 {
+        let again = desk.ask_from("6281234567890", Some("192.0.2.1"), at(step));
+        give_back(&mut desk.book, &again.taken.expect("allowed again"), at(step));
+    }
+}
+
+#[test]
+fn wrong_codes_are_counted_by_receiver_and_lock_it_for_longer_and_longer() {
+    let mut desk = Desk::new();
+    desk.rules.wrong_per_receiver = vec![Rate::parse("2/1h").expect("a rate")];
+    desk.rules.lock_after = 4;
+    let number = "6281234567890";
+    let mut now = 0;
+    let wrong = |desk: &mut Desk, now: i64| desk.guess(number, GuessEnd::Wrong, at(now)).map(|ended| ended.locked_for);
+    assert_eq!(wrong(&mut desk, now), Ok(None));
+    assert_eq!(wrong(&mut desk, now), Ok(None));
+    assert_eq!(wrong(&mut desk, now), Err(("wrong_per_receiver 2/1h".to_owned(), Some(secs(3_600)))));
+    now += 3_600;
+    assert_eq!(wrong(&mut desk, now), Ok(None));
+    for hours in [1, 2, 4, 8, 16, 24, 24] {
+        assert_eq!(wrong(&mut desk, now), Ok(Some(secs(hours * 3_600))));
+        assert_eq!(wrong(&mut desk, now + 1), Err(("lock_after".to_owned(), Some(secs(hours * 3_600 - 1)))));
+        assert_eq!(desk.ask(number, at(now + 1)), refused("lock_after", hours * 3_600 - 1));
+        now += i64::try_from(hours).expect("small") * 3_600;
+    }
+    desk.guess(number, GuessEnd::Right, at(now)).expect("allowed");
+    assert_eq!(wrong(&mut desk, now + 1), Ok(None), "a right code ends the row");
+}
+
+#[test]
+fn guesses_that_were_not_compared_count_for_nothing() {
+    let mut desk = Desk::new();
+    for _ in 0..200 {
+        desk.guess("6281234567890", GuessEnd::NotCompared, at(0)).expect("allowed");
+    }
+    assert!(desk.book.is_empty());
+}
+
+#[test]
+fn guesses_under_way_count_as_wrong_until_they_are_known() {
+    let mut desk = Desk::new();
+    let receiver = Desk::keys("6281234567890", None).receiver;
+    let begun: Vec<_> = (0..20).map(|_| begin_guess(&mut desk.book, &desk.rules, receiver, at(0))).collect();
+    assert_eq!(begun.iter().filter(|begun| begun.refusal.is_none()).count(), 15);
+}
+
+#[test]
+fn a_prefix_is_shared_by_those_who_are_new_and_the_known_are_not_held_back() {
+    let mut desk = Desk::new();
+    let number = |last: u32| format!("62812345{last:05}");
+    desk.ask(&number(9_999), at(-86_400)).expect("allowed");
+    desk.guess(&number(9_999), GuessEnd::Right, at(-86_300)).expect("allowed");
+    for last in 0..10 {
+        assert_eq!(desk.ask(&number(last), at(0)), Ok(()));
+    }
+    assert_eq!(desk.ask(&number(10), at(60)), refused("codes_per_prefix 10/1h", 3_540));
+    assert_eq!(desk.ask(&number(9_999), at(60)), Ok(()), "a known receiver");
+    assert_eq!(desk.ask(&number(10_000), at(60)), Ok(()), "the next prefix");
+}
+
+#[test]
+fn a_foreign_country_is_bounded_and_home_is_not() {
+    let mut desk = Desk::new();
+    desk.rules.destinations.allowed = vec!["65".to_owned()];
+    for index in 0..50 {
+        assert_eq!(desk.ask(&format!("65{:02}440000", 10 + index), at(0)), Ok(()), "{index}");
+        assert_eq!(desk.ask(&format!("628{:02}4400000", 10 + index), at(0)), Ok(()), "{index}");
+    }
+    assert_eq!(desk.ask("6599440000", at(60)), refused("codes_per_country 50/24h", 86_340));
+    assert_eq!(desk.ask("628994400000", at(60)), Ok(()));
+}
+
+#[test]
+fn an_end_users_address_and_an_api_user_have_their_own_rates() {
+    let mut desk = Desk::new();
+    let rule = |desk: &mut Desk, number: u32, client: &str| {
+        let refusal = desk.ask_from(&format!("6285{number:02}1234567"), Some(client), at(0)).refusal;
+        refusal.map(|refusal| refusal.rule.to_string())
+    };
+    for number in 0..10 {
+        assert_eq!(rule(&mut desk, number, "2001:db8::1"), None);
+    }
+    assert_eq!(rule(&mut desk, 10, "2001:db8::2").as_deref(), Some("codes_per_client 10/1h"), "the same /64");
+    assert_eq!(rule(&mut desk, 10, "::ffff:192.0.2.1"), None);
+    desk.rates = vec![Rate::parse("11/1m").expect("a rate")];
+    assert_eq!(rule(&mut desk, 11, "192.0.2.2"), None, "counted from now on");
+    for number in 12..22 {
+        assert_eq!(rule(&mut desk, number, "192.0.2.3"), None);
+    }
+    assert_eq!(rule(&mut desk, 22, "192.0.2.4").as_deref(), Some("api_user 11/1m"));
+}
+
+#[test]
+fn destinations_are_home_and_what_is_listed_and_the_longest_prefix_decides() {
+    let destinations = Destinations {
+        home: "62".to_owned(),
+        allowed: vec!["1".to_owned(), "44".to_owned(), "1900555".to_owned()],
+        denied: vec!["1876".to_owned(), "62899".to_owned()],
+    };
+    for (digits, expected) in [
+        ("6281234567890", Destination::Allowed),
+        ("6289912345678", Destination::Denied),
+        ("628091234567", Destination::Allowed),
+        ("6280912345678", Destination::Allowed),
+        ("62809123456", Destination::Allowed),
+        ("12125550100", Destination::Allowed),
+        ("18765550100", Destination::Denied),
+        ("19005550100", Destination::Allowed),
+        ("19005560100", Destination::Costly),
+        ("447700900123", Destination::Allowed),
+        ("449098790000", Destination::Costly),
+        ("8816123456789", Destination::NotListed),
+        ("33612345678", Destination::NotListed),
+    ] {
+        // Indonesia's 0809 is written 62 809.
+        let expected = if digits.starts_with("62809") { Destination::Costly } else { expected };
+        assert_eq!(destinations.judge(digits), expected, "{digits}");
+    }
+    let anywhere = Destinations { allowed: vec!["*".to_owned()], ..Destinations::default() };
+    assert_eq!(anywhere.judge("33612345678"), Destination::Allowed);
+    assert_eq!(anywhere.judge("8816123456789"), Destination::Costly);
+}
+
+#[test]
+fn calling_codes_have_one_two_or_three_digits() {
+    for (digits, code) in [
+        ("12125550100", "1"),
+        ("79161234567", "7"),
+        ("6281234567890", "62"),
+        ("6591234567", "65"),
+        ("989121234567", "98"),
+        ("8801712345678", "880"),
+        ("85512345678", "855"),
+        ("2348012345678", "234"),
+        ("9791234567", "979"),
+    ] {
+        assert_eq!(calling_code(digits), code, "{digits}");
+    }
+}
+
+#[test]
+fn keys_tell_nothing_without_the_secret_and_lie_together_by_range() {
+    let keys = Desk::keys("6281234567890", None);
+    let neighbour = Desk::keys("6281234567999", None);
+    let far = Desk::keys("6281234667890", None);
+    assert_eq!(keys.receiver.as_bytes()[..6], neighbour.receiver.as_bytes()[..6]);
+    assert_ne!(keys.receiver, neighbour.receiver);
+    assert_eq!(keys.number.map(|number| number.range), neighbour.number.map(|number| number.range));
+    assert_ne!(keys.receiver.as_bytes()[..6], far.receiver.as_bytes()[..6]);
+    let other = CodeKeys::derive(
+        &[8; 32],
+        &Receiver::Msisdn(Msisdn::from_canonical("6281234567890").expect("canonical")),
+        None,
+        "shop",
+    );
+    assert_ne!(keys.receiver, other.receiver);
+    assert_ne!(keys.api_user, other.api_user);
+    assert_eq!(LimitKey::from_bytes(*keys.receiver.as_bytes()), Some(keys.receiver));
+    assert_eq!(LimitKey::from_bytes([0; 16]), None);
+    assert_eq!(format!("{:?}", keys.receiver), "LimitKey(receiver)");
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_nobody_longer_than_the_period() {
+    let mut desk = Desk::new();
+    let (number, year) = ("6281234567890", 365 * 86_400);
+    for step in 0..3 {
+        desk.ask(number, at(year + step * 300)).expect("allowed");
+    }
+    for _ in 0..100 {
+        let _ = desk.guess(number, GuessEnd::Wrong, at(year));
+    }
+    desk.book.change(Desk::keys(number, None).receiver, at(year)).person.as_mut().expect("a person").locked_until =
+        Some(at(year + 3_600));
+    assert_eq!(desk.ask(number, at(0)), refused("lock_after", 86_400));
+    desk.rules.lock_after = 0;
+    desk.book.change(Desk::keys(number, None).receiver, at(0)).person.as_mut().expect("a person").locked_until = None;
+    assert_eq!(desk.ask(number, at(0)), refused("codes_per_receiver 3/10m", 600));
+    // What lay in the future is dated as now by the next count, whoever is counted.
+    assert_eq!(desk.ask(number, at(-1)), refused("codes_per_receiver 3/10m", 600));
+}
+
+#[test]
+fn a_clock_that_jumps_forward_forgets_counts_and_keeps_the_known() {
+    let mut desk = Desk::new();
+    desk.ask("6281234567890", at(0)).expect("allowed");
+    desk.guess("6281234567890", GuessEnd::Right, at(1)).expect("allowed");
+    assert_eq!(desk.ask("6281234567890", at(86_400)), Ok(()));
+    assert!(desk.book.find(&Desk::keys("6281234567890", None).receiver).expect("kept").is_known(at(86_400)));
+}
+
+#[test]
+fn observed_rules_tell_what_they_would_refuse_and_let_it_pass() {
+    let mut desk = Desk::new();
+    desk.rules.mode = Mode::Observe;
+    for _ in 0..2 {
+        assert!(desk.ask_from("6281234567890", None, at(0)).taken.is_some());
+    }
+    let third = desk.ask_from("33612345678", None, at(0));
+    assert_eq!(third.refusal.map(|refusal| refusal.rule), Some(Rule::Destinations));
+    assert!(third.taken.is_some());
+}
+
+/// So many new receivers of one range ask, and nobody enters anything.
+fn attack(desk: &mut Desk, from: u32, count: u32, now: WallTime) -> usize {
+    (from..from + count).filter(|last| desk.ask(&format!("62812345{last:05}"), now).is_ok()).count()
+}
+
+#[test]
+fn a_range_whose_codes_nobody_enters_is_held_back_and_let_go_when_they_are_entered() {
+    let mut desk = Desk::new();
+    desk.rules.codes_per_prefix.clear();
+    assert_eq!(attack(&mut desk, 0, 60, at(0)), 60, "nothing is known yet");
+    assert_eq!(attack(&mut desk, 100, 1, at(59)), 1, "a minute to enter a code");
+    let first = desk.ask_from("6281234500200", None, at(60));
+    assert_eq!(
+        first.alarms,
+        [Alarm {
+            kind: SubjectKind::Range, label: "62812345•••••".to_owned(), is_pressed: true, sent: 50, entered: 0
+        }]
+    );
+    assert!(first.taken.is_some(), "the quota's first");
+    assert_eq!(desk.ask("6281234500300", at(61)), refused("conversion of range 1/1h", 3_599));
+    assert_eq!(desk.ask("6281234700300", at(61)), Ok(()), "the next range");
+
+    // Ten who ask one after the other and enter their codes end it.
+    let (mut now, mut released) = (3_700, Vec::new());
+    for last in 0..12 {
+        let number = format!("62812345{:05}", 70_000 + last);
+        let admission = desk.ask_from(&number, None, at(now));
+        let taken = admission.taken.expect("one an hour");
+        note(&mut desk.book, &taken.keys.judged(), taken.message, Fact::Sent, at(now));
+        released.extend(admission.alarms);
+        desk.guess(&number, GuessEnd::Right, at(now + 20)).expect("allowed");
+        now += 3_600;
+    }
+    assert_eq!(released.len(), 1, "{released:?}");
+    assert!(released.iter().all(|alarm| !alarm.is_pressed && alarm.entered >= 9));
+    assert_eq!(attack(&mut desk, 81_000, 20, at(now)), 20);
+}
+
+#[test]
+fn a_day_without_wishes_lets_a_range_go_too() {
+    let mut desk = Desk::new();
+    desk.rules.codes_per_prefix.clear();
+    attack(&mut desk, 0, 60, at(0));
+    attack(&mut desk, 100, 5, at(100));
+    assert_eq!(attack(&mut desk, 200, 5, at(86_400)), 1, "wanted within the day");
+    assert_eq!(attack(&mut desk, 300, 5, at(86_400 + 86_399)), 1);
+    assert_eq!(attack(&mut desk, 400, 5, at(3 * 86_400 + 86_400)), 5);
+}
+
+#[test]
+fn codes_that_were_never_sent_alarm_nobody() {
+    let mut desk = Desk::new();
+    desk.rules.codes_per_prefix.clear();
+    for last in 0..60 {
+        let admission = desk.ask_from(&format!("62812345{last:05}"), None, at(0));
+        let taken = admission.taken.expect("allowed");
+        if last % 2 == 0 {
+            note(&mut desk.book, &taken.keys.judged(), taken.message, Fact::NotSent, at(200));
+        }
+    }
+    assert_eq!(attack(&mut desk, 1_000, 40, at(1_000)), 40);
+}
+
+#[test]
+fn an_api_user_whose_codes_are_usually_entered_alarms_sooner() {
+    let mut desk = Desk::new();
+    desk.rules.codes_per_prefix.clear();
+    // A week of new customers, nine of ten of whom enter their code.
+    for index in 0..300_i64 {
+        let (number, now) = (format!("62813{:03}{:05}", index % 100, index), index * 2_000);
+        desk.ask(&number, at(now)).expect("allowed");
+        if index % 10 != 0 {
+            desk.guess(&number, GuessEnd::Right, at(now + 30)).expect("allowed");
+        }
+    }
+    // Then a range of which one in three is entered: more than a fifth, less than half of the usual.
+    let start = 300 * 2_000;
+    for last in 0..60 {
+        let number = format!("62812345{last:05}");
+        desk.ask(&number, at(start)).expect("allowed");
+        if last % 3 == 0 {
+            desk.guess(&number, GuessEnd::Right, at(start + 10)).expect("allowed");
+        }
+    }
+    let alarm = desk.ask_from("6281234590000", None, at(start + 100)).alarms;
+    assert_eq!(alarm.first().map(|alarm| (alarm.is_pressed, alarm.sent)), Some((true, 50)));
+}
+
+#[test]
+fn one_range_under_attack_does_not_hold_back_its_country() {
+    let mut desk = Desk::new();
+    desk.rules.codes_per_prefix.clear();
+    desk.rules.conversion.alarm_below = 20;
+    for round in 0..20 {
+        attack(&mut desk, round * 100, 100, at(i64::from(round)));
+    }
+    assert_eq!(desk.ask("6285500000001", at(200)), Ok(()));
+    let keys = Desk::keys("6285500000001", None).number.expect("a number");
+    assert!(desk.book.find(&keys.country).expect("counted").conversion.as_ref().is_some_and(|c| c.pressed.is_none()));
+}
+
+#[test]
+fn an_attack_spread_over_many_ranges_holds_back_the_country() {
+    let mut desk = Desk::new();
+    let mut got = 0;
+    for index in 0..3_000_u32 {
+        let number = format!("628{:05}{:05}", 10_000 + index, index);
+        got += usize::from(desk.ask(&number, at(i64::from(index))).is_ok());
+    }
+    assert!((200..400).contains(&got), "{got} codes");
+}
+
+#[test]
+fn the_book_has_an_end_and_those_who_are_held_back_stay_in_it() {
+    let mut desk = Desk::new();
+    desk.rules.codes_per_prefix.clear();
+    desk.rules.conversion.alarm_below = 0;
+    let locked = Desk::keys("6281234567890", None).receiver;
+    desk.book.change(locked, at(0)).person.get_or_insert_default().locks = 1;
+    for index in 0..140_000_u32 {
+        desk.book.change(Desk::keys(&format!("628{index:09}"), None).receiver, at(0));
+    }
+    assert_eq!(desk.book.len(), 131_072);
+    assert!(desk.book.find(&locked).is_some());
+    assert_eq!(desk.book.find(&Desk::keys("628000000000", None).receiver), None, "the first made goes first");
+}
+
+#[test]
+fn what_is_over_is_swept_out() {
+    let mut desk = Desk::new();
+    desk.ask("6281234567890", at(0)).expect("allowed");
+    desk.ask("6281234567000", at(0)).expect("allowed");
+    desk.guess("6281234567000", GuessEnd::Right, at(10)).expect("allowed");
+    drop(desk.book.take_changed(usize::MAX));
+    desk.book.sweep(&desk.rules, at(2 * 86_400));
+    let gone = desk.book.take_changed(usize::MAX);
+    assert_eq!(gone.len(), 2, "a receiver and the prefix: {gone:?}");
+    assert!(gone.iter().all(|(_, record)| record.is_none()));
+    assert!(desk.book.find(&Desk::keys("6281234567000", None).receiver).is_some(), "known for ninety days");
+    desk.book.sweep(&desk.rules, at(200 * 86_400));
+    assert!(desk.book.is_empty());
+}
+
+#[test]
+fn an_explanation_says_what_would_be_answered_and_counts_nothing() {
+    let mut desk = Desk::new();
+    desk.ask("6281234567890", at(0)).expect("allowed");
+    let request = CodeRequest {
+        keys: Desk::keys("6281234567890", None),
+        digits: Some("6281234567890"),
+        client: None,
+        api_user: "shop",
+        api_user_rates: &[],
+        message: 0,
+    };
+    for _ in 0..3 {
+        let explained = explain(&desk.book, &desk.rules, &request, at(10));
+        assert_eq!(explained.refusal.map(|refusal| refusal.rule), Some(Rule::CoolDown));
+        let used = |rule: &str| {
+            explained.rules.iter().find(|entry| entry.rule.to_string() == rule).and_then(|entry| entry.used)
+        };
+        assert_eq!(used("codes_per_receiver 3/10m"), Some(1));
+        assert_eq!(used("codes_per_prefix 10/1h"), Some(1));
+        assert_eq!(explained.standings.len(), 3);
+    }
+}
+
+fn any_rates() -> impl Strategy<Value = Vec<Rate>> {
+    let rate = (1..200_u32, 1..500_u64).prop_filter_map("a rate", |(count, period)| Rate::new(count, secs(period)));
+    proptest::collection::vec(rate, 1..4)
+}
+
+proptest! {
+    /// In no window of a rate's length are there more than its count, whatever comes when and is given back in between.
+    #[test]
+    fn never_more_than_the_count_in_any_window(
+        rates in any_rates(),
+        steps in proptest::collection::vec((0..20_000_u64, 0..10_u8), 1..400),
+    ) {
+        let mut windows = Windows::default();
+        let mut counted: Vec<WallTime> = Vec::new();
+        let mut now = at(0);
+        for (pause, what) in steps {
+            now = now.saturating_add(Duration::from_millis(pause));
+            if what == 0 && let Some(last) = counted.pop() {
+                windows.give_back(last);
+                continue;
+            }
+            if windows.wait(&rates, now).is_none() {
+                windows.count(&rates, now);
+                counted.push(now);
+            }
+            for rate in &rates {
+                let within = counted.iter().filter(|at| now.saturating_since(**at) < rate.period()).count();
+                prop_assert!(within <= usize::try_from(rate.count()).expect("small"), "{within} of {rate}");
+            }
+        }
+    }
+
+    /// Whoever waits as long as was told gets through.
+    #[test]
+    fn whoever_comes_again_when_told_is_let_in(rates in any_rates(), steps in proptest::collection::vec(0..5_000_u64, 1..300)) {
+        let mut windows = Windows::default();
+        let mut now = at(0);
+        for pause in steps {
+            now = now.saturating_add(Duration::from_millis(pause));
+            if let Some((_, wait)) = windows.wait(&rates, now) {
+                now = now.saturating_add(wait);
+                prop_assert_eq!(windows.wait(&rates, now), None);
+            }
+            windows.count(&rates, now);
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_of_rates_panic(text in "\\PC*") {
+        if let Ok(rate) = Rate::parse(&text) {
+            prop_assert_eq!(Rate::parse(&rate.to_string()), Ok(rate));
+        }
+    }
+}
