@@ -140,7 +140,7 @@ pub struct Alarm {
 pub(super) fn profile(kind: SubjectKind) -> Option<(usize, Rate)> {
     const HOUR: Duration = Duration::from_secs(3_600);
     let (sample, count, period) = match kind {
-        SubjectKind::Range => (50, 1, HOUR),
+        SubjectKind::Range => (50, 1, HOUR.saturating_mul(3)),
         SubjectKind::Client => (10, 1, QUIET),
         SubjectKind::Country => (200, 10, HOUR),
         SubjectKind::ApiUser => (200, 30, HOUR),
