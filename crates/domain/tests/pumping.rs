@@ -3,6 +3,12 @@
 //! The limits are those that a gateway has without a word about them. `cargo test -p domain --test pumping -- --nocapture` prints the
 //! curves of docs/limits.md.
 
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and its curves go into the documents"
+)]
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 

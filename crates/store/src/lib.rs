@@ -14,6 +14,8 @@ mod codec;
 mod db;
 mod error;
 mod keys;
+pub mod limits;
+mod octets;
 mod operator;
 mod outbox;
 mod outbox_read;

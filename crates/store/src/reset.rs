@@ -135,6 +135,7 @@ async fn forget_the_rest(
         "DELETE FROM ticket",
         "DELETE FROM replay",
         "DELETE FROM blocked",
+        "DELETE FROM limit_counter",
         "DELETE FROM setting WHERE is_sealed",
     ];
     for (count, statement) in counts.iter_mut().zip(statements) {

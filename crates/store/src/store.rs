@@ -19,6 +19,7 @@ use crate::codec::Codec;
 use crate::db::DataDir;
 use crate::error::{OpenError, StoreError};
 use crate::keys::{Keys, LiveKeys, LookupKey};
+use crate::limits::{LimitStore, LocalLimits};
 use crate::outbox::{OutboxMessage, QueueEntry};
 use crate::settings::{Settings, TextAtRest, TicketStoreKind};
 use crate::status::{StatusKey, StatusRecord};
@@ -26,7 +27,7 @@ use crate::tickets::{MemoryTickets, SqliteTickets, TicketStore};
 use crate::writer::job::{AcceptJob, Job, Mailbox, RareStep, Slot};
 use crate::writer::texts::{KeptText, Texts};
 use crate::writer::{Gauges, Writer};
-use crate::{db, outbox_read, retention, status_read, tickets};
+use crate::{db, limits, outbox_read, retention, status_read, tickets};
 
 /// The store's handle.
 #[derive(Clone)]
@@ -46,6 +47,9 @@ pub(crate) struct Inner {
     /// Some when texts are in memory only.
     texts: Option<Arc<Texts>>,
     tickets: Arc<dyn TicketStore>,
+    pub(crate) limits: Arc<dyn LimitStore>,
+    /// Some when what limits count is in this process's memory, and is to be written behind.
+    pub(crate) local_limits: Option<Arc<LocalLimits>>,
     gauges: Arc<Gauges>,
     /// The longest life of a code since the start, in milliseconds.
     pub(crate) longest_lifetime: AtomicU64,
@@ -71,6 +75,12 @@ impl Store {
         let mut connection = db::open(&data_dir, &codec).await?;
         let reader = db::open_readers(&data_dir);
         let blocklist = SharedBlocklist::load(&mut connection, &codec).await?;
+        let limits = Arc::new(LocalLimits::default());
+        limits.restore(
+            limits::load(&mut connection)
+                .await
+                .map_err(|error| OpenError::from_database(&data_dir.database(), error))?,
+        );
         let (mailbox, inbox) = Mailbox::new(settings.mailbox);
         let (tickets, shared_tickets): (Arc<dyn TicketStore>, Option<Arc<dyn TicketStore>>) =
             match settings.ticket_store {
@@ -95,6 +105,8 @@ impl Store {
             shared_tickets,
             texts,
             tickets,
+            limits: Arc::clone(&limits) as Arc<dyn LimitStore>,
+            local_limits: Some(limits),
             gauges: writer.gauges(),
             data_dir,
         };

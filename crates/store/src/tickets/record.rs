@@ -4,11 +4,10 @@
 //! deadline, flag + expiration, lifetime, max lifetime (ms), max attempts, attempts used, created at, keep until, count of
 //! tags, and per tag: message id(16), attempt, key id, tag(64), expires at.
 
-use std::time::Duration;
-
-use domain::clock::WallTime;
 use domain::message::MessageId;
 use domain::otp::{AttemptId, CodePolicy, Fingerprint, KeyId, Tag, TagEntry, Ticket, TicketState};
+
+use crate::octets::{Octets, push_duration, push_time};
 
 const FORMAT: u8 = 1;
 /// More than a ticket ever holds: damaged bytes must not make us allocate.
@@ -57,17 +56,9 @@ pub(crate) fn encode(ticket: &Ticket) -> Vec<u8> {
     out
 }
 
-fn push_time(out: &mut Vec<u8>, time: WallTime) {
-    out.extend_from_slice(&time.as_unix_millis().to_be_bytes());
-}
-
-fn push_duration(out: &mut Vec<u8>, duration: Duration) {
-    out.extend_from_slice(&u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).to_be_bytes());
-}
-
 /// The ticket of these bytes; None when they are not one.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Ticket> {
-    let mut input = Input(bytes);
+    let mut input = Octets(bytes);
     if input.byte()? != FORMAT {
         return None;
     }
@@ -92,8 +83,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Ticket> {
     if count > TAGS_AT_MOST {
         return None;
     }
-    let tags = (0..count).map(|_| input.tag()).collect::<Option<Vec<_>>>()?;
-    if !input.0.is_empty() {
+    let tags = (0..count).map(|_| tag(&mut input)).collect::<Option<Vec<_>>>()?;
+    if !input.is_empty() {
         return None;
     }
     let code_policy = CodePolicy { expiration, lifetime, max_lifetime, max_attempts };
@@ -111,47 +102,19 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Ticket> {
     })
 }
 
-/// Bytes not read yet.
-struct Input<'a>(&'a [u8]);
-
-impl Input<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.take::<1>().map(|[byte]| byte)
-    }
-
-    fn flag(&mut self) -> Option<bool> {
-        match self.byte()? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
-    }
-
-    fn time(&mut self) -> Option<WallTime> {
-        self.take().map(i64::from_be_bytes).map(WallTime::from_unix_millis)
-    }
-
-    fn duration(&mut self) -> Option<Duration> {
-        self.take().map(u64::from_be_bytes).map(Duration::from_millis)
-    }
-
-    fn tag(&mut self) -> Option<TagEntry> {
-        let message_id = MessageId::from_bytes(self.take()?);
-        let attempt = AttemptId { message_id, attempt: u32::from_be_bytes(self.take()?) };
-        let key_id = KeyId(u32::from_be_bytes(self.take()?));
-        let tag = Tag::from_bytes(self.take()?);
-        Some(TagEntry { attempt, key_id, tag, expires_at: self.time()? })
-    }
+fn tag(input: &mut Octets<'_>) -> Option<TagEntry> {
+    let message_id = MessageId::from_bytes(input.take()?);
+    let attempt = AttemptId { message_id, attempt: u32::from_be_bytes(input.take()?) };
+    let key_id = KeyId(u32::from_be_bytes(input.take()?));
+    let tag = Tag::from_bytes(input.take()?);
+    Some(TagEntry { attempt, key_id, tag, expires_at: input.time()? })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use domain::clock::WallTime;
     use proptest::prelude::*;
 
     use super::*;

@@ -123,6 +123,11 @@ pub(crate) enum RareStep {
     WipeTexts {
         until: WallTime,
     },
+    /// Writes what limits have counted: pairs of key and record, and keys whose records are gone.
+    PutLimits {
+        kept: Option<String>,
+        gone: Option<String>,
+    },
     /// Puts values that were sealed anew in place of the old ones; see [`crate::resealing`].
     Reseal {
         statement: &'static str,

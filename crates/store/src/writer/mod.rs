@@ -282,6 +282,7 @@ impl Writer {
                 | RareStep::Trim { .. }
                 | RareStep::TrimOldest
                 | RareStep::Reseal { .. }
+                | RareStep::PutLimits { .. }
                 | RareStep::NoteSealedWith(_)
                 | RareStep::Barrier => {}
                 #[cfg(test)]

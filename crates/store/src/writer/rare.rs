@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row, Sqlite, SqliteConnection};
 
 use super::job::{RareStep, Touched, Trimmed};
+use super::statements;
 use crate::accounts::write_scopes;
 use crate::api_user::ApiUser;
 use crate::db::SEALED_WITH;
@@ -58,6 +59,14 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
             }
             for user in users {
                 put_api_user(user).execute(&mut *connection).await?;
+            }
+            return Ok(Touched::default());
+        }
+        RareStep::PutLimits { kept, gone } => {
+            for (statement, rows) in [(statements::PUT_LIMITS, kept), (statements::DELETE_LIMITS, gone)] {
+                if let Some(rows) = rows {
+                    sqlx::query(statement).bind(rows.as_str()).execute(&mut *connection).await?;
+                }
             }
             return Ok(Touched::default());
         }

@@ -88,3 +88,10 @@ pub(super) const WIPE_LOST: &str = "UPDATE journal SET content = NULL, ticket_ke
 pub(super) const SELECT_AWAITING_REPORT: &str = "SELECT message_id, attempts FROM \
      (SELECT message_id, attempts, state FROM journal ORDER BY message_id DESC LIMIT ?1) \
      WHERE state IN ('sent', 'unknown')";
+
+/// Rows: key, record.
+pub(super) const PUT_LIMITS: &str = "INSERT OR REPLACE INTO limit_counter (key, record) \
+     SELECT unhex(value ->> 0), unhex(value ->> 1) FROM json_each(?1)";
+
+pub(super) const DELETE_LIMITS: &str =
+    "DELETE FROM limit_counter WHERE key IN (SELECT unhex(value) FROM json_each(?1))";
