@@ -76,7 +76,7 @@ class Gateway:
         lines = list(modems) or ["/dev/does-not-exist"]
         self.config.write_text(
             f'data_dir = "{self.data}"\n[limits]\nmode = "off"\n[api]\nhttp_listen = "127.0.0.1:0"\n{api}\n'
-            f'[sms]\ncountry_code = "62"\nmax_queue = 2000000\ndelivery_reports = false\n{extra}\n'
+            f'[sms]\ncountry_code = "62"\nmax_queue = 2000000\ndelivery_reports = false\n[limits]\nmode = "off"\n{extra}\n'
             f'[[api_user]]\nusername = "{USER}"\npassword = "{PASSWORD}"\n'
             + "".join(f'[[modem]]\nname = "m{number}"\nport = "{path}"\n' for number, path in enumerate(lines)))
         self.config.chmod(0o600)

@@ -4,8 +4,11 @@
 //! permissions. Receivers are outside text here: to canonicalise them needs settings, which the gateway has.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::clock::WallTime;
+use crate::limits::Rate;
 use crate::message::{Class, MessageId};
 use crate::secret::SecretText;
 
@@ -77,6 +80,8 @@ pub struct CreateOtp {
     pub params: [String; 4],
     /// A new code for a live reference.
     pub resend: bool,
+    /// The end user's address, where the caller tells it.
+    pub client_ip: Option<IpAddr>,
 }
 
 /// `validate-otp`.
@@ -314,6 +319,8 @@ pub struct Caller {
     pub default_class: Class,
     /// Through which door he came.
     pub entrance: Entrance,
+    /// How much he may have sent; no limit of his own when empty.
+    pub rates: Arc<[Rate]>,
 }
 
 impl Caller {

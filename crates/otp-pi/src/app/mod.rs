@@ -40,6 +40,7 @@ use crate::event::Events;
 use crate::gateway::Gateway;
 use crate::http::auth::Auth;
 use crate::http::{ApiState, Readiness};
+use crate::limits::Limiter;
 use crate::operator::{Operator, SettingsHandle};
 use crate::telemetry::LogHandle;
 use listeners::Listeners;
@@ -133,7 +134,8 @@ impl App {
 
         let certificate = listening.read_certificate(&config.api, config.tls).await?;
 
-        info!(limits.mode = "off", "no limits are enforced yet: keep the API behind your own");
+        let limiter = Limiter::new(store.clone(), config.limits, Arc::clone(&clock));
+        limiter.tell_mode();
         let events = Events::default();
         let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
         let mut modems = Modems::new(lines.clone(), reports, store.clone());
@@ -158,18 +160,19 @@ impl App {
         lines
             .spawn("reports", dispatch::run_reports(incoming, store.clone(), events.clone(), Arc::clone(&clock), stop));
 
-        let gateway = Gateway::new(config.gateway, store.clone(), handle.clone(), events, clock);
+        lines.spawn("limits", limiter.clone().tend(events.subscribe(), lines.stop_token()));
+        let gateway = Gateway::new(config.gateway, store.clone(), (handle.clone(), limiter.clone()), events, clock);
         let auth = Auth::start(users::finder(store.clone())).context("the hashing thread cannot be started")?;
         let readiness = readiness(store.clone(), handle.clone());
         let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness));
         listening.commit(bound, certificate, &state);
         let (settings, asks) = SettingsHandle::new();
-        let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone());
+        let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()));
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
         let (dispatcher, api, listeners_now) = (handle, state, listening);
         let running =
-            Running { gateway, dispatcher, dispatch_rules, modems, api, listeners: listeners_now, log, drain };
+            Running { gateway, limiter, dispatcher, dispatch_rules, modems, api, listeners: listeners_now, log, drain };
         let live = Live::new(sources, loaded.laid, store.clone(), Some(running));
         listeners.spawn("settings", live.run(asks, listeners.stop_token()));
         Ok(Self {

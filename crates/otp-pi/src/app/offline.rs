@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::live::Live;
 use super::pins::Pins;
-use super::{SystemClock, Tasks, document, keys};
+use super::{SystemClock, Tasks, document, keys, load};
 use crate::config::{Config, ModemConfig, Sources};
+use crate::limits::Limiter;
 use crate::operator::{Operator, SettingsHandle};
 
 /// How long the writer gets to put its things away.
@@ -90,9 +91,11 @@ impl OfflineStore {
     /// A file that cannot be read.
     pub async fn operator(&self, sources: Sources) -> anyhow::Result<Operator> {
         let (settings, asks) = SettingsHandle::new();
+        let limits = load(&sources).await.ok().map(|loaded| loaded.config.limits);
         let live = Live::offline(sources, self.store.clone()).await?;
         self.tasks.spawn("settings", live.run(asks, self.tasks.stop_token()));
-        Ok(Operator::new(self.store.clone(), None, settings))
+        let limiter = limits.map(|limits| Limiter::new(self.store.clone(), limits, Arc::new(SystemClock)));
+        Ok(Operator::new(self.store.clone(), None, settings, limiter))
     }
 
     /// Closes it, with everything written.

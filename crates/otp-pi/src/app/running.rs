@@ -12,12 +12,14 @@ use crate::config::Config;
 use crate::dispatch::{DispatcherHandle, Plan, Settings};
 use crate::gateway::Gateway;
 use crate::http::ApiState;
+use crate::limits::Limiter;
 use crate::operator::SettingsError;
 use crate::telemetry::LogHandle;
 
 /// The parts.
 pub(super) struct Running {
     pub(super) gateway: Gateway,
+    pub(super) limiter: Limiter,
     pub(super) dispatcher: DispatcherHandle,
     /// What the dispatcher goes by beside its plan: its settings, and whether delivery reports are asked for.
     pub(super) dispatch_rules: (Settings, bool),
@@ -64,6 +66,7 @@ impl Running {
         self.api.set_settings(config.api);
         self.listeners.commit(bound, certificate, &self.api);
         self.gateway.set_rules(config.gateway);
+        self.limiter.set_settings(config.limits);
         self.log.set_filter(&config.log.filter);
         let drain = config.dispatch.drain_timeout;
         self.drain.send_replace(drain);

@@ -92,6 +92,7 @@ fn known_user(user: ApiUser) -> KnownUser {
             scopes: user.scopes,
             default_class: user.class,
             entrance: Entrance::Rest,
+            rates: [].into(),
         },
     }
 }

@@ -120,7 +120,7 @@ fn sources(arguments: &DemoArguments, directory: &Path, modems: &[Modem], passwo
     let modem = |modem: &Modem| format!("[[modem]]\nname = {:?}\nport = {:?}\n", modem.name(), modem.path());
     let modems: String = modems.iter().map(modem).collect();
     let text = format!(
-        "data_dir = {:?}\n[api]\nhttp_listen = \"{}\"\n[sms]\ncountry_code = \"62\"\n\
+        "data_dir = {:?}\n[api]\nhttp_listen = \"{}\"\n[sms]\ncountry_code = \"62\"\n[limits]\ndestinations = [\"*\"]\n\
          [log]\nfilter = \"warn\"\n{modems}[[api_user]]\nusername = \"{USERNAME}\"\npassword_hash = \"{hash}\"\n",
         directory.join("data"),
         arguments.api,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use domain::clock::Clock as _;
+use domain::limits::Mode;
 use rustix::fs::Access;
 use serde::Serialize;
 
@@ -219,8 +220,15 @@ fn look_at_settings(loaded: &Loaded, findings: &mut Findings) {
             "let no proxy stand there that passes on requests of others without saying so (X-Forwarded-For)",
         );
     }
-    // No warning: there is nothing that the owner could do about it.
-    findings.good("limits", "this release enforces no limits on sending: keep the API behind your own application");
+    match config.limits.rules.mode {
+        Mode::Enforce => findings.good("limits", "limits are enforced"),
+        Mode::Observe => {
+            findings.warn("limits", "limits are only observed: nothing is refused", "set limits.mode to \"enforce\"");
+        }
+        Mode::Off => {
+            findings.warn("limits", "there are no limits on codes and guesses", "set limits.mode to \"enforce\"");
+        }
+    }
 }
 
 async fn look_at_store(config: &Config, findings: &mut Findings) {

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod generate;
 mod keys;
+mod limits;
 mod message;
 mod modem;
 mod output;
@@ -48,6 +49,9 @@ enum Command {
     /// Shows messages and what became of them; cancels and retries
     #[command(subcommand)]
     Message(message::MessageCommand),
+    /// Explains limits: who is held back, and why; begins anew
+    #[command(subcommand)]
+    Limits(limits::LimitsCommand),
     /// Lists, adds and changes API users
     #[command(subcommand)]
     ApiUser(api_user::ApiUserCommand),
@@ -123,6 +127,7 @@ pub fn run() -> ExitCode {
         }
         Command::Man(arguments) => finish(generate::man(&arguments)),
         Command::Message(command) => message::run(command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
+        Command::Limits(command) => finish_as(is_json, limits::run(command)),
         Command::ApiUser(command) => finish_as(is_json, api_user::run(command)),
         Command::Settings(command) => finish_as(is_json, settings::run(command)),
         Command::Backup(arguments) => finish_as(is_json, backup::run(&arguments)),

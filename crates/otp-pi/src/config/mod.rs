@@ -10,6 +10,7 @@ mod edit;
 mod environment;
 pub mod file;
 mod layers;
+mod limits;
 mod modem;
 mod opening;
 mod resolve;

@@ -13,7 +13,7 @@ use domain::secret::SecretText;
 
 use super::Problem;
 use super::file::File;
-use super::{api_user, modem, opening, simple, tls};
+use super::{api_user, limits, modem, opening, simple, tls};
 use crate::wire::{RenderSettings, SuccessCode};
 use crate::{dispatch, gateway, http, telemetry};
 
@@ -26,6 +26,8 @@ pub struct Config {
     pub tls: http::tls::TlsSettings,
     /// The gateway's settings.
     pub gateway: gateway::Settings,
+    /// The limits.
+    pub limits: crate::limits::Settings,
     /// The dispatcher's settings.
     pub dispatch: dispatch::Settings,
     /// Whether the network is asked for delivery reports.
@@ -103,6 +105,7 @@ impl Config {
             Problem::new("otp.length", format!("{error}, not {}", file.otp.length), "write a number from 4 to 10")
         }));
         let choices = choices(file, &mut found);
+        let limits = plan.and_then(|plan| limits::read(file, plan, &mut found));
         let store = opening::store(file, &mut found);
         let template = simple::template(file, length, &mut found);
         let mut api = http_settings(file, &mut found);
@@ -128,8 +131,8 @@ impl Config {
         api.simple = simple::settings(file, &api_users, &mut found);
 
         let Found { problems, warnings } = found;
-        let (Some(plan), Some(code_length), Some(choices), Some(template), true) =
-            (plan, length, choices, template, problems.is_empty())
+        let (Some(plan), Some(code_length), Some(choices), Some(template), Some(limits), true) =
+            (plan, length, choices, template, limits, problems.is_empty())
         else {
             return Err(problems);
         };
@@ -148,6 +151,7 @@ impl Config {
                 template,
                 wait: choices.waits.then_some(file.api.wait_limit.0),
             },
+            limits,
             dispatch: dispatch::Settings {
                 unknown_policy: store.unknown_policy,
                 drop_expired: file.sms.drop_expired,
@@ -213,7 +217,6 @@ fn choices(file: &File, found: &mut Found) -> Option<Choices> {
         &file.sms.failover,
         &[("other", WhenUnhealthy::FailOver), ("wait", WhenUnhealthy::Wait)],
     );
-    found.word("limits.mode", &file.limits.mode, &[("off", ())]);
     let log_format = found.word(
         "log.format",
         &file.log.format,

@@ -48,6 +48,14 @@ async fn attempt(operator: &Operator, request: Request) -> Result<Value, String>
             let receiver = Msisdn::from_canonical(receiver.0.expose()).ok_or("the receiver is no E.164 number")?;
             value(operator.send_by_hand(&modem, receiver, text.0).await)
         }
+        Request::LimitsExplain { receiver, api_user, client_ip } => {
+            value(operator.explain_limits(receiver.0.expose(), api_user.as_deref(), client_ip).await)
+        }
+        Request::LimitsList => value(operator.held_back().await),
+        Request::LimitsReset { receiver } => {
+            let receiver = receiver.as_ref().map(|Secret(receiver)| receiver.expose());
+            operator.reset_limits(receiver).await.map(|what| json!({"done": what}))
+        }
         Request::ApiUserList => value(settings.api_users().await),
         Request::ApiUserAdd { username, password, scopes, class } => {
             edit(operator, Edit::AddApiUser { username, password: password.0, scopes, class }).await

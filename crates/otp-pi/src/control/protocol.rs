@@ -1,6 +1,7 @@
 //! What is said over the control socket: one JSON line asks, one JSON line answers.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use domain::secret::SecretText;
@@ -49,6 +50,22 @@ pub enum Request {
     MessageRetry {
         /// Which.
         message_id: String,
+    },
+    /// Explains where a receiver stands with the limits.
+    LimitsExplain {
+        /// The receiver, as people write it.
+        receiver: Secret,
+        /// As if this API user asked.
+        api_user: Option<String>,
+        /// For an end user at this address.
+        client_ip: Option<IpAddr>,
+    },
+    /// Tells who is held back.
+    LimitsList,
+    /// Forgets what is counted for a receiver, or everything.
+    LimitsReset {
+        /// The receiver, as people write it.
+        receiver: Option<Secret>,
     },
     /// Lists the API users.
     ApiUserList,

@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use domain::clock::{Clock, WallTime};
 use domain::command::{Caller, Command};
+use domain::limits::Rule;
 use domain::message::{MessageId, MessageState};
 use domain::otp::CodeLength;
 use domain::outcome::{Outcome, Reply, ReplyData};
-use domain::receiver::{NumberingPlan, Receiver};
+use domain::receiver::{NumberingPlan, Receiver, ReceiverError};
 use domain::secret::SecretText;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
@@ -28,6 +29,7 @@ use tracing::{debug, error};
 
 use crate::dispatch::DispatcherHandle;
 use crate::event::{Events, MessageEvent};
+use crate::limits::{LimitError, Limiter};
 
 /// How the rules of the gateway are set.
 #[derive(Clone, Debug)]
@@ -65,6 +67,7 @@ struct Inner {
     settings: Settings,
     store: Store,
     dispatcher: DispatcherHandle,
+    limiter: Limiter,
     events: Events,
     clock: Arc<dyn Clock>,
 }
@@ -75,11 +78,11 @@ impl Gateway {
     pub fn new(
         settings: Settings,
         store: Store,
-        dispatcher: DispatcherHandle,
+        (dispatcher, limiter): (DispatcherHandle, Limiter),
         events: Events,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { inner: Arc::new(RwLock::new(Arc::new(Inner { settings, store, dispatcher, events, clock }))) }
+        Self { inner: Arc::new(RwLock::new(Arc::new(Inner { settings, store, dispatcher, limiter, events, clock }))) }
     }
 
     /// Works by other rules from now on; what is under way ends by the rules under which it began.
@@ -132,8 +135,14 @@ impl Gateway {
 impl Inner {
     /// Reads a receiver, or answers why it cannot be one.
     fn receiver(&self, text: &str) -> Result<Receiver, Refusal> {
-        Receiver::parse(text, &self.settings.plan)
-            .map_err(|error| Refusal::new(Outcome::FieldInvalid, format!("receiver: {error}")))
+        Receiver::parse(text, &self.settings.plan).map_err(|error| {
+            // Well written, and no destination for anything of ours: service numbers cost, and answer nobody.
+            let outcome = match error {
+                ReceiverError::ShortCode => Outcome::DestinationNotAllowed,
+                _ => Outcome::FieldInvalid,
+            };
+            Refusal::new(outcome, format!("receiver: {error}"))
+        })
     }
 
     /// What every send must pass before room is made for it: something that can send it, and a receiver who is not blocked.
@@ -166,11 +175,12 @@ struct Refusal {
     outcome: Outcome,
     error: String,
     retry_after: Option<Duration>,
+    rule: Option<String>,
 }
 
 impl Refusal {
     fn new(outcome: Outcome, error: impl Into<String>) -> Self {
-        Self { outcome, error: error.into(), retry_after: None }
+        Self { outcome, error: error.into(), retry_after: None, rule: None }
     }
 
     fn field(error: impl Into<String>) -> Self {
@@ -192,10 +202,34 @@ impl Refusal {
     }
 }
 
+impl From<LimitError> for Refusal {
+    fn from(error: LimitError) -> Self {
+        let refusal = match &error {
+            LimitError::Store(error) => return Self::store_failed(error),
+            LimitError::Refused(refusal) => *refusal,
+        };
+        let outcome = match refusal.rule {
+            Rule::Destinations | Rule::DestinationsDenied | Rule::CostlyNumber => Outcome::DestinationNotAllowed,
+            Rule::CoolDown
+            | Rule::CodesPerReceiver(_)
+            | Rule::WrongPerReceiver(_)
+            | Rule::Lock
+            | Rule::CodesPerPrefix(_)
+            | Rule::CodesPerCountry(_)
+            | Rule::CodesPerClient(_)
+            | Rule::ApiUser(_)
+            | Rule::Conversion(..) => Outcome::LimitReached,
+        };
+        let (retry_after, rule) = (refusal.retry_after, Some(refusal.rule.to_string()));
+        Self { retry_after, rule, ..Self::new(outcome, error.to_string()) }
+    }
+}
+
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
         let mut reply = Self::failed(refusal.outcome, refusal.error);
         reply.retry_after = refusal.retry_after;
+        reply.rule = refusal.rule;
         reply
     }
 }

@@ -53,6 +53,7 @@ impl Inner {
         let slot = self.store.try_reserve().ok_or_else(Refusal::queue_full)?;
 
         let id = MessageId::new(now, &mut { RNG });
+        let taken = self.limiter.admit_code((&receiver, request.client_ip), &caller, id, now).await?;
         let ticket_key = self.ticket_key(&caller, &request.reference);
         let binding = Binding {
             reference: request.reference.clone(),
@@ -92,7 +93,11 @@ impl Inner {
         };
         let entry = queue_entry(&message);
         let acceptance = Acceptance { message, ticket: Some((ticket_key, reservation)), replay: None };
-        let message = match self.store.accept(slot, acceptance).await.map_err(|error| Refusal::store_failed(&error))? {
+        let accepted = self.store.accept(slot, acceptance).await;
+        if !matches!(accepted, Ok(Accepted::New { .. })) {
+            self.limiter.give_back(taken, id, now).await;
+        }
+        let message = match accepted.map_err(|error| Refusal::store_failed(&error))? {
             Accepted::New { .. } => {
                 place.submit(entry);
                 self.announce(id, MessageState::Queued, now);
@@ -124,10 +129,12 @@ impl Inner {
         let receiver = self.receiver(&request.receiver)?;
         let data = ReplyData::Otp { reference: request.reference.clone(), receiver: request.receiver, message: None };
         let ticket_key = self.ticket_key(caller, &request.reference);
-        let binding = Binding { reference: request.reference, receiver, params: request.params };
+        let binding = Binding { reference: request.reference, receiver: receiver.clone(), params: request.params };
         let guess = Guess::new(&binding, &self.store.peppers(), &request.otp);
-        let verdict =
-            self.store.validate(ticket_key, guess, now).await.map_err(|error| Refusal::store_failed(&error))?;
+        let held = self.limiter.begin_guess(&receiver, caller, now).await?;
+        let judged = self.store.validate(ticket_key, guess, now).await;
+        self.limiter.end_guess(held, judged.as_ref().ok().copied(), &receiver, now).await;
+        let verdict = judged.map_err(|error| Refusal::store_failed(&error))?;
         let mut reply = Reply::new(Outcome::from(verdict));
         reply.data = data;
         reply.verdict = Some(verdict);

@@ -39,12 +39,13 @@ impl Inner {
         let place = self.dispatcher.try_reserve().ok_or_else(Refusal::queue_full)?;
         let slot = self.store.try_reserve().ok_or_else(Refusal::queue_full)?;
 
+        let is_counted = self.limiter.admit_send(&receiver, &caller, now).await?;
         let id = MessageId::new(now, &mut { RNG });
         let replay = request.id.as_deref().map(|own_id| self.replay(&caller, own_id, &receiver, &request));
         let message = NewMessage {
             id,
             class: request.class.unwrap_or(caller.default_class),
-            api_user: caller.api_user,
+            api_user: caller.api_user.clone(),
             entrance: caller.entrance,
             receiver: receiver.clone(),
             content: Content::Text { text: request.message, subject: request.subject },
@@ -55,24 +56,27 @@ impl Inner {
         };
         let entry = queue_entry(&message);
         let acceptance = Acceptance { message, ticket: None, replay };
-        let (message_id, state) =
-            match self.store.accept(slot, acceptance).await.map_err(|error| Refusal::store_failed(&error))? {
-                Accepted::New { .. } => {
-                    place.submit(entry);
-                    self.announce(id, MessageState::Queued, now);
-                    (id, MessageState::Queued)
+        let accepted = self.store.accept(slot, acceptance).await;
+        if is_counted && !matches!(accepted, Ok(Accepted::New { .. })) {
+            self.limiter.give_back_send(&caller, now, now).await;
+        }
+        let (message_id, state) = match accepted.map_err(|error| Refusal::store_failed(&error))? {
+            Accepted::New { .. } => {
+                place.submit(entry);
+                self.announce(id, MessageState::Queued, now);
+                (id, MessageState::Queued)
+            }
+            Accepted::Repeat { message_id, state } => {
+                if state == MessageState::Queued {
+                    // In case the first request was cut off between the two: the dispatcher knows it by its id.
+                    place.submit(QueueEntry { id: message_id, ..entry });
                 }
-                Accepted::Repeat { message_id, state } => {
-                    if state == MessageState::Queued {
-                        // In case the first request was cut off between the two: the dispatcher knows it by its id.
-                        place.submit(QueueEntry { id: message_id, ..entry });
-                    }
-                    (message_id, state)
-                }
-                Accepted::Conflict => {
-                    return Err(Refusal::field("id: it is in use with other content"));
-                }
-            };
+                (message_id, state)
+            }
+            Accepted::Conflict => {
+                return Err(Refusal::field("id: it is in use with other content"));
+            }
+        };
         Ok(Reply::accepted(ReplyData::Message { id: request.id, receiver: request.receiver, message_id, state }))
     }
 

@@ -24,6 +24,7 @@ impl Inner {
             date_time: None,
             params: Default::default(),
             resend: true,
+            client_ip: None,
         };
         self.accept_code(request, Again::Renew, caller, now).await
     }

@@ -3,6 +3,7 @@
 //! Called by the entrances that are for operators (`control`, later the admin web) and by `cli` where no gateway runs. It must never
 //! be reachable for API users, and never show a text, a code or a secret.
 
+mod limits;
 mod messages;
 mod modems;
 mod settings;
@@ -10,7 +11,9 @@ mod settings;
 use store::Store;
 
 use crate::dispatch::DispatcherHandle;
+use crate::limits::Limiter;
 
+pub use limits::{HeldBack, LimitView, RuleView, StandingView};
 pub use messages::{Acted, AttemptView, MessageList, MessageView, PartView, parse_state};
 pub use settings::{ApiUserView, Applied, Edit, Setting, SettingsAsk, SettingsError, SettingsHandle};
 
@@ -21,13 +24,20 @@ pub struct Operator {
     /// None where no gateway runs.
     dispatcher: Option<DispatcherHandle>,
     settings: SettingsHandle,
+    /// None where the settings cannot be served.
+    limiter: Option<Limiter>,
 }
 
 impl Operator {
     /// Joins the parts.
     #[must_use]
-    pub fn new(store: Store, dispatcher: Option<DispatcherHandle>, settings: SettingsHandle) -> Self {
-        Self { store, dispatcher, settings }
+    pub fn new(
+        store: Store,
+        dispatcher: Option<DispatcherHandle>,
+        settings: SettingsHandle,
+        limiter: Option<Limiter>,
+    ) -> Self {
+        Self { store, dispatcher, settings, limiter }
     }
 
     /// The store, for what concerns it alone: backups and keys.

@@ -6,6 +6,8 @@
 //! - A time is Unix seconds, or milliseconds from 10¹¹ on, as a number or as text; a fraction is kept down to the
 //!   millisecond; `0` is absent, as it was for the original program; a sign, an exponent or a word is refused.
 
+use std::net::IpAddr;
+
 use domain::clock::WallTime;
 use serde_json::Value;
 
@@ -80,6 +82,12 @@ impl Fields {
             "true" | "1" => Ok(true),
             _ => Err(format!("data.{name} must be true or false")),
         }
+    }
+
+    /// Takes the IP address `name`.
+    pub(super) fn take_address(&mut self, name: &str) -> Result<Option<IpAddr>, String> {
+        let text = self.take_some(name)?;
+        text.map(|text| text.parse().map_err(|_| format!("data.{name} must be an IP address"))).transpose()
     }
 
     /// Refuses a list or an object under `name`.

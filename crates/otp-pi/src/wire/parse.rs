@@ -195,6 +195,7 @@ fn create_otp(fields: &mut Fields) -> Result<CreateOtp, String> {
         date_time: fields.take_time("date_time")?,
         params: params(fields)?,
         resend: fields.take_flag("resend")?,
+        client_ip: fields.take_address("client_ip")?,
     })
 }
 

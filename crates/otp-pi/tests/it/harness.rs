@@ -142,6 +142,8 @@ pub(crate) struct Setup {
     pub(crate) otp: String,
     pub(crate) sms: String,
     pub(crate) modem: String,
+    /// Lines of `[limits]`; switched off for tests of everything else.
+    pub(crate) limits: String,
     pub(crate) more: String,
     pub(crate) log: &'static str,
     pub(crate) environment: Environment,
@@ -156,6 +158,7 @@ impl Setup {
             otp: String::new(),
             sms: String::new(),
             modem: String::new(),
+            limits: "mode = \"off\"".to_owned(),
             more: String::new(),
             log: "info",
             environment: Vec::new(),
@@ -164,8 +167,8 @@ impl Setup {
 
     fn render(&self, data: &Path) -> String {
         let mut text = format!(
-            "data_dir = {data:?}\n[log]\nfilter = {:?}\n[api]\nhttp_listen = {}\n{}\n[otp]\n{}\n[sms]\ncountry_code = \"62\"\n{}\n",
-            self.log, self.listen, self.api, self.otp, self.sms
+            "data_dir = {data:?}\n[log]\nfilter = {:?}\n[api]\nhttp_listen = {}\n{}\n[otp]\n{}\n[sms]\ncountry_code = \"62\"\n{}\n[limits]\n{}\n",
+            self.log, self.listen, self.api, self.otp, self.sms, self.limits
         );
         for (index, path) in self.modems.iter().enumerate() {
             text += &format!("[[modem]]\nname = \"m{index}\"\nport = {path:?}\n{}\n", self.modem);
@@ -580,6 +583,7 @@ impl Setup {
             otp: String::new(),
             sms: String::new(),
             modem: String::new(),
+            limits: "mode = \"off\"".to_owned(),
             more: String::new(),
             log: "info",
             environment: Vec::new(),

@@ -16,6 +16,7 @@ mod demo;
 mod faults;
 mod https;
 mod keys;
+mod limits;
 mod lockout;
 mod modem;
 mod operator;

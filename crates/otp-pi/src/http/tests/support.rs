@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
 use domain::clock::{Clock, Manual, WallTime};
+use domain::limits::{Mode, Rules};
 use domain::otp::CodeLength;
 use domain::receiver::{CountryCode, NumberingPlan};
 use domain::route::{RouteTable, WhenUnhealthy};
@@ -18,6 +19,7 @@ use crate::channel::modem::Context;
 use crate::dispatch;
 use crate::event::Events;
 use crate::gateway::{Gateway, Settings};
+use crate::limits::{self, Limiter};
 
 /// The gateway and what must live as long as it.
 pub(super) struct TestGateway {
@@ -68,7 +70,11 @@ impl TestGateway {
             template: SecretText::new("Your code is %s"),
             wait: None,
         };
-        let gateway = Gateway::new(settings, store, handle, events, clock);
+        let plan = settings.plan;
+        let rules = Rules { mode: Mode::Off, ..Rules::standard("62") };
+        let limits = limits::Settings { rules, plan };
+        let limiter = Limiter::new(store.clone(), limits, Arc::clone(&clock));
+        let gateway = Gateway::new(settings, store, (handle, limiter), events, clock);
         Self { gateway, _dispatcher: dispatcher, _writer: tasks, _data_dir: data_dir }
     }
 }

@@ -1,0 +1,325 @@
+//! The handle through which limits are asked.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use domain::clock::{Clock, WallTime};
+use domain::command::Caller;
+use domain::limits::{
+    Begun, CodeKeys, CodeRequest, Explanation, Fact, GuessEnd, LimitKey, LimitRefusal, Mode, Record, Rules, Standing,
+    Taken, admit_code, admit_send, begin_guess, client_network, end_guess, explain, give_back, give_back_send, note,
+    standing,
+};
+use domain::message::MessageId;
+use domain::otp::Verdict;
+use domain::receiver::{NumberingPlan, Receiver};
+use store::{Store, StoreError};
+
+use super::flights::{Flight, Flights};
+use super::tell::{self, Quiet};
+
+/// The rules in force.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What is too much.
+    pub rules: Rules,
+    /// How the owner's numbers are read.
+    pub plan: NumberingPlan,
+}
+
+/// Asks limits. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    settings: RwLock<Arc<Settings>>,
+    flights: Mutex<Flights>,
+    quiet: Quiet,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limiter").finish_non_exhaustive()
+    }
+}
+
+/// Why something is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum LimitError {
+    /// A rule is reached.
+    #[error("{}", tell::words(.0.rule))]
+    Refused(LimitRefusal),
+    /// What is counted cannot be had.
+    #[error("the limits cannot be counted")]
+    Store(#[source] StoreError),
+}
+
+/// A guess that is counted until it is known what it was. Without one nothing is counted.
+#[derive(Debug)]
+pub struct GuessHeld(Option<(CodeKeys, Begun)>);
+
+impl Limiter {
+    /// Joins the parts.
+    #[must_use]
+    pub fn new(store: Store, settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        let settings = RwLock::new(Arc::new(settings));
+        Self { inner: Arc::new(Inner { store, clock, settings, flights: Mutex::default(), quiet: Quiet::default() }) }
+    }
+
+    /// Tells the log what the rules do.
+    pub fn tell_mode(&self) {
+        tell::mode(self.settings().rules.mode);
+    }
+
+    /// Works by other rules from now on.
+    pub fn set_settings(&self, settings: Settings) {
+        *self.inner.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.inner.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn keys(&self, receiver: &Receiver, client: Option<IpAddr>, api_user: &str) -> CodeKeys {
+        CodeKeys::derive(self.inner.store.lookup_key().as_bytes(), receiver, client, api_user)
+    }
+
+    pub(super) fn flights(&self) -> MutexGuard<'_, Flights> {
+        self.inner.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Decides on a code for a receiver and counts it; without limits nothing is counted.
+    ///
+    /// # Errors
+    /// The rule that refuses it; nothing was counted then.
+    pub async fn admit_code(
+        &self,
+        (receiver, client): (&Receiver, Option<IpAddr>),
+        caller: &Caller,
+        id: MessageId,
+        now: WallTime,
+    ) -> Result<Option<Taken>, LimitError> {
+        let settings = self.settings();
+        if settings.rules.mode == Mode::Off {
+            return Ok(None);
+        }
+        let keys = self.keys(receiver, client, &caller.api_user);
+        let (msisdn, network) = (receiver.msisdn(), client.map(client_network));
+        let request = CodeRequest {
+            keys,
+            digits: msisdn.as_ref().map(domain::receiver::Msisdn::expose),
+            client: network.as_deref(),
+            api_user: &caller.api_user,
+            api_user_rates: &caller.rates,
+            message: short(id),
+        };
+        let step = |book: &mut _| admit_code(book, &settings.rules, &request, now);
+        let admission = self.inner.store.update_limits(&keys.all(), step).await.map_err(LimitError::Store)?;
+        admission.alarms.iter().for_each(tell::alarm);
+        self.tell(admission.refusal, receiver, &settings, now);
+        match (admission.taken, admission.refusal) {
+            (Some(taken), _) => {
+                self.flights().add(id, Flight { judged: taken.keys.judged(), message: taken.message });
+                Ok(Some(taken))
+            }
+            (None, Some(refusal)) => Err(LimitError::Refused(refusal)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn tell(&self, refusal: Option<LimitRefusal>, receiver: &Receiver, settings: &Settings, now: WallTime) {
+        if let Some(refusal) = refusal {
+            self.inner.quiet.refused(refusal, receiver, settings.rules.mode == Mode::Enforce, now);
+        }
+    }
+
+    /// Takes back what was counted for a code that was not accepted after all.
+    pub async fn give_back(&self, taken: Option<Taken>, id: MessageId, now: WallTime) {
+        let Some(taken) = taken else { return };
+        self.flights().remove(id);
+        let step = |book: &mut _| give_back(book, &taken, now);
+        if let Err(error) = self.inner.store.update_limits(&taken.keys.all(), step).await {
+            tracing::warn!(%error, "a limit counts a code that was not accepted");
+        }
+    }
+
+    /// Decides on a message without a code and counts it; answers whether anything was counted.
+    ///
+    /// # Errors
+    /// The rule that refuses it; nothing was counted then.
+    pub async fn admit_send(&self, receiver: &Receiver, caller: &Caller, now: WallTime) -> Result<bool, LimitError> {
+        let settings = self.settings();
+        let rules = &settings.rules;
+        if rules.mode == Mode::Off {
+            return Ok(false);
+        }
+        let key = self.api_user_key(caller);
+        let (msisdn, rates) = (receiver.msisdn(), &*caller.rates);
+        let digits = msisdn.as_ref().map(domain::receiver::Msisdn::expose);
+        let step = |book: &mut _| admit_send(book, rules, (key, rates), digits, now);
+        let refusal = self.inner.store.update_limits(&[key], step).await.map_err(LimitError::Store)?;
+        self.tell(refusal, receiver, &settings, now);
+        match refusal.filter(|_| rules.mode == Mode::Enforce) {
+            Some(refusal) => Err(LimitError::Refused(refusal)),
+            None => Ok(!rates.is_empty()),
+        }
+    }
+
+    /// Takes back what was counted at `at` for a message that was not accepted after all.
+    pub async fn give_back_send(&self, caller: &Caller, at: WallTime, now: WallTime) {
+        let key = self.api_user_key(caller);
+        if let Err(error) = self.inner.store.update_limits(&[key], |book| give_back_send(book, key, at, now)).await {
+            tracing::warn!(%error, "a limit counts a message that was not accepted");
+        }
+    }
+
+    fn api_user_key(&self, caller: &Caller) -> LimitKey {
+        LimitKey::api_user(self.inner.store.lookup_key().as_bytes(), &caller.api_user)
+    }
+
+    /// Decides whether a receiver's code may be guessed at. What is held must be let go by [`Self::end_guess`].
+    ///
+    /// # Errors
+    /// The rule that refuses it; nothing was counted then.
+    pub async fn begin_guess(
+        &self,
+        receiver: &Receiver,
+        caller: &Caller,
+        now: WallTime,
+    ) -> Result<GuessHeld, LimitError> {
+        let settings = self.settings();
+        let rules = &settings.rules;
+        if rules.mode == Mode::Off {
+            return Ok(GuessHeld(None));
+        }
+        let keys = self.keys(receiver, None, &caller.api_user);
+        let step = |book: &mut _| begin_guess(book, rules, keys.receiver, now);
+        let begun = self.inner.store.update_limits(&[keys.receiver], step).await.map_err(LimitError::Store)?;
+        self.tell(begun.refusal, receiver, &settings, now);
+        match begun.refusal.filter(|_| rules.mode == Mode::Enforce) {
+            Some(refusal) => Err(LimitError::Refused(refusal)),
+            None => Ok(GuessHeld(Some((keys, begun)))),
+        }
+    }
+
+    /// Draws the conclusions from a guess; without a verdict it was not compared.
+    pub async fn end_guess(&self, held: GuessHeld, verdict: Option<Verdict>, receiver: &Receiver, now: WallTime) {
+        let GuessHeld(Some((keys, begun))) = held else { return };
+        let settings = self.settings();
+        let end = match verdict {
+            Some(Verdict::Valid) => GuessEnd::Right,
+            Some(Verdict::Wrong { .. }) => GuessEnd::Wrong,
+            Some(Verdict::NoCode | Verdict::Used | Verdict::Expired | Verdict::TooManyAttempts) | None => {
+                GuessEnd::NotCompared
+            }
+        };
+        let store = &self.inner.store;
+        let step = |book: &mut _| end_guess(book, &settings.rules, keys.receiver, &begun, end, now);
+        let ended = match store.update_limits(&[keys.receiver], step).await {
+            Ok(ended) => ended,
+            Err(error) => {
+                tracing::warn!(%error, "a guess counts as wrong although it may not have been");
+                return;
+            }
+        };
+        if let Some(length) = ended.locked_for {
+            tell::locked(receiver, length);
+        }
+        let mut judged = keys.judged();
+        judged.extend(ended.client);
+        for message in ended.messages {
+            self.note(&judged, message, Fact::Entered, now).await;
+        }
+    }
+
+    /// Notes what became of a code.
+    pub(super) async fn note(&self, judged: &[LimitKey], message: u32, fact: Fact, now: WallTime) {
+        if let Err(error) = self.inner.store.update_limits(judged, |book| note(book, judged, message, fact, now)).await
+        {
+            tracing::warn!(%error, "what became of a code could not be counted");
+        }
+    }
+
+    /// Where a receiver stands with every rule. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn explain(
+        &self,
+        (receiver, client): (&Receiver, Option<IpAddr>),
+        caller: &Caller,
+    ) -> Result<Explanation, StoreError> {
+        let now = self.inner.clock.now();
+        let settings = self.settings();
+        let keys = self.keys(receiver, client, &caller.api_user);
+        let (msisdn, network) = (receiver.msisdn(), client.map(client_network));
+        let request = CodeRequest {
+            keys,
+            digits: msisdn.as_ref().map(domain::receiver::Msisdn::expose),
+            client: network.as_deref(),
+            api_user: &caller.api_user,
+            api_user_rates: &caller.rates,
+            message: 0,
+        };
+        self.inner.store.update_limits(&keys.all(), |book| explain(book, &settings.rules, &request, now)).await
+    }
+
+    /// Whoever is held back now: what is judged and found wanting, and receivers that are locked (how many).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn held_back(&self) -> Result<(Vec<Standing>, usize), StoreError> {
+        let now = self.inner.clock.now();
+        let settings = self.settings();
+        let is_locked = |record: &Record| {
+            record.person.as_ref().is_some_and(|person| person.locked_for(&settings.rules, now).is_some())
+        };
+        let is_pressed =
+            |record: &Record| record.conversion.as_ref().is_some_and(|conversion| conversion.pressed.is_some());
+        let found = self.inner.store.select_limits(|_, record| is_locked(record) || is_pressed(record)).await?;
+        let locked = found.iter().filter(|(_, record)| is_locked(record)).count();
+        let mut book = domain::limits::Book::default();
+        let keys: Vec<LimitKey> = found.iter().map(|(key, _)| *key).collect();
+        for (key, record) in found {
+            book.restore(key, record);
+        }
+        let mut standings: Vec<Standing> = keys.iter().filter_map(|key| standing(&book, *key, now)).collect();
+        standings.sort_by(|one, other| (one.kind, &one.label).cmp(&(other.kind, &other.label)));
+        Ok((standings, locked))
+    }
+
+    /// Forgets what is counted for a receiver, its prefix and its range; answers whether there was anything.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn reset(&self, receiver: &Receiver) -> Result<bool, StoreError> {
+        let keys = self.keys(receiver, None, "");
+        let mut own = vec![keys.receiver];
+        own.extend(keys.number.iter().flat_map(|number| [number.prefix, number.range]));
+        let forget = |book: &mut domain::limits::Book| own.iter().fold(false, |any, key| book.forget(key) | any);
+        let had_any = self.inner.store.update_limits(&own, forget).await?;
+        self.inner.store.write_limits().await?;
+        Ok(had_any)
+    }
+
+    /// Forgets everything that is counted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn reset_all(&self) -> Result<(), StoreError> {
+        self.inner.store.clear_limits().await
+    }
+}
+
+/// The end of a message id: enough to tell the codes of one range apart.
+fn short(id: MessageId) -> u32 {
+    let [.., a, b, c, d] = *id.as_bytes();
+    u32::from_be_bytes([a, b, c, d])
+}
