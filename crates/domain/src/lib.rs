@@ -8,6 +8,7 @@ pub mod clock;
 pub mod command;
 pub mod deadline;
 pub mod message;
+pub mod network;
 pub mod otp;
 pub mod outcome;
 pub mod receiver;
