@@ -3,8 +3,8 @@
 //! For the listeners, and for `config`, which reads it. It must never let an address in by the way it is written: an IPv4 address
 //! in the clothes of IPv6 is that IPv4 address.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Why a text is no network.
 #[derive(Copy, Clone, Debug, Eq, PartialEq, thiserror::Error)]

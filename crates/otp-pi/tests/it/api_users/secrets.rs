@@ -153,7 +153,8 @@ fn the_last_use_outlives_a_restart_and_costs_no_commit_per_request() {
     let (stopped, few) = run(stopped.restart(), 1);
     let before = unix_millis();
     let (stopped, many) = run(stopped.restart(), 300);
-    assert_eq!(few, many, "commits of a run");
+    // Some of a start's own may come or not; three hundred do not.
+    assert!(many <= few + 10, "{many} commits with 300 requests, {few} with one");
     let shown = stopped.json(&["api-user", "show", "user"]);
     assert!(use_of(&shown, "current")["at"].as_u64().unwrap() >= before, "{shown}");
     let gateway = stopped.restart();
