@@ -5,10 +5,8 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use crate::clock::WallTime;
-use crate::limits::Rate;
 use crate::message::{Class, MessageId};
 use crate::secret::SecretText;
 
@@ -319,8 +317,6 @@ pub struct Caller {
     pub default_class: Class,
     /// Through which door he came.
     pub entrance: Entrance,
-    /// How much he may have sent; no limit of his own when empty.
-    pub rates: Arc<[Rate]>,
 }
 
 impl Caller {

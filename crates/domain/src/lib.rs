@@ -9,6 +9,7 @@ pub mod command;
 pub mod deadline;
 pub mod limits;
 pub mod message;
+pub mod network;
 pub mod otp;
 pub mod outcome;
 pub mod receiver;

@@ -39,7 +39,7 @@ pub mod tickets;
 mod writer;
 
 pub use acceptance::{Acceptance, Accepted, Content, IdConflict, NewMessage, Replay};
-pub use api_user::ApiUser;
+pub use api_user::{ApiUser, SecretUse};
 pub use change::{BeginAttempt, BeginOutcome, Change, Report, ReportState, Reported};
 pub use db::has_database;
 pub use error::{OpenError, StoreError, WriterError};

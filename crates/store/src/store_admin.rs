@@ -5,7 +5,7 @@ use domain::receiver::{Msisdn, Receiver};
 use domain::secret::SecretText;
 
 use crate::accounts;
-use crate::api_user::ApiUser;
+use crate::api_user::{ApiUser, SecretUse};
 use crate::codec::Codec;
 use crate::error::StoreError;
 use crate::seal::SealKey;
@@ -100,6 +100,33 @@ impl Store {
     /// [`StoreError`]; nothing has changed then.
     pub async fn delete_api_user(&self, username: &str) -> Result<(), StoreError> {
         self.rare(RareStep::DeleteApiUser(username.to_owned())).await
+    }
+
+    /// When the secrets of API users were used last.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn secret_uses(&self) -> Result<Vec<SecretUse>, StoreError> {
+        accounts::uses(&self.inner.reader).await
+    }
+
+    /// Notes when secrets were used last, in one commit. What is said of a secret that its user does not have any more is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed then.
+    pub async fn note_secret_uses(&self, uses: Vec<SecretUse>) -> Result<(), StoreError> {
+        if uses.is_empty() {
+            return Ok(());
+        }
+        self.rare(RareStep::NoteSecretUses(uses)).await
+    }
+
+    /// Waits until everything that was asked before is durable, whoever asked and whether he still waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn catch_up(&self) -> Result<(), StoreError> {
+        self.rare(RareStep::Barrier).await
     }
 
     /// Stores a setting in clear.

@@ -60,7 +60,6 @@ fn a_caller_may_exactly_what_its_scopes_say() {
             scopes,
             default_class: Class::Transactional,
             entrance: Entrance::Rest,
-            rates: [].into(),
         };
         for (command, name, scope) in commands() {
             assert_eq!(command.name(), name);

@@ -5,16 +5,18 @@
 //! runs the same task changes what the database keeps, and the next start puts it into force.
 
 use anyhow::Context as _;
+use domain::clock::Clock as _;
 use domain::secret::SecretText;
 use store::{Passphrase, PasswordHasher, Store, TextAtRest};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::clock::SystemClock;
 use super::running::Running;
 use super::users;
 use crate::config::{Changed, Complaint, Config, ConfigError, EditError, Laid, SEALED, Sources};
-use crate::operator::{Applied, Edit, Setting, SettingsAsk, SettingsError};
+use crate::operator::{ApiUserView, Applied, Edit, Setting, SettingsAsk, SettingsError};
 
 /// The name under which the store keeps the database's document.
 pub(super) const DOCUMENT: &str = "settings";
@@ -99,7 +101,7 @@ impl Live {
                 SettingsAsk::Reload(answer) => drop(answer.send(self.reload().await)),
                 SettingsAsk::Edit(edit, answer) => drop(answer.send(self.edit(*edit).await)),
                 SettingsAsk::List(answer) => drop(answer.send(self.readable().map(|()| self.list()))),
-                SettingsAsk::ApiUsers(answer) => drop(answer.send(self.readable().map(|()| self.loaded.api_users()))),
+                SettingsAsk::ApiUsers(answer) => drop(answer.send(self.api_users().await)),
                 SettingsAsk::Export(passphrase, answer) => drop(answer.send(self.export(passphrase).await)),
             }
         }
@@ -157,6 +159,7 @@ impl Live {
             notes.push("the file had been changed too: what it says now came into force with this".to_owned());
         }
         let applied = self.change_to(new, config, Some(&document)).await?;
+        notes.extend(applied.notes.iter().cloned());
         self.unreadable = None;
         info!(settings.changed = applied.changed.len(), "the settings in the database were changed");
         Ok(Applied { left_out, notes, ..applied })
@@ -203,7 +206,6 @@ impl Live {
         }
         let users = users::changes(&self.store, config.api_users.clone()).await.map_err(said)?;
         let ready = running.prepare(&config).await?;
-        let are_users_new = !users.users.is_empty();
         if let Err(error) = self.store.keep_settings(kept, users.users.clone()).await {
             running.abandon(ready).await;
             return Err(said(error));
@@ -211,10 +213,17 @@ impl Live {
         // Nothing can fail from here on.
         users.tell();
         self.store.allow_lifetime(config.store.longest_lifetime);
-        running.commit(ready, config, are_users_new).await;
+        // First, so that whatever else comes into force does so for those who may still call.
+        let under_way = running.api.auth().replace_users(users.known);
+        running.commit(ready, config).await;
+        let unsettled = match under_way {
+            Some(under_way) => users::settle(under_way, &self.store).await,
+            None => None,
+        };
         let changed = words(&self.loaded.changes(&new), |change| !is_at_start(change));
         self.loaded = new;
-        Ok(Applied { changed, needs_restart: words(&self.waiting(), |_| true), ..Applied::default() })
+        let notes = unsettled.into_iter().collect();
+        Ok(Applied { changed, needs_restart: words(&self.waiting(), |_| true), notes, ..Applied::default() })
     }
 
     /// What was changed since the start and waits for the next one.
@@ -229,6 +238,12 @@ impl Live {
             setting.needs_restart = waiting.iter().any(|change| change.key == setting.key);
         }
         settings
+    }
+
+    async fn api_users(&self) -> Result<Vec<ApiUserView>, SettingsError> {
+        self.readable()?;
+        let auth = self.running.as_ref().map(|running| running.api.auth());
+        users::with_secrets(self.loaded.api_users(), &self.loaded.file, &self.store, auth).await.map_err(said)
     }
 
     async fn export(&self, passphrase: Option<SecretText>) -> Result<String, SettingsError> {
@@ -256,14 +271,19 @@ async fn draft(base: &Laid, edit: Edit, present: Option<&SecretText>) -> Result<
             set.and_then(|()| values.iter().try_for_each(|(key, _)| draft.check_object(key)))
         }
         Edit::Unset { keys } => keys.iter().try_for_each(|key| draft.unset(key)),
-        Edit::AddApiUser { username, password, scopes, class } => {
+        Edit::AddApiUser { username, password, scopes, class, networks } => {
             let hash = hash(password).await?;
-            draft.add_api_user(&username, &hash, &scopes, class.as_deref())
+            draft.add_api_user(&username, &hash, &scopes, class.as_deref(), &networks)
         }
         Edit::SetPassword { username, password } => {
             let hash = hash(password).await?;
             draft.set_password(&username, &hash)
         }
+        Edit::RotatePassword { username, password, keep, is_forced } => {
+            let hash = hash(password).await?;
+            draft.rotate_password(&username, &hash, keep, is_forced, SystemClock.now())
+        }
+        Edit::RetirePassword { username } => draft.retire_password(&username),
         Edit::SetActive { username, is_active } => draft.set_active(&username, is_active),
         Edit::RemoveApiUser { username } => draft.remove_api_user(&username),
         Edit::Import { .. } | Edit::Reset => Err(EditError::Damaged),

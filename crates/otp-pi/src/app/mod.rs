@@ -38,7 +38,7 @@ use crate::control;
 use crate::dispatch::{self, Dispatcher, DispatcherHandle, Plan};
 use crate::event::Events;
 use crate::gateway::Gateway;
-use crate::http::auth::Auth;
+use crate::http::auth::{Auth, KnownUser};
 use crate::http::{ApiState, Readiness};
 use crate::limits::Limiter;
 use crate::operator::{Operator, SettingsHandle};
@@ -129,7 +129,7 @@ impl App {
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
         store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
         live::check_kept(&store, kept.as_ref()).await?;
-        keep_api_users(&store, &config).await?;
+        let api_users = keep_api_users(&store, &config).await?;
         store_tasks.spawn("keys", keys::tend(store.clone(), store_tasks.stop_token()));
 
         let certificate = listening.read_certificate(&config.api, config.tls).await?;
@@ -161,11 +161,14 @@ impl App {
             .spawn("reports", dispatch::run_reports(incoming, store.clone(), events.clone(), Arc::clone(&clock), stop));
 
         lines.spawn("limits", limiter.clone().tend(events.subscribe(), lines.stop_token()));
-        let gateway = Gateway::new(config.gateway, store.clone(), (handle.clone(), limiter.clone()), events, clock);
-        let auth = Auth::start(users::finder(store.clone())).context("the hashing thread cannot be started")?;
+        let asked = (handle.clone(), limiter.clone());
+        let gateway = Gateway::new(config.gateway, store.clone(), asked, events, Arc::clone(&clock));
+        let auth = Auth::start(api_users, clock).context("the hashing thread cannot be started")?;
         let readiness = readiness(store.clone(), handle.clone());
         let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness));
         listening.commit(bound, certificate, &state);
+        // Among the lines, which outlive the listeners: the last uses are those of the last requests.
+        lines.spawn("uses", users::keep_uses(Arc::clone(&state), store.clone(), lines.stop_token()));
         let (settings, asks) = SettingsHandle::new();
         let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()));
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
@@ -227,12 +230,12 @@ impl App {
     }
 }
 
-/// Stores what the configuration says of API users.
-async fn keep_api_users(store: &Store, config: &Config) -> anyhow::Result<()> {
+/// Stores what the configuration says of API users; answers those that may call.
+async fn keep_api_users(store: &Store, config: &Config) -> anyhow::Result<Vec<KnownUser>> {
     let users = users::changes(store, config.api_users.clone()).await.context("the API users cannot be read")?;
     store.keep_settings(None, users.users.clone()).await.context("the API users cannot be stored")?;
     users.tell();
-    Ok(())
+    Ok(users.known)
 }
 
 /// Opens the store. A command that has it for a moment is waited for, another gateway is not.

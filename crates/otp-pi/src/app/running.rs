@@ -57,12 +57,9 @@ impl Running {
         self.listeners.abandon(ready.bound).await;
     }
 
-    /// Changes over. Logins are checked anew where API users have changed, and only then: each costs a hash.
-    pub(super) async fn commit(&mut self, ready: Ready, config: Config, are_users_new: bool) {
+    /// Changes over.
+    pub(super) async fn commit(&mut self, ready: Ready, config: Config) {
         let Ready { modems, certificate, bound } = ready;
-        if are_users_new {
-            self.api.auth().forget_logins();
-        }
         self.api.set_settings(config.api);
         self.listeners.commit(bound, certificate, &self.api);
         self.gateway.set_rules(config.gateway);

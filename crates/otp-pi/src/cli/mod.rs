@@ -161,10 +161,10 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// A password that nobody has to invent.
+/// A password that nobody has to invent: 26 letters of five bits, 130 in all.
 fn random_password() -> anyhow::Result<String> {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = [0; 16];
+    let mut bytes = [0; 26];
     getrandom::fill(&mut bytes)?;
     Ok(bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32))).map(|letter| char::from(*letter)).collect())
 }

@@ -4,6 +4,7 @@
 //! `app` assembles a changed document as a whole before it keeps it, so nothing here looks at what values mean.
 
 mod place;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -178,24 +179,6 @@ impl<'a> Draft<'a> {
         Err(EditError::UnknownObject { object, needs, near })
     }
 
-    /// Keeps a secret that an object of the document had before, where the document says nothing of it now.
-    pub(super) fn keep_secret(&mut self, key: &str, value: &Value) {
-        let Ok(place) = Place::find(key, self.schema) else { return };
-        let is_there = place.section.zip(place.object.as_ref()).is_some_and(|(section, name)| {
-            let named = |one: &Table| section.identity.and_then(|key| one.get(key)?.as_str()) == Some(name);
-            self.lists.get(section.name).is_some_and(|objects| objects.iter().any(named))
-        });
-        if is_there {
-            let base = place.key.split('_').next().unwrap_or_default().to_owned();
-            self.change(&place, |table| {
-                // password, password_hash and password_file say the same in three ways.
-                if !table.keys().any(|key| key.starts_with(&base)) {
-                    table.insert(place.key.clone(), value.clone());
-                }
-            });
-        }
-    }
-
     /// Makes an object that may have no keys but its name.
     pub(super) fn add_object(&mut self, section: &'static str, name: &str) {
         let identity = self.schema.section(section).and_then(|section| section.identity);
@@ -246,6 +229,7 @@ impl<'a> Draft<'a> {
         password_hash: &str,
         scopes: &[String],
         class: Option<&str>,
+        networks: &[String],
     ) -> Result<(), EditError> {
         if self.knows_api_user(username) {
             return Err(EditError::ApiUser(format!("there is an API user {username:?} already")));
@@ -255,30 +239,15 @@ impl<'a> Draft<'a> {
         let user = Place::in_list("api_user", username, "password_hash", self.schema)?;
         self.change(&user, |table| {
             table.insert("password_hash".to_owned(), Value::String(password_hash.to_owned()));
-            if !scopes.is_empty() {
-                table.insert("scopes".to_owned(), Value::Array(scopes.iter().cloned().map(Value::String).collect()));
+            for (key, words) in [("scopes", scopes), ("networks", networks)] {
+                if !words.is_empty() {
+                    let words = words.iter().cloned().map(Value::String).collect();
+                    table.insert(key.to_owned(), Value::Array(words));
+                }
             }
             if let Some(class) = class {
                 table.insert("class".to_owned(), Value::String(class.to_owned()));
             }
-        });
-        Ok(())
-    }
-
-    /// Gives an API user another password.
-    ///
-    /// # Errors
-    /// [`EditError`]; nothing has changed then.
-    pub fn set_password(&mut self, username: &str, password_hash: &str) -> Result<(), EditError> {
-        const SOURCES: [&str; 3] = ["password", "password_file", "password_hash"];
-        self.must_know_api_user(username)?;
-        for key in SOURCES {
-            Place::in_list("api_user", username, key, self.schema)?.check_unlocked(self.layers)?;
-        }
-        let user = Place::in_list("api_user", username, "password_hash", self.schema)?;
-        self.change(&user, |table| {
-            SOURCES.iter().for_each(|key| drop(table.remove(*key)));
-            table.insert("password_hash".to_owned(), Value::String(password_hash.to_owned()));
         });
         Ok(())
     }

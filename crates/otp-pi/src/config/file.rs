@@ -386,6 +386,16 @@ pub struct ApiUserSection {
     pub password_file: Option<PathBuf>,
     /// An Argon2id hash in PHC form.
     pub password_hash: Option<PlainPassword>,
+    /// The password before it, in clear; `check-config` warns.
+    pub previous_password: Option<PlainPassword>,
+    /// A file whose first line is the password before it.
+    pub previous_password_file: Option<PathBuf>,
+    /// The hash of the password before it.
+    pub previous_password_hash: Option<PlainPassword>,
+    /// When that ends, as `2026-12-01T12:00:00Z`; when it is taken out where empty.
+    pub previous_until: String,
+    /// From where the account may be used; from anywhere when there is none.
+    pub networks: Vec<String>,
     /// Where the owner of the account is reached.
     pub email: String,
     /// Where the owner of the account is reached.
@@ -394,6 +404,8 @@ pub struct ApiUserSection {
     pub scopes: Vec<String>,
     /// `"transactional"` or `"bulk"`: the class of sends that name none.
     pub class: String,
+    /// How many codes and messages it may have sent, as `"N/period"`.
+    pub limits: Vec<String>,
     /// May be used.
     pub active: bool,
 }
@@ -402,10 +414,16 @@ defaults!(ApiUserSection {
     password: None,
     password_file: None,
     password_hash: None,
+    previous_password: None,
+    previous_password_file: None,
+    previous_password_hash: None,
+    previous_until: String::new(),
+    networks: Vec::new(),
     email: String::new(),
     phone: String::new(),
     scopes: ["otp", "sms", "email", "block", "ussd", "modems"].map(str::to_owned).to_vec(),
     class: "transactional".to_owned(),
+    limits: Vec::new(),
     active: true,
 });
 

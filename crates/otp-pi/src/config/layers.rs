@@ -13,11 +13,24 @@ use super::schema::{Schema, Section};
 /// The keys by which objects of lists are told apart.
 const IDENTITIES: [&str; 2] = ["name", "username"];
 
-/// Keys that say one thing in several ways: the highest layer that has one of them has them all.
-const ONE_OF: [&[&str]; 2] = [&["password", "password_file", "password_hash"], &["sim_pin", "sim_pin_file"]];
+/// Keys that say one thing, alone or together: the highest layer that has one of them has them all. Whoever sets the password of an
+/// API user also says whether the one before it is still good: an older layer must not keep it in force.
+const ONE_OF: [&[&str]; 2] = [
+    &[
+        "password",
+        "password_file",
+        "password_hash",
+        "previous_password",
+        "previous_password_file",
+        "previous_password_hash",
+        "previous_until",
+    ],
+    &["sim_pin", "sim_pin_file"],
+];
 
 /// What an object cannot be without: one key of these.
-const NEEDED: [(&str, &[&str]); 2] = [("modem", &["port"]), ("api_user", ONE_OF[0])];
+const NEEDED: [(&str, &[&str]); 2] =
+    [("modem", &["port"]), ("api_user", &["password", "password_file", "password_hash"])];
 
 /// The keys that say the same as this one, itself among them.
 pub(super) fn one_of<'a>(key: &'a &'a str) -> &'a [&'a str] {
@@ -385,6 +398,32 @@ mod tests {
         let both = user("password") + "\npassword_file = \"y\"";
         layers.lay(layer(&both, &file), Position::Above, &schema);
         assert_eq!(layers.leaves().len(), 2, "two in one document are a mistake to be told");
+    }
+
+    #[test]
+    fn a_password_of_a_higher_layer_ends_the_previous_one_of_a_lower() {
+        let (schema, file) = (Schema::new(), Origin::File { line: 1 });
+        let user = |keys: &str| format!("[[api_user]]\nusername = \"shop\"\n{keys}");
+        let rotated = user("password_hash = \"b\"\nprevious_password_hash = \"a\"\nprevious_until = \"x\"\ncost = 1");
+        for (position, expected) in [
+            (Position::Below, &["api_user[0].cost", "api_user[0].password_file"][..]),
+            (
+                Position::Above,
+                &[
+                    "api_user[0].cost",
+                    "api_user[0].password_hash",
+                    "api_user[0].previous_password_hash",
+                    "api_user[0].previous_until",
+                ],
+            ),
+        ] {
+            let mut layers = Layers::default();
+            layers.lay(layer(&user("password_file = \"f\""), &file), Position::Above, &schema);
+            layers.lay(layer(&rotated, &Origin::Database), position, &schema);
+            let mut leaves: Vec<String> = layers.leaves().into_iter().map(|(path, _)| path).collect();
+            leaves.sort();
+            assert_eq!(leaves, expected);
+        }
     }
 
     #[test]

@@ -51,7 +51,12 @@ pub(super) fn read(file: &File, plan: NumberingPlan, found: &mut Found) -> Optio
         destinations,
         conversion: ConversionRules { alarm_below: limits.alarm_below, learning: limits.learning.0 },
     };
-    Some(Settings { rules, plan })
+    let api_users = file.api_user.iter().enumerate().filter_map(|(index, user)| {
+        let rates = rates(&format!("api_user[{index}].limits"), &user.limits, found);
+        (!rates.is_empty()).then(|| (user.username.clone(), rates))
+    });
+    let api_users = api_users.collect();
+    Some(Settings { rules, plan, api_users })
 }
 
 /// Reads a list of rates.

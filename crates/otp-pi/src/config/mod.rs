@@ -31,11 +31,13 @@ use domain::command::{Scope, ScopeSet};
 use domain::secret::SecretText;
 use serde::Deserialize as _;
 
+pub use api_user::read_time;
 pub use edit::{Draft, EditError};
 pub use file::File;
 pub use layers::{Layers, Origin};
-pub use resolve::{ApiUserSource, Config, ModemConfig, PasswordSource};
+pub use resolve::{ApiUserSource, Config, ModemConfig, PasswordSource, PreviousSource};
 pub use schema::is_secret;
+pub use units::parse_span;
 pub use view::{Changed, Imported, Open, SEALED, Seal};
 
 use crate::operator::{ApiUserView, Setting};
@@ -193,7 +195,7 @@ impl Laid {
         view::changes((&self.layers, &self.settings()), (&other.layers, &other.settings()))
     }
 
-    /// Every API user.
+    /// Every API user, as far as settings tell.
     #[must_use]
     pub fn api_users(&self) -> Vec<ApiUserView> {
         let view = |(place, user): (usize, &file::ApiUserSection)| {
@@ -203,6 +205,9 @@ impl Laid {
                 scopes: scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
                 class: user.class.clone(),
                 is_active: user.active,
+                networks: user.networks.clone(),
+                secrets: Vec::new(),
+                used_without_login: None,
                 origin: self.layers.origin(&format!("api_user[{place}]")).words(),
             }
         };

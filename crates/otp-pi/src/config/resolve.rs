@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use domain::clock::WallTime;
 use domain::command::ScopeSet;
 use domain::message::Class;
+use domain::network::Network;
 use domain::otp::CodeLength;
 use domain::receiver::{CountryCode, NumberingPlan};
 use domain::route::{RouteTable, WhenUnhealthy};
@@ -66,12 +68,25 @@ pub struct ApiUserSource {
     pub username: String,
     /// The password or its hash.
     pub password: PasswordSource,
+    /// The password before it, while that is being rotated out.
+    pub previous: Option<PreviousSource>,
+    /// From where the account may be used; from anywhere when there is none.
+    pub networks: Vec<Network>,
     /// What the account may do.
     pub scopes: ScopeSet,
     /// The class of sends that name none.
     pub class: Class,
     /// May be used.
     pub is_active: bool,
+}
+
+/// A password that is being rotated out.
+#[derive(Clone, Debug)]
+pub struct PreviousSource {
+    /// The password or its hash.
+    pub password: PasswordSource,
+    /// When it ends; when it is taken out where there is no such time.
+    pub until: Option<WallTime>,
 }
 
 /// Where a password comes from.
@@ -184,6 +199,22 @@ impl Found {
 
     pub(super) fn warn(&mut self, key: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) {
         self.warnings.push(Problem::new(key, what, fix));
+    }
+
+    /// Reads networks of addresses.
+    pub(super) fn networks(&mut self, key: &str, texts: &[String]) -> Vec<Network> {
+        let mut networks = Vec::new();
+        for text in texts {
+            match Network::parse(text) {
+                Ok(network) => networks.push(network),
+                Err(error) => self.problem(
+                    key,
+                    format!("{text:?}: {error}"),
+                    "write networks like \"127.0.0.0/8\", \"192.168.1.0/24\" or \"2001:db8::/32\"",
+                ),
+            }
+        }
+        networks
     }
 
     pub(super) fn problem(&mut self, key: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) {

@@ -13,7 +13,7 @@ use toml::Value;
 use super::file;
 
 /// Keys whose values are never shown, logged or exported in clear.
-const SECRETS: [&str; 3] = ["password", "password_hash", "sim_pin"];
+const SECRETS: [&str; 5] = ["password", "password_hash", "previous_password", "previous_password_hash", "sim_pin"];
 
 /// Sections and keys of the specification that a later release brings: whoever writes one is told so.
 const LATER: [&str; 28] = [

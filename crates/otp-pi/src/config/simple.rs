@@ -1,35 +1,26 @@
 //! What the two small dialects need: whether they are spoken, who may speak without a login, and the text of their codes.
 
 use domain::command::Scope;
+use domain::network::Network;
 use domain::otp::CodeLength;
 use domain::secret::SecretText;
 
 use super::file::File;
 use super::resolve::{ApiUserSource, Found};
 use crate::gateway::check_template;
-use crate::http::{Network, SimpleSettings};
+use crate::http::SimpleSettings;
 use crate::wire::SimplePath;
 
 /// Reads the dialects' settings; `None` where they are not spoken.
 pub(super) fn settings(file: &File, users: &[ApiUserSource], found: &mut Found) -> Option<SimpleSettings> {
     let api = &file.api;
-    let mut open = Vec::new();
-    for text in &api.simple_otp_open {
-        match Network::parse(text) {
-            Ok(network) => open.push(network),
-            Err(error) => found.problem(
-                "api.simple_otp_open",
-                format!("{text:?}: {error}"),
-                "write networks like \"127.0.0.0/8\" or \"192.168.1.0/24\"",
-            ),
-        }
-    }
+    let open = found.networks("api.simple_otp_open", &api.simple_otp_open);
     if !api.simple_otp {
         return None;
     }
     check_paths(file, found);
     if !api.simple_otp_open.is_empty() {
-        check_user(&api.simple_otp_user, users, found);
+        check_user(&api.simple_otp_user, users, &open, found);
     }
     if open.iter().any(Network::is_everything) {
         found.warn(
@@ -42,7 +33,7 @@ pub(super) fn settings(file: &File, users: &[ApiUserSource], found: &mut Found) 
 }
 
 /// Callers without a login act in the name of somebody who may.
-fn check_user(name: &str, users: &[ApiUserSource], found: &mut Found) {
+fn check_user(name: &str, users: &[ApiUserSource], open: &[Network], found: &mut Found) {
     const KEY: &str = "api.simple_otp_user";
     let add = format!("add [[api_user]] with username = {name:?} and scopes = [\"otp\"]");
     match users.iter().find(|user| user.username == name) {
@@ -57,6 +48,15 @@ fn check_user(name: &str, users: &[ApiUserSource], found: &mut Found) {
         }
         Some(user) if !user.scopes.contains(Scope::Otp) => {
             found.problem(KEY, format!("the API user {name:?} may not send codes"), "add \"otp\" to its scopes");
+        }
+        Some(user) if !user.networks.is_empty() => {
+            for network in open.iter().filter(|network| !user.networks.iter().any(|theirs| theirs.meets(network))) {
+                found.warn(
+                    "api.simple_otp_open",
+                    format!("nobody from {network} gets in: it is outside the networks of the API user {name:?}"),
+                    "add it to the networks of that user, or take it out here",
+                );
+            }
         }
         Some(_) => {}
     }

@@ -330,6 +330,60 @@ fn an_open_network_is_checked_and_one_of_everybody_is_unwise() {
 }
 
 #[test]
+fn the_networks_of_an_api_user_are_checked_with_the_fix() {
+    let with = |networks: &str| format!("{GOOD}networks = {networks}\n");
+    let config = parse(&with("[\"10.0.0.0/8\", \"2001:db8::/32\", \"192.0.2.7\"]")).unwrap();
+    let networks: Vec<String> = config.api_users[0].networks.iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7/32"]);
+    for (networks, words) in [
+        ("[\"office\"]", "line 11: api_user[0].networks: \"office\": it does not begin with an IP address"),
+        ("[\"10.0.0.1/8\"]", "has bits behind the fixed ones; the network is 10.0.0.0/8"),
+        ("[\"10.0.0.0/33\"]", "behind the slash must stand how many bits are fixed, at most 32"),
+        ("[\"::ffff:10.0.0.0/104\"]", "it is IPv4 written as IPv6"),
+    ] {
+        check(&with(networks), &[words, "fix: write networks like "]);
+    }
+}
+
+#[test]
+fn an_open_network_outside_the_networks_of_its_api_user_is_unwise() {
+    let api = "[api]\nsimple_otp_open = [\"127.0.0.0/8\", \"192.168.1.0/24\"]\nsimple_otp_user = \"shop\"\n";
+    let warnings = |networks: &str| {
+        let text = GOOD.replace("[[api_user]]", &format!("{api}[[api_user]]\nnetworks = [{networks}]"));
+        let warnings = parse(&text).unwrap().warnings;
+        warnings.into_iter().filter(|one| one.key == "api.simple_otp_open").map(|one| one.what).collect::<Vec<_>>()
+    };
+    let words = "nobody from 192.168.1.0/24 gets in: it is outside the networks of the API user \"shop\"";
+    assert_eq!(warnings("\"127.0.0.1\", \"::1\""), [words]);
+    assert_eq!(warnings("\"127.0.0.1\", \"192.168.0.0/16\""), [""; 0]);
+    assert_eq!(warnings(""), [""; 0]);
+}
+
+#[test]
+fn a_password_that_is_rotated_out_in_the_file_is_one_with_a_time() {
+    let with = |keys: &str| format!("{GOOD}{keys}\n");
+    let config = parse(&with("previous_password = \"older\"\nprevious_until = \"2026-12-01T19:00:00+07:00\"")).unwrap();
+    let keys: Vec<&str> = config.warnings.iter().map(|warning| warning.key.as_str()).collect();
+    assert_eq!(keys, ["api_user[0].password", "api_user[0].previous_password"]);
+    assert!(!format!("{config:?}").contains("older"));
+    let until = config.api_users[0].previous.as_ref().unwrap().until.unwrap();
+    assert_eq!(Some(until), read_time("2026-12-01T12:00:00Z"));
+    for (keys, words) in [
+        ("previous_until = \"soon\"", "line 11: api_user[0].previous_until: \"soon\" is not a time"),
+        ("previous_password_hash = \"md5\"", "line 11: api_user[0].previous_password_hash: it is not an Argon2id hash"),
+        ("previous_password = \"\"", "api_user[0].previous_password_file: the password is empty"),
+        ("previous_password_file = \"/nowhere/old\"", "/nowhere/old cannot be read"),
+        ("previous_password = \"a\"\nprevious_password_hash = \"$argon2id$b\"", "there must be at most one of"),
+    ] {
+        check(&with(keys), &[words, "fix: "]);
+    }
+    for keys in ["previous_password_hash = \"$argon2id$x\"", "previous_until = \"2026-12-01T12:00:00Z\""] {
+        let warnings = parse(&with(keys)).unwrap().warnings;
+        assert!(warnings.iter().any(|warning| warning.key == "api_user[0].previous_until"), "{warnings:?}");
+    }
+}
+
+#[test]
 fn the_text_of_codes_is_checked_like_that_of_a_request() {
     assert_eq!(parse(GOOD).unwrap().gateway.template.expose(), "Your code is %s");
     let with = |template: &str| format!("{GOOD}[otp]\ntemplate = {template:?}\n");

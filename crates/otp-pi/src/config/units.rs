@@ -21,7 +21,7 @@ pub struct Listen(pub Vec<SocketAddr>);
 
 /// Reads a duration.
 #[must_use]
-pub(super) fn parse_span(text: &str) -> Option<Duration> {
+pub fn parse_span(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut total = Duration::ZERO;
     while !rest.is_empty() {

@@ -195,9 +195,26 @@ pub(super) fn import(
             Err(error) => return Err(broken(error)),
         }
     }
-    for (path, value) in ours.leaves().into_iter().filter(|(path, _)| schema::is_secret(path)) {
-        draft.keep_secret(&ours.spoken(&path), value);
-    }
+    keep_secrets(&mut draft, &by_key(&theirs), &by_key(&ours));
     left_out.extend(draft.drop_api_users_without_password());
     Ok(Imported { document: draft.into_document(), left_out })
+}
+
+/// Every value that is set, by key as people write it.
+fn by_key(layers: &Layers) -> BTreeMap<String, &Value> {
+    layers.leaves().into_iter().map(|(path, value)| (layers.spoken(&path), value)).collect()
+}
+
+/// Secrets that an imported document leaves out stay as they are. A previous password stays only with the time at which it ends: on its
+/// own it would be good for ever.
+fn keep_secrets(draft: &mut Draft<'_>, theirs: &BTreeMap<String, &Value>, ours: &BTreeMap<String, &Value>) {
+    for (key, value) in ours.iter().filter(|(key, _)| schema::is_secret(key)) {
+        if let Some((user, _)) = key.rsplit_once(".previous_password") {
+            let until = format!("{user}.previous_until");
+            if !theirs.contains_key(&until) || theirs.get(&until) != ours.get(&until) {
+                continue;
+            }
+        }
+        draft.keep_secret(key, value);
+    }
 }

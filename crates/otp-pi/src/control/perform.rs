@@ -57,12 +57,17 @@ async fn attempt(operator: &Operator, request: Request) -> Result<Value, String>
             operator.reset_limits(receiver).await.map(|what| json!({"done": what}))
         }
         Request::ApiUserList => value(settings.api_users().await),
-        Request::ApiUserAdd { username, password, scopes, class } => {
-            edit(operator, Edit::AddApiUser { username, password: password.0, scopes, class }).await
+        Request::ApiUserAdd { username, password, scopes, class, networks } => {
+            edit(operator, Edit::AddApiUser { username, password: password.0, scopes, class, networks }).await
         }
         Request::ApiUserPasswd { username, password } => {
             edit(operator, Edit::SetPassword { username, password: password.0 }).await
         }
+        Request::ApiUserRotate { username, password, keep_seconds, is_forced } => {
+            let keep = Duration::from_secs(keep_seconds);
+            edit(operator, Edit::RotatePassword { username, password: password.0, keep, is_forced }).await
+        }
+        Request::ApiUserRetire { username } => edit(operator, Edit::RetirePassword { username }).await,
         Request::ApiUserActive { username, is_active } => edit(operator, Edit::SetActive { username, is_active }).await,
         Request::ApiUserRemove { username } => edit(operator, Edit::RemoveApiUser { username }).await,
         Request::SettingsList => value(settings.list().await),

@@ -79,13 +79,31 @@ pub enum Request {
         scopes: Vec<String>,
         /// The class of its sends.
         class: Option<String>,
+        /// From where it may call; from anywhere when empty.
+        networks: Vec<String>,
     },
-    /// Sets an API user's password.
+    /// Sets an API user's password, and ends those that it had.
     ApiUserPasswd {
         /// Its name.
         username: String,
         /// Its password.
         password: Secret,
+    },
+    /// Sets an API user's password, and lets the old one be good for some time more.
+    ApiUserRotate {
+        /// Its name.
+        username: String,
+        /// Its password.
+        password: Secret,
+        /// How long the old one stays.
+        keep_seconds: u64,
+        /// Even if two are valid already.
+        is_forced: bool,
+    },
+    /// Ends the password of an API user that is being rotated out.
+    ApiUserRetire {
+        /// Its name.
+        username: String,
     },
     /// Switches an API user on or off.
     ApiUserActive {

@@ -91,8 +91,9 @@ impl Gateway {
         *inner = Arc::new(Inner { settings, ..Inner::clone(&inner) });
     }
 
-    /// Does what is asked, or says why not. A success answer is given only after the request is durable.
-    pub async fn handle(&self, command: Command, caller: Caller) -> Reply {
+    /// Does what is asked, or says why not. A success answer is given only after the request is durable. `pass` is let go of as soon
+    /// as the request is accepted or refused, however long the answer waits.
+    pub async fn handle(&self, command: Command, caller: Caller, pass: impl Send) -> Reply {
         if !caller.may(&command) {
             return Reply::failed(Outcome::NotAllowed, format!("this API user may not use {}", command.name()));
         }
@@ -113,6 +114,7 @@ impl Gateway {
             Command::GetModemList => Ok(inner.modems()),
             Command::Echo => Ok(Reply::accepted(ReplyData::Echo)),
         };
+        drop(pass);
         let reply = done.unwrap_or_else(Reply::from);
         match watch {
             Some(watch) => inner.follow(watch, reply).await,

@@ -1,14 +1,13 @@
 //! One HTTP request to one command, one reply to one HTTP response.
 //!
 //! For `http::listener`. The order: path (404) → health without login → login (401) → method (405) → body (413, 408) →
-//! `wire::parse` → gateway → `wire::render`; the paths of the small dialects go by `simple`. It must never look at the content type: the documented clients send
+//! whether the login still holds (401) → `wire::parse` → gateway → `wire::render`; the paths of the small dialects go by `simple`. It must never look at the content type: the documented clients send
 //! JSON under several.
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use domain::command::Caller;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, EXPECT, HeaderValue};
@@ -17,7 +16,7 @@ use hyper::{Method, Request, Response};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::auth::Auth;
+use super::auth::{Auth, AuthFailure, Claim, Identity};
 use super::error::{self, Fault};
 use super::settings::Settings;
 use crate::gateway::Gateway;
@@ -120,40 +119,36 @@ impl ApiState {
         peer: IpAddr,
         settings: &Settings,
     ) -> Result<Response<Full<Bytes>>, Fault> {
-        let (caller, body) = self.receive(head, body, settings, self.login(head, peer)).await?;
+        let claim = login(head);
+        let (identity, body) = self.receive(head, body, settings, self.auth.identify(claim, peer)).await?;
+        let (caller, pass) = self.auth.admit(identity, claim, peer).await?;
         let render = &settings.render;
         Ok(error::outcome(match wire::parse(&body) {
             Ok(parsed) => {
-                let reply = self.gateway.handle(parsed.command, caller).await;
+                let reply = self.gateway.handle(parsed.command, caller, pass).await;
                 wire::render(&parsed.envelope, &reply, render)
             }
             Err(failure) => wire::render_failure(&failure, render),
         }))
     }
 
-    /// Returns who calls by the login that the request brings.
-    pub(super) async fn login(&self, head: &Parts, peer: IpAddr) -> Result<Caller, Fault> {
-        let login = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        self.auth.check(login, peer).await.map_err(Fault::from)
-    }
-
-    /// Takes a command in: who calls, then the method, then the body.
+    /// Takes a command in: whose it is, then the method, then the body.
     pub(super) async fn receive(
         &self,
         head: &Parts,
         mut body: Incoming,
         settings: &Settings,
-        caller: impl Future<Output = Result<Caller, Fault>>,
-    ) -> Result<(Caller, Bytes), Fault> {
+        identity: impl Future<Output = Result<Identity, AuthFailure>>,
+    ) -> Result<(Identity, Bytes), Fault> {
         let deadline = Instant::now() + settings.body_timeout;
         // A client that waits for leave to send its body is answered at once; others get to see the answer only after that.
         let waits = head.headers.contains_key(EXPECT);
-        let caller = match caller.await {
+        let identity = match identity.await {
             Ok(_) if head.method != Method::POST && head.method != Method::PUT => Err(Fault::NotACommand),
-            other => other,
+            other => other.map_err(Fault::from),
         };
-        let caller = match caller {
-            Ok(caller) => caller,
+        let identity = match identity {
+            Ok(identity) => identity,
             Err(fault) => {
                 if !waits {
                     discard(&mut body, settings.body_limit, deadline).await;
@@ -161,7 +156,7 @@ impl ApiState {
                 return Err(fault);
             }
         };
-        Ok((caller, read(body, settings.body_limit, deadline, waits).await?))
+        Ok((identity, read(body, settings.body_limit, deadline, waits).await?))
     }
 
     fn health(&self, method: &Method, is_readiness: bool) -> Result<Response<Full<Bytes>>, Fault> {
@@ -175,6 +170,11 @@ impl ApiState {
         let body = serde_json::to_vec(&readiness).unwrap_or_default();
         Ok(error::state(readiness.ready, body))
     }
+}
+
+/// Returns the login that a request brings.
+pub(super) fn login(head: &Parts) -> Claim<'_> {
+    Claim::Login(head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes))
 }
 
 /// Reads a whole body of at most `limit` bytes.

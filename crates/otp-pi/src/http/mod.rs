@@ -9,7 +9,6 @@ mod api;
 pub mod auth;
 mod error;
 mod listener;
-mod network;
 pub mod phones;
 mod settings;
 mod simple;
@@ -17,7 +16,6 @@ pub mod tls;
 
 pub use api::{ApiState, Readiness};
 pub use listener::{Transport, serve};
-pub use network::{Network, NetworkError};
 pub use settings::{ApiPaths, Settings, SimpleSettings};
 
 #[cfg(test)]

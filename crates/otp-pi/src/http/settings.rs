@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::network::Network;
+use domain::network::Network;
+
 use crate::wire::RenderSettings;
 
 /// How the API listeners behave. Built by `config`.

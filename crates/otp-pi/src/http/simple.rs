@@ -14,7 +14,8 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response};
 use tracing::debug;
 
-use super::api::ApiState;
+use super::api::{ApiState, login};
+use super::auth::Claim;
 use super::error::{self, Fault};
 use super::settings::{Settings, SimpleSettings};
 use crate::wire::{self, SimplePath};
@@ -37,11 +38,14 @@ impl ApiState {
             return self.answer_health(&head.method);
         }
         let path = SimplePath::find(head.uri.path()).ok_or(Fault::NotFound)?;
-        let (caller, body) = self.receive(head, body, settings, self.simple_caller(simple, head, peer)).await?;
+        let claim = claim(simple, head, peer);
+        let (identity, body) = self.receive(head, body, settings, self.auth.identify(claim, peer)).await?;
+        let (caller, pass) = self.auth.admit(identity, claim, peer).await?;
+        let caller = Caller { entrance: Entrance::Simple, ..caller };
         let content_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         Ok(error::simple(match wire::parse_simple(path, content_type, &body) {
             Ok(request) => {
-                let reply = self.gateway.handle(request.command, caller).await;
+                let reply = self.gateway.handle(request.command, caller, pass).await;
                 if let Some(error) = &reply.error {
                     // These callers get few words; their owner may want more.
                     debug!(reply.outcome = ?reply.outcome, "{path:?} refused: {error}");
@@ -50,18 +54,6 @@ impl ApiState {
             }
             Err(failure) => failure.answer(),
         }))
-    }
-
-    async fn simple_caller(&self, simple: &SimpleSettings, head: &Parts, peer: IpAddr) -> Result<Caller, Fault> {
-        let speaks_for_itself = [AUTHORIZATION, ORIGIN, FORWARDED, VIA, FORWARDED_FOR, REAL_IP]
-            .iter()
-            .all(|name| !head.headers.contains_key(name));
-        let caller = if speaks_for_itself && simple.open.iter().any(|network| network.contains(peer)) {
-            self.auth.named(&simple.open_user).await.map_err(Fault::from)?
-        } else {
-            self.login(head, peer).await?
-        };
-        Ok(Caller { entrance: Entrance::Simple, ..caller })
     }
 
     /// Without a login, as all questions about health.
@@ -74,4 +66,16 @@ impl ApiState {
             if can_send { b"{\"status\":\"SIM800L OK\"}" } else { b"{\"status\":\"no modem can send\"}" };
         Ok(error::state(can_send, words.to_vec()))
     }
+}
+
+/// Who calls from an open network, and speaks for itself, needs no login. The user in whose name it acts may have networks of its own:
+/// then the caller must be in both.
+fn claim<'a>(simple: &'a SimpleSettings, head: &'a Parts, peer: IpAddr) -> Claim<'a> {
+    let speaks_for_itself = [AUTHORIZATION, ORIGIN, FORWARDED, VIA, FORWARDED_FOR, REAL_IP]
+        .iter()
+        .all(|name| !head.headers.contains_key(name));
+    if speaks_for_itself && simple.open.iter().any(|network| network.contains(peer)) {
+        return Claim::Open(&simple.open_user);
+    }
+    login(head)
 }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::clock::{Manual, WallTime};
 use domain::command::{Caller, Entrance, ScopeSet};
 use domain::message::Class;
 use serde_json::{Value, json};
@@ -52,18 +53,15 @@ impl Server {
     }
 
     async fn start_over(transport: Transport, settings: Settings, readiness: Readiness) -> Self {
-        let auth = Auth::start(Box::new(|name| {
-            let caller = Caller {
-                api_user: name,
-                scopes: ScopeSet::all(),
-                default_class: Class::Transactional,
-                entrance: Entrance::Rest,
-                rates: [].into(),
-            };
-            let user = (caller.api_user == "user").then(|| KnownUser { password_hash: HASH.to_owned(), caller });
-            Box::pin(async move { Ok(user) })
-        }))
-        .unwrap();
+        let caller = Caller {
+            api_user: "user".to_owned(),
+            scopes: ScopeSet::all(),
+            default_class: Class::Transactional,
+            entrance: Entrance::Rest,
+        };
+        let user = KnownUser { caller, password_hash: HASH.to_owned(), previous: None, networks: Vec::new() };
+        let clock = Manual::new(WallTime::from_unix_millis(1_629_685_778_000));
+        let auth = Auth::start(vec![user], Arc::new(clock)).unwrap();
         let gateway = TestGateway::start().await;
         let state = ApiState::new(gateway.gateway.clone(), auth, settings, move || readiness.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

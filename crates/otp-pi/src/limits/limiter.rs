@@ -1,5 +1,6 @@
 //! The handle through which limits are asked.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -7,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use domain::clock::{Clock, WallTime};
 use domain::command::Caller;
 use domain::limits::{
-    Begun, CodeKeys, CodeRequest, Explanation, Fact, GuessEnd, LimitKey, LimitRefusal, Mode, Record, Rules, Standing,
-    Taken, admit_code, admit_send, begin_guess, client_network, end_guess, explain, give_back, give_back_send, note,
-    standing,
+    Begun, CodeKeys, CodeRequest, Explanation, Fact, GuessEnd, LimitKey, LimitRefusal, Mode, Rate, Record, Rules,
+    Standing, Taken, admit_code, admit_send, begin_guess, client_network, end_guess, explain, give_back,
+    give_back_send, note, standing,
 };
 use domain::message::MessageId;
 use domain::otp::Verdict;
@@ -26,6 +27,16 @@ pub struct Settings {
     pub rules: Rules,
     /// How the owner's numbers are read.
     pub plan: NumberingPlan,
+    /// What API users may have sent, by name; who is not named has no limit of their own.
+    pub api_users: HashMap<String, Vec<Rate>>,
+}
+
+impl Settings {
+    /// What an API user may have sent.
+    #[must_use]
+    pub fn rates_of(&self, api_user: &str) -> &[Rate] {
+        self.api_users.get(api_user).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// Asks limits. Cheap to clone.
@@ -117,7 +128,7 @@ impl Limiter {
             digits: msisdn.as_ref().map(domain::receiver::Msisdn::expose),
             client: network.as_deref(),
             api_user: &caller.api_user,
-            api_user_rates: &caller.rates,
+            api_user_rates: settings.rates_of(&caller.api_user),
             message: short(id),
         };
         let step = |book: &mut _| admit_code(book, &settings.rules, &request, now);
@@ -161,7 +172,7 @@ impl Limiter {
             return Ok(false);
         }
         let key = self.api_user_key(caller);
-        let (msisdn, rates) = (receiver.msisdn(), &*caller.rates);
+        let (msisdn, rates) = (receiver.msisdn(), settings.rates_of(&caller.api_user));
         let digits = msisdn.as_ref().map(domain::receiver::Msisdn::expose);
         let step = |book: &mut _| admit_send(book, rules, (key, rates), digits, now);
         let refusal = self.inner.store.update_limits(&[key], step).await.map_err(LimitError::Store)?;
@@ -254,18 +265,18 @@ impl Limiter {
     pub async fn explain(
         &self,
         (receiver, client): (&Receiver, Option<IpAddr>),
-        caller: &Caller,
+        api_user: &str,
     ) -> Result<Explanation, StoreError> {
         let now = self.inner.clock.now();
         let settings = self.settings();
-        let keys = self.keys(receiver, client, &caller.api_user);
+        let keys = self.keys(receiver, client, api_user);
         let (msisdn, network) = (receiver.msisdn(), client.map(client_network));
         let request = CodeRequest {
             keys,
             digits: msisdn.as_ref().map(domain::receiver::Msisdn::expose),
             client: network.as_deref(),
-            api_user: &caller.api_user,
-            api_user_rates: &caller.rates,
+            api_user,
+            api_user_rates: settings.rates_of(api_user),
             message: 0,
         };
         self.inner.store.update_limits(&keys.all(), |book| explain(book, &settings.rules, &request, now)).await

@@ -3,9 +3,7 @@
 use std::net::IpAddr;
 
 use domain::clock::WallTime;
-use domain::command::{Caller, Entrance, ScopeSet};
 use domain::limits::{Explanation, LimitRefusal, Standing};
-use domain::message::Class;
 use domain::receiver::Receiver;
 use serde::{Deserialize, Serialize};
 
@@ -94,19 +92,11 @@ impl Operator {
         let limiter = self.limiter()?;
         let receiver = limited(limiter, receiver)?;
         let api_user = api_user.unwrap_or_default();
-        let rates = match self.store.find_api_user(api_user).await.map_err(|error| error.to_string())? {
-            Some(_) => Vec::<domain::limits::Rate>::new(),
-            None if api_user.is_empty() => Vec::new(),
-            None => return Err("there is no such API user".to_owned()),
-        };
-        let caller = Caller {
-            api_user: api_user.to_owned(),
-            scopes: ScopeSet::EMPTY,
-            default_class: Class::Otp,
-            entrance: Entrance::Cli,
-            rates: rates.into(),
-        };
-        let explained = limiter.explain((&receiver, client), &caller).await.map_err(|error| error.to_string())?;
+        let is_known = self.store.find_api_user(api_user).await.map_err(|error| error.to_string())?.is_some();
+        if !is_known && !api_user.is_empty() {
+            return Err("there is no such API user".to_owned());
+        }
+        let explained = limiter.explain((&receiver, client), api_user).await.map_err(|error| error.to_string())?;
         Ok(view(limiter, &receiver, explained))
     }
 

@@ -15,7 +15,9 @@ use crate::limits::Limiter;
 
 pub use limits::{HeldBack, LimitView, RuleView, StandingView};
 pub use messages::{Acted, AttemptView, MessageList, MessageView, PartView, parse_state};
-pub use settings::{ApiUserView, Applied, Edit, Setting, SettingsAsk, SettingsError, SettingsHandle};
+pub use settings::{
+    ApiUserView, Applied, Edit, SecretView, Setting, SettingsAsk, SettingsError, SettingsHandle, UseView,
+};
 
 /// What an operator can reach. Cheap to clone.
 #[derive(Clone, Debug)]

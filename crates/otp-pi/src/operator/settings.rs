@@ -2,6 +2,8 @@
 //!
 //! The settings live with the task that applies them (`app`); this is the handle through which it is asked.
 
+use std::time::Duration;
+
 use domain::secret::SecretText;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
@@ -36,8 +38,36 @@ pub struct ApiUserView {
     pub class: String,
     /// May be used.
     pub is_active: bool,
+    /// From where it may call; from anywhere when there is none.
+    pub networks: Vec<String>,
+    /// Its passwords: the current one, and the one that is being rotated out.
+    pub secrets: Vec<SecretView>,
+    /// When something was last done in its name without a login, which the small dialects may be open to.
+    pub used_without_login: Option<UseView>,
     /// Where the user comes from; see [`Setting::origin`].
     pub origin: String,
+}
+
+/// A password as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretView {
+    /// `current` or `previous`.
+    pub secret: String,
+    /// False once its time is over.
+    pub is_valid: bool,
+    /// When it ends, in milliseconds since the Unix epoch, like all times here; none without such a time.
+    pub valid_until: Option<i64>,
+    /// When it was used last.
+    pub last_use: Option<UseView>,
+}
+
+/// One use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UseView {
+    /// When.
+    pub at: i64,
+    /// From where.
+    pub address: String,
 }
 
 /// One change of what the database keeps.
@@ -65,13 +95,31 @@ pub enum Edit {
         scopes: Vec<String>,
         /// The class of its sends that name none; the default when none.
         class: Option<String>,
+        /// From where it may call; from anywhere when empty.
+        networks: Vec<String>,
     },
-    /// Sets an API user's password.
+    /// Sets an API user's password, and ends those that it had.
     SetPassword {
         /// The login name.
         username: String,
         /// The password in clear; it is hashed before it is kept.
         password: SecretText,
+    },
+    /// Sets an API user's password, and lets the old one be good for some time more.
+    RotatePassword {
+        /// The login name.
+        username: String,
+        /// The password in clear; it is hashed before it is kept.
+        password: SecretText,
+        /// How long the old one stays.
+        keep: Duration,
+        /// Even if two are valid already.
+        is_forced: bool,
+    },
+    /// Ends the password of an API user that is being rotated out.
+    RetirePassword {
+        /// The login name.
+        username: String,
     },
     /// Switches an API user on or off.
     SetActive {

@@ -284,3 +284,25 @@ fn other_limits_count_from_a_reload_on() {
     gateway.reload_as(&setup);
     assert_eq!(create(&gateway, "b", "081234567890")["response_code"], "000");
 }
+
+#[test]
+fn an_api_user_has_limits_of_its_own_over_codes_and_messages_together() {
+    let emulator = quick();
+    let more = "limits = [\"3/1h\"]\n[[api_user]]\nusername = \"other\"\npassword = \"other password\"\n";
+    let mut setup = Setup { limits: String::new(), more: more.to_owned(), ..Setup::with(&emulator) };
+    let gateway = setup.start();
+    let send = |id: &str, number: u32| {
+        gateway.ask("send-sms", json!({"id": id, "receiver": format!("0812345678{number:02}"), "message": "hello"}))
+    };
+    assert_eq!(create(&gateway, "a", "081234567801")["response_code"], "000");
+    assert_eq!(send("1", 2)["response_code"], "000");
+    // The same again is a retry: it counts once.
+    assert_eq!(send("1", 2)["response_code"], "000");
+    assert_eq!(send("2", 3)["response_code"], "000");
+    assert_refused(&send("3", 4), "1302", "api_user 3/1h");
+    assert_refused(&create(&gateway, "b", "081234567805"), "1302", "api_user 3/1h");
+    let data = json!({"reference": "c", "receiver": "081234567806", "message": "%s"});
+    assert_eq!(gateway.ask_as("other", "other password", "create-otp", data)["response_code"], "000");
+    setup.more = more.replace("3/1h", "5/1h");
+    gateway.reload_as(&setup);
+}

@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod api_users;
 mod at_rest;
 mod clients;
 mod corpora;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::harness::{Ended, Gateway, Stopped, operate};
 
 /// A gateway's directory, whether it runs or not.
-trait Place {
+pub(crate) trait Place {
     fn directory(&self) -> &Path;
 
     fn operate(&self, arguments: &[&str]) -> Ended {

@@ -1,5 +1,6 @@
 //! Accepting: durable, once, and refused where it must be.
 
+use domain::clock::WallTime;
 use domain::message::MessageState;
 use domain::otp::{Fingerprint, Verdict};
 use domain::receiver::{Msisdn, Receiver};
@@ -7,7 +8,7 @@ use domain::secret::SecretText;
 use tokio::task::JoinSet;
 
 use super::support::{self, CODE, NOW, RECEIVER, USER, text_message};
-use crate::{Acceptance, Accepted, ApiUser, Content, IdConflict, Replay, StatusKey, StoreError};
+use crate::{Acceptance, Accepted, ApiUser, Content, IdConflict, Replay, SecretUse, StatusKey, StoreError};
 
 #[tokio::test]
 async fn what_was_accepted_is_read_back_whole() {
@@ -160,6 +161,7 @@ async fn api_users_and_settings_are_replaced_found_and_deleted() {
     let user = ApiUser {
         username: USER.to_owned(),
         password_hash: "$argon2id$v=19$".to_owned(),
+        previous_hash: None,
         scopes: [domain::command::Scope::Otp, domain::command::Scope::Block].into_iter().collect(),
         class: domain::message::Class::Bulk,
         is_active: true,
@@ -178,6 +180,80 @@ async fn api_users_and_settings_are_replaced_found_and_deleted() {
     assert_eq!(find("smtp.password").await.as_deref(), Some("hunter2"));
     running.store.delete_setting("smtp.password").await.unwrap();
     assert_eq!(find("smtp.password").await, None);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn the_last_use_of_a_secret_follows_it_and_goes_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let user = |password_hash: &str, previous: Option<&str>| ApiUser {
+        username: USER.to_owned(),
+        password_hash: password_hash.to_owned(),
+        previous_hash: previous.map(str::to_owned),
+        scopes: domain::command::ScopeSet::all(),
+        class: domain::message::Class::Bulk,
+        is_active: true,
+    };
+    let used = |username: &str, hash: Option<&str>, at: i64, address: &str| SecretUse {
+        username: username.to_owned(),
+        secret_hash: hash.map(str::to_owned),
+        at: WallTime::from_unix_millis(at),
+        address: address.parse().unwrap(),
+    };
+    let (old, new) = (used(USER, Some("old"), 1, "10.0.0.7"), used(USER, Some("new"), 2, "2001:db8::1"));
+    let open = used(USER, None, 3, "127.0.0.1");
+    running.store.put_api_user(user("old", None)).await.unwrap();
+    // Of a secret and of a user that are not there nothing is kept.
+    let all = vec![used(USER, Some("old"), 0, "::1"), open.clone(), new.clone(), used("gone", None, 1, "::1")];
+    running.store.note_secret_uses(all).await.unwrap();
+    running.store.note_secret_uses(vec![old.clone()]).await.unwrap();
+    assert_eq!(running.store.secret_uses().await.unwrap(), [open.clone(), old.clone()]);
+    running.store.put_api_user(user("new", Some("old"))).await.unwrap();
+    running.store.note_secret_uses(vec![new.clone()]).await.unwrap();
+    assert_eq!(running.store.secret_uses().await.unwrap(), [open.clone(), new.clone(), old]);
+    running.store.put_api_user(user("new", None)).await.unwrap();
+    assert_eq!(running.store.secret_uses().await.unwrap(), [open, new]);
+    running.store.delete_api_user(USER).await.unwrap();
+    assert_eq!(running.store.secret_uses().await.unwrap(), []);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn noting_the_last_use_of_many_secrets_costs_one_commit_and_few_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let hash = "$argon2id$v=19$m=9216,t=4,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let name = |number: i64| format!("user-{number:02}");
+    for number in 0..20 {
+        let user = ApiUser {
+            username: name(number),
+            password_hash: hash.to_owned(),
+            previous_hash: None,
+            scopes: domain::command::ScopeSet::all(),
+            class: domain::message::Class::Bulk,
+            is_active: true,
+        };
+        running.store.put_api_user(user).await.unwrap();
+    }
+    let uses = |at: i64| -> Vec<SecretUse> {
+        let one = |number| SecretUse {
+            username: name(number),
+            secret_hash: Some(hash.to_owned()),
+            at: WallTime::from_unix_millis(at),
+            address: "2001:db8::1".parse().unwrap(),
+        };
+        (0..20).map(one).collect()
+    };
+    running.store.note_secret_uses(uses(1)).await.unwrap();
+    let wal = || std::fs::metadata(directory.path().join("otp-pi.db-wal")).unwrap().len();
+    let (commits, bytes) = (running.store.commit_count(), wal());
+    running.store.note_secret_uses(uses(2)).await.unwrap();
+    assert_eq!(running.store.commit_count() - commits, 1);
+    // Twenty rows of some 170 bytes lie on four pages at most; a page is 2 KiB and a header in the WAL.
+    assert!(wal() - bytes <= 5 * (2048 + 24), "{} bytes", wal() - bytes);
+    running.store.note_secret_uses(Vec::new()).await.unwrap();
+    assert_eq!(running.store.commit_count() - commits, 1, "nothing to note costs nothing");
     running.close().await;
 }
 

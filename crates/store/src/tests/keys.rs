@@ -51,6 +51,7 @@ fn api_user() -> ApiUser {
     ApiUser {
         username: support::USER.to_owned(),
         password_hash: "$argon2id$".to_owned(),
+        previous_hash: None,
         scopes: ScopeSet::default(),
         class: Class::Otp,
         is_active: true,

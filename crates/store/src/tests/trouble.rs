@@ -65,6 +65,7 @@ async fn settings_and_api_users_are_kept_together_or_not_at_all() {
     let user = |username: String, hash: &str| ApiUser {
         username,
         password_hash: hash.to_owned(),
+        previous_hash: None,
         scopes: domain::command::ScopeSet::default(),
         class: domain::message::Class::Bulk,
         is_active: true,

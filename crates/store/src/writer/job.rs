@@ -11,7 +11,7 @@ use domain::receiver::Msisdn;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::acceptance::{Accepted, Replay};
-use crate::api_user::ApiUser;
+use crate::api_user::{ApiUser, SecretUse};
 use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::error::StoreError;
 use crate::operator::{ActOn, Acted};
@@ -100,6 +100,7 @@ pub(crate) enum RareStep {
     },
     PutApiUser(ApiUser),
     DeleteApiUser(String),
+    NoteSecretUses(Vec<SecretUse>),
     PutSetting {
         key: String,
         is_sealed: bool,

@@ -276,6 +276,7 @@ impl Writer {
                 }
                 RareStep::PutApiUser(_)
                 | RareStep::DeleteApiUser(_)
+                | RareStep::NoteSecretUses(_)
                 | RareStep::PutSetting { .. }
                 | RareStep::DeleteSetting(_)
                 | RareStep::KeepSettings { .. }

@@ -8,7 +8,7 @@ use sqlx::{Row, Sqlite, SqliteConnection};
 use super::job::{RareStep, Touched, Trimmed};
 use super::statements;
 use crate::accounts::write_scopes;
-use crate::api_user::ApiUser;
+use crate::api_user::{ApiUser, SecretUse};
 use crate::db::SEALED_WITH;
 
 /// Rows per commit that retention looks at.
@@ -28,10 +28,13 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
         RareStep::DeleteBlocked { row_key, .. } => {
             sqlx::query("DELETE FROM blocked WHERE receiver_key = ?1").bind(row_key.as_slice())
         }
-        RareStep::PutApiUser(user) => put_api_user(user),
+        RareStep::PutApiUser(user) => return put_api_user(connection, user).await,
         RareStep::DeleteApiUser(username) => {
+            let uses = sqlx::query("DELETE FROM api_user_use WHERE username = ?1").bind(username.as_str());
+            uses.execute(&mut *connection).await?;
             sqlx::query("DELETE FROM api_user WHERE username = ?1").bind(username.as_str())
         }
+        RareStep::NoteSecretUses(uses) => return note_secret_uses(connection, uses).await,
         RareStep::PutSetting { key, is_sealed, value } => put_setting(key, *is_sealed, value),
         RareStep::DeleteSetting(key) => sqlx::query("DELETE FROM setting WHERE key = ?1").bind(key.as_str()),
         // A row gets its id when its message is settled: the smallest are the oldest.
@@ -58,7 +61,7 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
                 put_setting(key, true, sealed).execute(&mut *connection).await?;
             }
             for user in users {
-                put_api_user(user).execute(&mut *connection).await?;
+                put_api_user(connection, user).await?;
             }
             return Ok(Touched::default());
         }
@@ -78,15 +81,41 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
 
 type Statement<'a> = Query<'a, Sqlite, SqliteArguments>;
 
-fn put_api_user(user: &ApiUser) -> Statement<'_> {
-    let statement = "INSERT OR REPLACE INTO api_user (username, password_hash, scopes, class, active) \
-                     VALUES (?1, ?2, ?3, ?4, ?5)";
-    sqlx::query(statement)
+/// Puts an API user; what is noted of secrets that it does not have any more goes.
+async fn put_api_user(connection: &mut SqliteConnection, user: &ApiUser) -> Result<Touched, sqlx::Error> {
+    let statement = "INSERT OR REPLACE INTO api_user (username, password_hash, scopes, class, active, previous_hash) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let put = sqlx::query(statement)
         .bind(user.username.as_str())
         .bind(user.password_hash.as_str())
         .bind(write_scopes(user.scopes))
         .bind(user.class.as_str())
         .bind(user.is_active)
+        .bind(user.previous_hash.as_deref());
+    let rows = put.execute(&mut *connection).await?.rows_affected();
+    let statement = "DELETE FROM api_user_use WHERE username = ?1 AND secret_hash NOT IN ('', ?2, coalesce(?3, ''))";
+    let forget = sqlx::query(statement)
+        .bind(user.username.as_str())
+        .bind(user.password_hash.as_str())
+        .bind(user.previous_hash.as_deref());
+    forget.execute(connection).await?;
+    Ok(Touched { rows, last: None })
+}
+
+async fn note_secret_uses(connection: &mut SqliteConnection, uses: &[SecretUse]) -> Result<Touched, sqlx::Error> {
+    let statement = "INSERT INTO api_user_use (username, secret_hash, used_at, address) SELECT ?1, ?2, ?3, ?4 WHERE EXISTS \
+                     (SELECT 1 FROM api_user WHERE username = ?1 AND ?2 IN ('', password_hash, coalesce(previous_hash, ''))) \
+                     ON CONFLICT (username, secret_hash) DO UPDATE SET used_at = excluded.used_at, address = excluded.address";
+    let mut rows: u64 = 0;
+    for one in uses {
+        let note = sqlx::query(statement)
+            .bind(one.username.as_str())
+            .bind(one.secret_hash.as_deref().unwrap_or_default())
+            .bind(one.at.as_unix_millis())
+            .bind(one.address.to_string());
+        rows = rows.saturating_add(note.execute(&mut *connection).await?.rows_affected());
+    }
+    Ok(Touched { rows, last: None })
 }
 
 fn put_setting<'a>(key: &'a str, is_sealed: bool, value: &'a [u8]) -> Statement<'a> {

@@ -1,5 +1,9 @@
 //! What may be changed, and what an exported document brings back.
 
+use std::time::Duration;
+
+use domain::clock::WallTime;
+
 use super::super::{Loaded, SEALED, assemble};
 use super::*;
 
@@ -55,7 +59,7 @@ fn what_cannot_be_changed_is_said_with_its_reason() {
 
 #[test]
 fn api_users_come_change_and_go() {
-    let add = |draft: &mut Draft<'_>| draft.add_api_user("app", "$argon2id$a", &["otp".to_owned()], Some("bulk"));
+    let add = |draft: &mut Draft<'_>| draft.add_api_user("app", "$argon2id$a", &["otp".to_owned()], Some("bulk"), &[]);
     let database = changed("", add).unwrap();
     assert_eq!(loaded(&database).config.api_users[1].username, "app");
     assert!(changed(&database, add).unwrap_err().contains("already"));
@@ -140,7 +144,7 @@ fn an_object_is_taken_out_whole_and_leaves_nothing_to_its_namesake() {
     assert!(!left.contains("modem") && left.contains("old"), "{left}");
     let left = changed(database, |draft| draft.remove_api_user("old")).unwrap();
     assert!(!left.contains("old") && left.contains("gone"), "{left}");
-    let left = changed(database, |draft| draft.add_api_user("old", "$argon2id$n", &[], None)).unwrap();
+    let left = changed(database, |draft| draft.add_api_user("old", "$argon2id$n", &[], None, &[])).unwrap();
     assert!(left.contains("$argon2id$n") && !left.contains("active"), "{left}");
     assert!(changed(database, |draft| draft.unset("modem.nobody")).is_err());
 }
@@ -162,4 +166,100 @@ fn what_is_wrong_in_the_database_is_called_as_people_write_it() {
     let database = "[[modem]]\nname = \"own\"\nport = \"/dev/o\"\nparity = \"strange\"\n";
     let said = assemble(FILE, database, &[]).map(drop).unwrap_err().to_string();
     assert!(said.contains("database: modem.own.parity") && said.contains("settings set or unset"), "{said}");
+}
+
+// --- secrets ------------------------------------------------------------------------------------------------------
+
+const NOW: WallTime = WallTime::from_unix_millis(1_790_000_000_000);
+const APP: &str = "[[api_user]]\nusername = \"app\"\npassword_hash = \"$argon2id$one\"\n";
+
+fn rotated(database: &str, hash: &str, is_forced: bool, now: WallTime) -> Result<String, String> {
+    changed(database, |draft| draft.rotate_password("app", hash, Duration::from_hours(1), is_forced, now))
+}
+
+#[test]
+fn a_rotated_password_is_kept_as_the_previous_one_until_its_time() {
+    let database = rotated(APP, "$argon2id$two", false, NOW).unwrap();
+    let expected = "[[api_user]]\npassword_hash = \"$argon2id$two\"\nprevious_password_hash = \"$argon2id$one\"\n\
+                    previous_until = \"2026-09-21T15:13:20Z\"\nusername = \"app\"\n";
+    assert_eq!(database, expected);
+    let user = loaded(&database).config.api_users.remove(1);
+    assert_eq!(user.previous.unwrap().until, Some(NOW.saturating_add(Duration::from_hours(1))));
+    // However the old one was given.
+    let clear = rotated("[[api_user]]\nusername = \"app\"\npassword = \"x\"\n", "$argon2id$two", false, NOW).unwrap();
+    assert!(
+        clear.contains("previous_password = \"x\"") && clear.contains("password_hash = \"$argon2id$two\""),
+        "{clear}"
+    );
+}
+
+#[test]
+fn a_third_password_is_refused_while_two_are_valid_unless_it_is_forced() {
+    let database = rotated(APP, "$argon2id$two", false, NOW).unwrap();
+    let refused = rotated(&database, "$argon2id$three", false, NOW).unwrap_err();
+    for part in ["app has two passwords already", "until 2026-09-21T15:13:20Z", "api-user retire app", "--force"] {
+        assert!(refused.contains(part), "{part:?} is not in {refused}");
+    }
+    for (is_forced, now) in [(true, NOW), (false, NOW.saturating_add(Duration::from_hours(1)))] {
+        let database = rotated(&database, "$argon2id$three", is_forced, now).unwrap();
+        assert!(
+            database.contains("previous_password_hash = \"$argon2id$two\"") && !database.contains("$one"),
+            "{database}"
+        );
+    }
+}
+
+#[test]
+fn a_retired_password_is_gone_and_there_is_none_to_retire_then() {
+    let database = rotated(APP, "$argon2id$two", false, NOW).unwrap();
+    let database = changed(&database, |draft| draft.retire_password("app")).unwrap();
+    assert!(
+        database.contains("$argon2id$two") && !database.contains("previous") && !database.contains("$one"),
+        "{database}"
+    );
+    let refused = changed(&database, |draft| draft.retire_password("app")).unwrap_err();
+    assert_eq!(refused, "app has no previous password");
+}
+
+#[test]
+fn a_password_that_is_set_ends_all_that_were_there() {
+    let database = rotated(APP, "$argon2id$two", false, NOW).unwrap();
+    let database = changed(&database, |draft| draft.set_password("app", "$argon2id$three")).unwrap();
+    assert_eq!(
+        database,
+        APP.replace("[[api_user]]\nusername = \"app\"\n", "[[api_user]]\n").replace("one", "three")
+            + "username = \"app\"\n"
+    );
+}
+
+#[test]
+fn secrets_that_the_file_has_are_rotated_there() {
+    for change in [
+        &|draft: &mut Draft<'_>| draft.rotate_password("shop", "$argon2id$x", Duration::from_hours(1), true, NOW),
+        &|draft: &mut Draft<'_>| draft.retire_password("shop"),
+        &|draft: &mut Draft<'_>| draft.set("api_user.shop.previous_password", "x"),
+    ] as [&dyn Fn(&mut Draft<'_>) -> Result<(), EditError>; 3]
+    {
+        let refused = changed("", change).unwrap_err();
+        assert_eq!(refused, "api_user.shop.password is set by the file (line 10): change it there");
+    }
+}
+
+#[test]
+fn a_previous_password_stays_in_an_import_only_with_its_time() {
+    let database = rotated(APP, "$argon2id$two", false, NOW).unwrap();
+    let mut open = |_: &str, _: &str| Err::<SecretText, _>("no".to_owned());
+    let mut import = |document: &str| {
+        let imported = loaded(&database).laid.import(&secret(document), Some(&secret(&database)), &mut open).unwrap();
+        imported.document.expose().to_owned()
+    };
+    let plain = loaded(&database).laid.export(None).unwrap();
+    assert!(!plain.contains("argon2id") && plain.contains("previous_until"), "{plain}");
+    let same = import(&plain);
+    assert!(same.contains("previous_password_hash = \"$argon2id$one\"") && same.contains("$argon2id$two"), "{same}");
+    let other = import("[[api_user]]\nusername = \"app\"\nactive = false\n");
+    assert!(other.contains("$argon2id$two") && !other.contains("previous"), "{other}");
+    let later = import(&plain.replace("2026-09-21", "2036-09-21"));
+    assert!(!later.contains("$argon2id$one"), "{later}");
+    assert!(assemble(FILE, &later, &[]).is_ok(), "a time alone says nothing and does no harm");
 }

@@ -1,15 +1,16 @@
 //! Logins that were verified lately, as keyed hashes.
 //!
-//! For [`super::Auth`]. It must never hold a password, and never grow beyond its bound.
+//! For [`super::Auth`], which looks anew at the user whenever a login is found. It must never hold a password, and never grow beyond
+//! its bound.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::command::Caller;
 use tokio::time::Instant;
 
 use super::Digest;
+use super::register::Identity;
 
 /// How long a verified login is taken on trust.
 pub(super) const KEPT_FOR: Duration = Duration::from_mins(10);
@@ -20,52 +21,43 @@ const MOST_KEPT: usize = 10_000;
 /// The kept logins.
 #[derive(Default)]
 pub(super) struct KeptLogins {
-    inner: Mutex<Inner>,
+    logins: Mutex<Logins>,
 }
 
-#[derive(Default)]
-struct Inner {
-    callers: HashMap<Digest, (Caller, Instant)>,
-    generation: u64,
-}
+type Logins = HashMap<Digest, (Identity, Instant)>;
 
 impl KeptLogins {
-    /// Returns the caller of a kept login.
-    pub(super) fn find(&self, digest: &Digest, now: Instant) -> Option<Caller> {
-        let inner = self.lock();
-        let (caller, until) = inner.callers.get(digest)?;
-        (now < *until).then(|| caller.clone())
+    /// Returns whose a kept login is.
+    pub(super) fn find(&self, digest: &Digest, now: Instant) -> Option<Identity> {
+        let logins = self.lock();
+        let (identity, until) = logins.get(digest)?;
+        (now < *until).then(|| identity.clone())
     }
 
-    /// Returns the number of times that everything was forgotten.
-    pub(super) fn generation(&self) -> u64 {
-        self.lock().generation
-    }
-
-    /// Keeps a login that was verified against what was read in `generation`, unless that is past.
-    pub(super) fn keep(&self, digest: Digest, caller: Caller, generation: u64, now: Instant) {
-        let mut inner = self.lock();
-        if inner.generation != generation {
-            return;
+    /// Keeps a login that was verified.
+    pub(super) fn keep(&self, digest: Digest, identity: Identity, now: Instant) {
+        let mut logins = self.lock();
+        if logins.len() >= MOST_KEPT {
+            logins.retain(|_, (_, until)| now < *until);
         }
-        if inner.callers.len() >= MOST_KEPT {
-            inner.callers.retain(|_, (_, until)| now < *until);
+        if logins.len() >= MOST_KEPT {
+            logins.clear();
         }
-        if inner.callers.len() >= MOST_KEPT {
-            inner.callers.clear();
-        }
-        inner.callers.insert(digest, (caller, now + KEPT_FOR));
+        logins.insert(digest, (identity, now + KEPT_FOR));
     }
 
-    /// Forgets everything.
-    pub(super) fn clear(&self) {
-        let mut inner = self.lock();
-        inner.callers.clear();
-        inner.generation += 1;
+    /// Forgets logins that are not good any more.
+    pub(super) fn keep_only(&self, is_good: impl Fn(&Identity) -> bool) {
+        self.lock().retain(|_, (identity, _)| is_good(identity));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Logins> {
+        self.logins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Argon2id on one thread with one buffer behind a bounded queue.
 //!
 //! For [`super::Auth`]. Nothing else in the listeners hashes passwords, so that a flood of logins costs one core and a few
-//! MiB, never the workers. The same login asked for many times at once is hashed once.
+//! MiB, never the workers. The same login asked for many times at once is hashed once. All hashes of a job are computed, whatever
+//! the first says, so that the time of an answer tells nothing.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,6 +17,9 @@ use tracing::error;
 
 use super::Digest;
 
+/// Which of a job's hashes the password fits.
+pub(super) type Verdict = Option<usize>;
+
 /// The password hash of nobody: no password has it, and checking against it costs what checking against a real one costs.
 pub(super) const NOBODY: &str =
     "$argon2id$v=19$m=9216,t=4,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -23,7 +27,7 @@ pub(super) const NOBODY: &str =
 /// Logins that may wait for the thread.
 pub(super) const QUEUE: usize = 64;
 
-type Waiters = Arc<Mutex<HashMap<Digest, Vec<oneshot::Sender<bool>>>>>;
+type Waiters = Arc<Mutex<HashMap<Digest, Vec<oneshot::Sender<Verdict>>>>>;
 
 /// The handle of the hashing thread, which ends when its handle is dropped.
 pub(super) struct PasswordThread {
@@ -34,15 +38,15 @@ pub(super) struct PasswordThread {
 struct Job {
     id: Digest,
     password: SecretText,
-    hash: String,
+    hashes: Vec<String>,
 }
 
 /// Whether somebody already asks the same.
 pub(super) enum Enlisted {
     /// Nobody: call [`PasswordThread::submit`] or [`PasswordThread::abandon`].
-    Leader(oneshot::Receiver<bool>),
+    Leader(oneshot::Receiver<Verdict>),
     /// Somebody: only wait.
-    Follower(oneshot::Receiver<bool>),
+    Follower(oneshot::Receiver<Verdict>),
 }
 
 impl PasswordThread {
@@ -65,8 +69,8 @@ impl PasswordThread {
     }
 
     /// Hands the job to the thread; without room everybody who waits for it is told so.
-    pub(super) fn submit(&self, id: Digest, password: SecretText, hash: String) {
-        let job = Job { id, password, hash };
+    pub(super) fn submit(&self, id: Digest, password: SecretText, hashes: Vec<String>) {
+        let job = Job { id, password, hashes };
         if self.jobs.try_send(job).is_err() {
             self.abandon(&id);
         }
@@ -78,7 +82,7 @@ impl PasswordThread {
     }
 }
 
-fn take(waiters: &Waiters, id: &Digest) -> Vec<oneshot::Sender<bool>> {
+fn take(waiters: &Waiters, id: &Digest) -> Vec<oneshot::Sender<Verdict>> {
     let mut waiters = waiters.lock().unwrap_or_else(PoisonError::into_inner);
     waiters.remove(id).unwrap_or_default()
 }
@@ -86,13 +90,21 @@ fn take(waiters: &Waiters, id: &Digest) -> Vec<oneshot::Sender<bool>> {
 fn run(jobs: &Receiver<Job>, waiters: &Waiters) {
     let mut hasher = PasswordHasher::default();
     for job in jobs {
-        let is_right = hasher.verify(&job.password, &job.hash).unwrap_or_else(|error| {
-            error!(error = %error, "an API user's password cannot be checked: set it anew");
-            false
-        });
+        let mut fits = |hash: &String| {
+            hasher.verify(&job.password, hash).unwrap_or_else(|error| {
+                error!(error = %error, "an API user's password cannot be checked: set it anew");
+                false
+            })
+        };
+        let mut verdict = None;
+        for (index, hash) in job.hashes.iter().enumerate() {
+            if fits(hash) {
+                verdict = verdict.or(Some(index));
+            }
+        }
         for waiter in take(waiters, &job.id) {
             // Whoever asked may have hung up.
-            waiter.send(is_right).ok();
+            waiter.send(verdict).ok();
         }
     }
 }

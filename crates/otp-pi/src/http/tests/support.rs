@@ -1,5 +1,6 @@
 //! A real gateway over a store of its own, without modems.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::time::Duration;
@@ -72,7 +73,7 @@ impl TestGateway {
         };
         let plan = settings.plan;
         let rules = Rules { mode: Mode::Off, ..Rules::standard("62") };
-        let limits = limits::Settings { rules, plan };
+        let limits = limits::Settings { rules, plan, api_users: HashMap::new() };
         let limiter = Limiter::new(store.clone(), limits, Arc::clone(&clock));
         let gateway = Gateway::new(settings, store, (handle, limiter), events, clock);
         Self { gateway, _dispatcher: dispatcher, _writer: tasks, _data_dir: data_dir }

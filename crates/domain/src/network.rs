@@ -1,10 +1,10 @@
-//! A network of addresses, as `10.0.0.0/8`: who may do something without a login.
+//! A network of addresses, as `10.0.0.0/8`: from where somebody may call, or do so without a login.
 //!
-//! For `simple`, and for `config`, which reads it. It must never let an address in by the way it is written: an IPv4 address
+//! For the listeners, and for `config`, which reads it. It must never let an address in by the way it is written: an IPv4 address
 //! in the clothes of IPv6 is that IPv4 address.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Why a text is no network.
 #[derive(Copy, Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -18,6 +18,9 @@ pub enum NetworkError {
     /// Bits are set that are not fixed.
     #[error("the address has bits behind the fixed ones; the network is {0}")]
     HostBits(Network),
+    /// IPv4 in the clothes of IPv6: such an address counts as the IPv4 address that it is, so this network would hold none.
+    #[error("it is IPv4 written as IPv6")]
+    Mapped,
 }
 
 /// A network of addresses.
@@ -38,6 +41,9 @@ impl Network {
     pub fn parse(text: &str) -> Result<Self, NetworkError> {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.trim().parse().map_err(|_| NetworkError::NoAddress)?;
+        if address.to_canonical() != address {
+            return Err(NetworkError::Mapped);
+        }
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             Some(prefix) => prefix.trim().parse().ok().filter(|prefix| *prefix <= bits),
@@ -52,6 +58,12 @@ impl Network {
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         address.is_ipv4() == self.address.is_ipv4() && masked(address, self.prefix) == self.address
+    }
+
+    /// Tells whether there is an address that belongs to both.
+    pub fn meets(&self, other: &Self) -> bool {
+        let (wide, narrow) = if self.prefix <= other.prefix { (self, other) } else { (other, self) };
+        wide.contains(narrow.address)
     }
 
     /// Tells whether every address belongs to it.
@@ -111,6 +123,22 @@ mod tests {
     }
 
     #[test]
+    fn two_networks_meet_when_one_lies_within_the_other() {
+        let network = |text: &str| Network::parse(text).unwrap();
+        for (one, other, expected) in [
+            ("10.0.0.0/8", "10.1.0.0/16", true),
+            ("10.0.0.0/8", "10.1.2.3", true),
+            ("10.0.0.0/8", "11.0.0.0/8", false),
+            ("0.0.0.0/0", "192.168.0.0/16", true),
+            ("0.0.0.0/0", "::/0", false),
+            ("2001:db8::/32", "2001:db8:1::/48", true),
+        ] {
+            assert_eq!(network(one).meets(&network(other)), expected, "{one} and {other}");
+            assert_eq!(network(other).meets(&network(one)), expected, "{other} and {one}");
+        }
+    }
+
+    #[test]
     fn what_is_no_network_is_refused_with_its_reason() {
         for (text, error) in [
             ("", NetworkError::NoAddress),
@@ -120,6 +148,7 @@ mod tests {
             ("127.0.0.0/", NetworkError::NoPrefix(32)),
             ("127.0.0.0/-1", NetworkError::NoPrefix(32)),
             ("::/129", NetworkError::NoPrefix(128)),
+            ("::ffff:10.0.0.0/104", NetworkError::Mapped),
             ("10.0.0.1/8", NetworkError::HostBits(Network::parse("10.0.0.0/8").unwrap())),
             ("fd00::1/8", NetworkError::HostBits(Network::parse("fd00::/8").unwrap())),
         ] {
