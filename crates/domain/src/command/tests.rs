@@ -23,6 +23,7 @@ fn commands() -> Vec<(Command, &'static str, Option<Scope>)> {
         date_time: None,
         params: Default::default(),
         resend: false,
+        client_ip: None,
     };
     let validate = ValidateOtp {
         reference: reference.clone(),

@@ -374,7 +374,7 @@ fn a_range_whose_codes_nobody_enters_is_held_back_and_let_go_when_they_are_enter
         }]
     );
     assert!(first.taken.is_some(), "the quota's first");
-    assert_eq!(desk.ask("6281234500300", at(61)), refused("conversion of range 1/1h", 3_599));
+    assert_eq!(desk.ask("6281234500300", at(61)), refused("conversion of range 1/3h", 10_799));
     assert_eq!(desk.ask("6281234700300", at(61)), Ok(()), "the next range");
 
     // Ten who ask one after the other and enter their codes end it.
