@@ -189,3 +189,6 @@ fn last_use(uses: &[SecretUse], username: &str, hash: Option<&str>) -> Option<Us
     let one = uses.iter().find(|one| one.username == username && one.secret_hash.as_deref() == hash)?;
     Some(UseView { at: one.at.as_unix_millis(), address: one.address.to_string() })
 }
+
+#[cfg(test)]
+mod tests;
