@@ -20,6 +20,7 @@ use crate::db::DataDir;
 use crate::error::{OpenError, StoreError};
 use crate::keys::{Keys, LiveKeys, LookupKey};
 use crate::outbox::{OutboxMessage, QueueEntry};
+use crate::repeat::Turns;
 use crate::settings::{Settings, TextAtRest, TicketStoreKind};
 use crate::status::{StatusKey, StatusRecord};
 use crate::tickets::{MemoryTickets, SqliteTickets, TicketStore};
@@ -45,7 +46,8 @@ pub(crate) struct Inner {
     pub(crate) shared_tickets: Option<Arc<dyn TicketStore>>,
     /// Some when texts are in memory only.
     texts: Option<Arc<Texts>>,
-    tickets: Arc<dyn TicketStore>,
+    pub(crate) tickets: Arc<dyn TicketStore>,
+    turns: Turns,
     gauges: Arc<Gauges>,
     /// The longest life of a code since the start, in milliseconds.
     pub(crate) longest_lifetime: AtomicU64,
@@ -74,7 +76,7 @@ impl Store {
         let (mailbox, inbox) = Mailbox::new(settings.mailbox);
         let (tickets, shared_tickets): (Arc<dyn TicketStore>, Option<Arc<dyn TicketStore>>) =
             match settings.ticket_store {
-                TicketStoreKind::Sqlite => (Arc::new(SqliteTickets::new(mailbox.clone())), None),
+                TicketStoreKind::Sqlite => (Arc::new(SqliteTickets::new(mailbox.clone(), reader.clone())), None),
                 TicketStoreKind::Memory => {
                     let memory: Arc<dyn TicketStore> = Arc::new(MemoryTickets::default());
                     (Arc::clone(&memory), Some(memory))
@@ -95,6 +97,7 @@ impl Store {
             shared_tickets,
             texts,
             tickets,
+            turns: Turns::default(),
             gauges: writer.gauges(),
             data_dir,
         };
@@ -159,13 +162,22 @@ impl Store {
         let ticket_key = ticket.as_ref().map(|(key, _)| *key);
         let now = self.inner.clock.now();
         let mut may_exist = false;
+        let mut _turn = None;
         if let Some(shared) = &self.inner.shared_tickets
             && let Some((key, reservation)) = ticket.take()
         {
+            // Before the ticket is touched: a resend that came before must not be one more.
+            if let Some(replay) = &replay {
+                _turn = self.inner.turns.take(&replay.key).await;
+                if let Some(before) = self.find_replayed(replay).await? {
+                    return Ok(before);
+                }
+            }
             // Ticket first, outbox second: a retry of the same request completes what a crash left between the two.
             match shared.reserve(key, reservation, now).await? {
                 ReserveOutcome::New(_) | ReserveOutcome::Resent(_) => {}
                 ReserveOutcome::Conflict => return Ok(Accepted::Conflict),
+                ReserveOutcome::NoTries => return Ok(Accepted::NoTries),
                 ReserveOutcome::Repeat { message_id } => {
                     message.id = message_id;
                     may_exist = true;

@@ -11,13 +11,13 @@ use toml::{Table, Value};
 use super::schema::{Schema, Section};
 
 /// The keys by which objects of lists are told apart.
-const IDENTITIES: [&str; 2] = ["name", "username"];
+const IDENTITIES: [&str; 3] = ["name", "username", "locale"];
 
 /// Keys that say one thing in several ways: the highest layer that has one of them has them all.
 const ONE_OF: [&[&str]; 2] = [&["password", "password_file", "password_hash"], &["sim_pin", "sim_pin_file"]];
 
 /// What an object cannot be without: one key of these.
-const NEEDED: [(&str, &[&str]); 2] = [("modem", &["port"]), ("api_user", ONE_OF[0])];
+const NEEDED: [(&str, &[&str]); 3] = [("modem", &["port"]), ("api_user", ONE_OF[0]), ("otp_template", &["text"])];
 
 /// The keys that say the same as this one, itself among them.
 pub(super) fn one_of<'a>(key: &'a &'a str) -> &'a [&'a str] {

@@ -13,7 +13,7 @@ use domain::secret::SecretText;
 
 use super::Problem;
 use super::file::File;
-use super::{api_user, modem, opening, simple, tls};
+use super::{api_user, modem, opening, simple, texts, tls};
 use crate::wire::{RenderSettings, SuccessCode};
 use crate::{dispatch, gateway, http, telemetry};
 
@@ -104,7 +104,7 @@ impl Config {
         }));
         let choices = choices(file, &mut found);
         let store = opening::store(file, &mut found);
-        let template = simple::template(file, length, &mut found);
+        let texts = texts::read(file, length, &mut found);
         let mut api = http_settings(file, &mut found);
         tls::check_listeners(file, &mut found);
         let tls = tls::read(file, &mut found);
@@ -128,8 +128,8 @@ impl Config {
         api.simple = simple::settings(file, &api_users, &mut found);
 
         let Found { problems, warnings } = found;
-        let (Some(plan), Some(code_length), Some(choices), Some(template), true) =
-            (plan, length, choices, template, problems.is_empty())
+        let (Some(plan), Some(code_length), Some(choices), Some(texts), true) =
+            (plan, length, choices, texts, problems.is_empty())
         else {
             return Err(problems);
         };
@@ -145,7 +145,7 @@ impl Config {
                 drop_expired: file.sms.drop_expired,
                 expiration_offset: file.sms.expiration_offset.0,
                 rejects_id_conflict: choices.rejects_id_conflict,
-                template,
+                texts,
                 wait: choices.waits.then_some(file.api.wait_limit.0),
             },
             dispatch: dispatch::Settings {
