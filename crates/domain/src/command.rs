@@ -6,7 +6,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::autofill::Autofill;
 use crate::clock::WallTime;
+use crate::locale::Locale;
 use crate::message::{Class, MessageId};
 use crate::secret::SecretText;
 
@@ -66,8 +68,14 @@ pub struct CreateOtp {
     pub reference: String,
     /// Phone or mail address, as the caller wrote it.
     pub receiver: String,
-    /// The text with one `%s`.
-    pub message: SecretText,
+    /// The caller's own id of this request, a replay key.
+    pub id: Option<String>,
+    /// The text with one `%s`; the configured one where absent.
+    pub message: Option<SecretText>,
+    /// Which of the configured texts.
+    pub locale: Option<Locale>,
+    /// Which site and which app may be offered the code.
+    pub autofill: Autofill,
     /// Subject, for e-mail.
     pub subject: Option<String>,
     /// When the code becomes worthless.

@@ -3,11 +3,13 @@
 //! Whatever a rule needs comes as a parameter, time (`now`) and chance (`rng`) included. Everything here answers at once
 //! and never awaits. Callers: `store` (tickets, states) and `otp-pi` (gateway, dispatcher, wire).
 
+pub mod autofill;
 pub mod blocklist;
 pub mod clock;
 pub mod command;
 pub mod deadline;
 pub mod limits;
+pub mod locale;
 pub mod message;
 pub mod network;
 pub mod otp;

@@ -64,6 +64,7 @@ fn acceptance(store: &Store, number: u64, rng: &mut ChaCha20Rng) -> (Acceptance,
         receiver: binding.receiver.clone(),
         content: Content::Otp {
             template: SecretText::new("Your code is %s"),
+            autofill: domain::autofill::Autofill::default(),
             subject: None,
             binding,
             length: CodeLength::default(),

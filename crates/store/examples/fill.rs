@@ -66,6 +66,7 @@ async fn ticket(store: Store, number: u64) {
     let template = SecretText::new("Your code is %s");
     let content = Content::Otp {
         template,
+        autofill: domain::autofill::Autofill::default(),
         subject: None,
         binding: binding.clone(),
         length: CodeLength::default(),

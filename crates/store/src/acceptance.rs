@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use domain::autofill::Autofill;
 use domain::clock::WallTime;
 use domain::command::Entrance;
 use domain::message::{Class, MessageId, MessageState};
@@ -19,6 +20,8 @@ pub enum Content {
     Otp {
         /// The text with its one `%s`.
         template: SecretText,
+        /// What phones find beside it.
+        autofill: Autofill,
         /// The subject, for e-mail.
         subject: Option<String>,
         /// What the code is bound to.
@@ -125,6 +128,10 @@ pub enum Accepted {
         /// Its state, [`MessageState::Queued`] when nothing more is known.
         state: MessageState,
     },
-    /// The reference or the own id is in use for something else.
+    /// The reference is in use for something else.
     Conflict,
+    /// The own id is in use for something else, and that is not wanted.
+    IdInUse,
+    /// All tries of the reference are used up: another code could not be entered.
+    NoTries,
 }

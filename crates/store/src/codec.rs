@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use domain::autofill::{AppHash, Autofill, BoundDomain, Host};
 use domain::clock::WallTime;
 use domain::message::MessageId;
 use domain::otp::{Binding, CodeLength, CodePolicy, TicketKey};
@@ -69,6 +70,8 @@ struct ContentOut<'a> {
     b: Option<(&'a str, &'a [String; 4], u8)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     p: Option<PolicyRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    a: Option<AutofillRow<&'a str>>,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +83,27 @@ struct ContentIn {
     b: Option<(String, [String; 4], u8)>,
     #[serde(default)]
     p: Option<PolicyRow>,
+    #[serde(default)]
+    a: Option<AutofillRow<String>>,
+}
+
+/// What phones find beside a code: host, embedded host, app hash. Rows of before it was known are without.
+type AutofillRow<T> = (Option<T>, Option<T>, Option<T>);
+
+fn autofill_row(Autofill { domain, app_hash }: &Autofill) -> Option<AutofillRow<&str>> {
+    let host = domain.as_ref().map(|domain| domain.host.as_str());
+    let embedded = domain.as_ref().and_then(|domain| Some(domain.embedded.as_ref()?.as_str()));
+    let app_hash = app_hash.as_ref().map(AppHash::as_str);
+    (host.is_some() || app_hash.is_some()).then_some((host, embedded, app_hash))
+}
+
+fn autofill((top, embedded, app_hash): AutofillRow<String>) -> Result<Autofill, StoreError> {
+    let host = |text: Option<String>| text.map(|text| Host::parse(&text).map_err(unreadable)).transpose();
+    let embedded = host(embedded)?;
+    Ok(Autofill {
+        domain: host(top)?.map(|host| BoundDomain { host, embedded }),
+        app_hash: app_hash.map(|text| AppHash::parse(&text).map_err(unreadable)).transpose()?,
+    })
 }
 
 /// A code's policy: expiration, lifetime, longest lifetime (all in milliseconds), guesses.
@@ -182,6 +206,7 @@ impl Codec {
             (Some(_), None) => return Err(StoreError::Unreadable { table: "message" }),
             (Some((reference, params, digits)), Some(row)) => Content::Otp {
                 template: text,
+                autofill: content.a.map(autofill).transpose()?.unwrap_or_default(),
                 subject: content.s,
                 binding: Binding { reference, receiver: receiver.clone(), params },
                 length: CodeLength::new(digits).map_err(unreadable)?,
@@ -230,13 +255,16 @@ impl Codec {
 
 fn encode_content(content: &Content) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     encode(&match content {
-        Content::Otp { template, subject, binding, length, policy } => ContentOut {
+        Content::Otp { template, autofill, subject, binding, length, policy } => ContentOut {
             t: template.expose(),
             s: subject.as_deref(),
             b: Some((binding.reference.as_str(), &binding.params, length.digits())),
             p: Some(policy_row(policy)),
+            a: autofill_row(autofill),
         },
-        Content::Text { text, subject } => ContentOut { t: text.expose(), s: subject.as_deref(), b: None, p: None },
+        Content::Text { text, subject } => {
+            ContentOut { t: text.expose(), s: subject.as_deref(), b: None, p: None, a: None }
+        }
     })
 }
 
@@ -350,5 +378,29 @@ impl JsonRows {
         }
         self.text.push(']');
         Some(self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_of_before_there_was_anything_for_phones_is_read_and_written_as_it_was() {
+        let old = r#"{"t":"%s","b":["r",["","","",""],6],"p":[null,180000,600000,5]}"#;
+        let read: ContentIn = serde_json::from_str(old).unwrap();
+        assert!(read.a.is_none());
+        let (reference, params, digits) = read.b.unwrap();
+        let content = Content::Otp {
+            template: SecretText::new(read.t),
+            autofill: Autofill::default(),
+            subject: None,
+            binding: Binding { reference, receiver: Receiver::from_canonical("628126666666").unwrap(), params },
+            length: CodeLength::new(digits).unwrap(),
+            policy: policy(read.p.unwrap()),
+        };
+        assert_eq!(std::str::from_utf8(&encode_content(&content).unwrap()).unwrap(), old);
+        let row = (Some("example.com/".to_owned()), None, None);
+        assert!(autofill(row).is_err(), "what is no host is damage");
     }
 }

@@ -23,6 +23,7 @@ mod passphrase;
 mod password;
 mod peek;
 mod recovery;
+mod repeat;
 mod replay;
 mod resealing;
 mod reset;

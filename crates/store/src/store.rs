@@ -21,6 +21,7 @@ use crate::error::{OpenError, StoreError};
 use crate::keys::{Keys, LiveKeys, LookupKey};
 use crate::limits::{LimitStore, LocalLimits};
 use crate::outbox::{OutboxMessage, QueueEntry};
+use crate::repeat::Turns;
 use crate::settings::{Settings, TextAtRest, TicketStoreKind};
 use crate::status::{StatusKey, StatusRecord};
 use crate::tickets::{MemoryTickets, SqliteTickets, TicketStore};
@@ -46,7 +47,8 @@ pub(crate) struct Inner {
     pub(crate) shared_tickets: Option<Arc<dyn TicketStore>>,
     /// Some when texts are in memory only.
     texts: Option<Arc<Texts>>,
-    tickets: Arc<dyn TicketStore>,
+    pub(crate) tickets: Arc<dyn TicketStore>,
+    turns: Turns,
     pub(crate) limits: Arc<dyn LimitStore>,
     /// Some when what limits count is in this process's memory, and is to be written behind.
     pub(crate) local_limits: Option<Arc<LocalLimits>>,
@@ -84,7 +86,7 @@ impl Store {
         let (mailbox, inbox) = Mailbox::new(settings.mailbox);
         let (tickets, shared_tickets): (Arc<dyn TicketStore>, Option<Arc<dyn TicketStore>>) =
             match settings.ticket_store {
-                TicketStoreKind::Sqlite => (Arc::new(SqliteTickets::new(mailbox.clone())), None),
+                TicketStoreKind::Sqlite => (Arc::new(SqliteTickets::new(mailbox.clone(), reader.clone())), None),
                 TicketStoreKind::Memory => {
                     let memory: Arc<dyn TicketStore> = Arc::new(MemoryTickets::default());
                     (Arc::clone(&memory), Some(memory))
@@ -105,6 +107,7 @@ impl Store {
             shared_tickets,
             texts,
             tickets,
+            turns: Turns::default(),
             limits: Arc::clone(&limits) as Arc<dyn LimitStore>,
             local_limits: Some(limits),
             gauges: writer.gauges(),
@@ -171,13 +174,22 @@ impl Store {
         let ticket_key = ticket.as_ref().map(|(key, _)| *key);
         let now = self.inner.clock.now();
         let mut may_exist = false;
+        let mut _turn = None;
         if let Some(shared) = &self.inner.shared_tickets
             && let Some((key, reservation)) = ticket.take()
         {
+            // Before the ticket is touched: a resend that came before must not be one more.
+            if let Some(replay) = &replay {
+                _turn = self.inner.turns.take(&replay.key).await;
+                if let Some(before) = self.find_replayed(replay).await? {
+                    return Ok(before);
+                }
+            }
             // Ticket first, outbox second: a retry of the same request completes what a crash left between the two.
             match shared.reserve(key, reservation, now).await? {
                 ReserveOutcome::New(_) | ReserveOutcome::Resent(_) => {}
                 ReserveOutcome::Conflict => return Ok(Accepted::Conflict),
+                ReserveOutcome::NoTries => return Ok(Accepted::NoTries),
                 ReserveOutcome::Repeat { message_id } => {
                     message.id = message_id;
                     may_exist = true;

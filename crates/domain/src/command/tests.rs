@@ -17,7 +17,10 @@ fn commands() -> Vec<(Command, &'static str, Option<Scope>)> {
     let create = CreateOtp {
         reference: reference.clone(),
         receiver: receiver.clone(),
-        message: SecretText::new("%s"),
+        id: None,
+        message: Some(SecretText::new("%s")),
+        locale: None,
+        autofill: Autofill::default(),
         subject: None,
         expiration: None,
         date_time: None,

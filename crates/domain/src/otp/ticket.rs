@@ -128,6 +128,8 @@ pub enum ReserveOutcome {
     Resent(Ticket),
     /// The reference is in use for something else.
     Conflict,
+    /// A resend for which no try is left: its code could not be entered.
+    NoTries,
 }
 
 /// What becomes of a user's try.
@@ -196,7 +198,9 @@ impl Ticket {
                 keep_until: reservation.deadline.saturating_add(KEPT_AFTER_EXPIRY),
             });
         };
-        if reservation.again != Again::Retry {
+        if reservation.again == Again::Resend && live.attempts_used >= reservation.code_policy.max_attempts {
+            ReserveOutcome::NoTries
+        } else if reservation.again != Again::Retry {
             // The tags and the attempts stay: more codes must not mean more tries.
             ReserveOutcome::Resent(Self {
                 fingerprint: reservation.fingerprint,
@@ -212,6 +216,14 @@ impl Ticket {
         } else {
             ReserveOutcome::Conflict
         }
+    }
+
+    /// Finds the message by which a request was accepted that comes again and could not be accepted now. Beyond the life of the
+    /// ticket only one with the same deadline is known to be the same: past it, no other request could be answered well.
+    pub fn find_answered(&self, reservation: &Reservation, now: WallTime) -> Option<MessageId> {
+        let is_same = reservation.again == Again::Retry && self.fingerprint == reservation.fingerprint;
+        let is_over = self.deadline == reservation.deadline && self.deadline <= now;
+        (is_same && (is_over || self.is_live(now))).then_some(self.message_id)
     }
 
     /// Tells whether the reference is taken: neither consumed nor cancelled, and a code is valid or still to come.

@@ -93,9 +93,9 @@ struct Plan {
 impl Plan {
     fn new(context: &Context, message: &OutboxMessage, reference: Reference) -> Result<Self, &'static str> {
         let text = match &message.content {
-            Content::Otp { template, length, .. } => {
+            Content::Otp { template, autofill, length, .. } => {
                 let template = Template::parse(template.expose()).map_err(|_| "bad template")?;
-                template.render(&Code::placeholder(*length))
+                template.with(autofill).render(&Code::placeholder(*length))
             }
             Content::Text { text, .. } => text.clone(),
         };
@@ -127,11 +127,11 @@ async fn prepare(
     let Attempt { id, modem, message, reference } = attempt;
     let now = context.clock.now();
     let (text, ticket, expires_at) = match &message.content {
-        Content::Otp { template, binding, length, policy, .. } => {
+        Content::Otp { template, autofill, binding, length, policy, .. } => {
             let give_up = |_| {
                 refuse(Outcome::NotSent { class: FailureClass::GiveUp, code: "bad template".to_owned(), ticket: None })
             };
-            let template = Template::parse(template.expose()).map_err(give_up)?;
+            let template = Template::parse(template.expose()).map_err(give_up)?.with(autofill);
             let code = Code::mint(*length, &mut UnwrapErr(SysRng));
             let peppers = context.store.peppers();
             let pepper = &peppers.current;

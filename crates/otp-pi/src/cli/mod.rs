@@ -18,6 +18,7 @@ mod place;
 mod remote;
 mod serve;
 mod settings;
+mod template;
 mod when;
 
 use std::net::SocketAddr;
@@ -60,6 +61,9 @@ enum Command {
     Settings(settings::SettingsCommand),
     /// Copies the database while the gateway runs
     Backup(backup::BackupArguments),
+    /// Looks at the texts of codes before they are used
+    #[command(subcommand)]
+    Template(template::TemplateCommand),
     /// Finds modems, checks them, asks them AT commands and sends single SMS
     Modem(modem::ModemArguments),
     /// Writes the completions of a shell
@@ -131,6 +135,7 @@ pub fn run() -> ExitCode {
         Command::ApiUser(command) => finish_as(is_json, api_user::run(command)),
         Command::Settings(command) => finish_as(is_json, settings::run(command)),
         Command::Backup(arguments) => finish_as(is_json, backup::run(&arguments)),
+        Command::Template(command) => template::run(&command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
         Command::Modem(arguments) => modem::run(&arguments).unwrap_or_else(|error| finish_as(is_json, Err(error))),
     }
 }

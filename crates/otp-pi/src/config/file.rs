@@ -41,6 +41,8 @@ pub struct File {
     pub tls: Tls,
     /// Rules for codes.
     pub otp: Otp,
+    /// The texts of codes in other languages.
+    pub otp_template: Vec<OtpTemplateSection>,
     /// Rules for SMS.
     pub sms: Sms,
     /// Limits.
@@ -62,6 +64,7 @@ defaults!(File {
     api: Api::default(),
     tls: Tls::default(),
     otp: Otp::default(),
+    otp_template: Vec::new(),
     sms: Sms::default(),
     limits: Limits::default(),
     retention: Retention::default(),
@@ -199,6 +202,16 @@ defaults!(Otp {
     uniform_failures: false,
     ticket_store: "sqlite".to_owned(),
 });
+
+/// `[[otp_template]]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OtpTemplateSection {
+    /// The language, unique: a tag such as `id` or `pt-BR`.
+    pub locale: String,
+    /// The text of codes whose caller asks for it and names none, with one `%s`.
+    pub text: String,
+}
 
 /// `[sms]`
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -11,7 +11,7 @@ use toml::{Table, Value};
 use super::schema::{Schema, Section};
 
 /// The keys by which objects of lists are told apart.
-const IDENTITIES: [&str; 2] = ["name", "username"];
+const IDENTITIES: [&str; 3] = ["name", "username", "locale"];
 
 /// Keys that say one thing, alone or together: the highest layer that has one of them has them all. Whoever sets the password of an
 /// API user also says whether the one before it is still good: an older layer must not keep it in force.
@@ -29,8 +29,8 @@ const ONE_OF: [&[&str]; 2] = [
 ];
 
 /// What an object cannot be without: one key of these.
-const NEEDED: [(&str, &[&str]); 2] =
-    [("modem", &["port"]), ("api_user", &["password", "password_file", "password_hash"])];
+const NEEDED: [(&str, &[&str]); 3] =
+    [("modem", &["port"]), ("api_user", &["password", "password_file", "password_hash"]), ("otp_template", &["text"])];
 
 /// The keys that say the same as this one, itself among them.
 pub(super) fn one_of<'a>(key: &'a &'a str) -> &'a [&'a str] {

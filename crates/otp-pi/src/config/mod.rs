@@ -17,6 +17,7 @@ mod resolve;
 mod schema;
 mod simple;
 mod text;
+mod texts;
 mod tls;
 mod units;
 mod view;

@@ -15,7 +15,7 @@ use domain::secret::SecretText;
 
 use super::Problem;
 use super::file::File;
-use super::{api_user, limits, modem, opening, simple, tls};
+use super::{api_user, limits, modem, opening, simple, texts, tls};
 use crate::wire::{RenderSettings, SuccessCode};
 use crate::{dispatch, gateway, http, telemetry};
 
@@ -122,7 +122,7 @@ impl Config {
         let choices = choices(file, &mut found);
         let limits = plan.and_then(|plan| limits::read(file, plan, &mut found));
         let store = opening::store(file, &mut found);
-        let template = simple::template(file, length, &mut found);
+        let texts = texts::read(file, length, &mut found);
         let mut api = http_settings(file, &mut found);
         tls::check_listeners(file, &mut found);
         let tls = tls::read(file, &mut found);
@@ -146,8 +146,8 @@ impl Config {
         api.simple = simple::settings(file, &api_users, &mut found);
 
         let Found { problems, warnings } = found;
-        let (Some(plan), Some(code_length), Some(choices), Some(template), Some(limits), true) =
-            (plan, length, choices, template, limits, problems.is_empty())
+        let (Some(plan), Some(code_length), Some(choices), Some(texts), Some(limits), true) =
+            (plan, length, choices, texts, limits, problems.is_empty())
         else {
             return Err(problems);
         };
@@ -163,7 +163,7 @@ impl Config {
                 drop_expired: file.sms.drop_expired,
                 expiration_offset: file.sms.expiration_offset.0,
                 rejects_id_conflict: choices.rejects_id_conflict,
-                template,
+                texts,
                 wait: choices.waits.then_some(file.api.wait_limit.0),
             },
             limits,

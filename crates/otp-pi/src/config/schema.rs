@@ -128,6 +128,7 @@ impl Schema {
                 Section::of::<file::Api>("api", None),
                 Section::of::<file::Tls>("tls", None),
                 Section::of::<file::Otp>("otp", None),
+                Section::of::<file::OtpTemplateSection>("otp_template", Some("locale")),
                 Section::of::<file::Sms>("sms", None),
                 Section::of::<file::Limits>("limits", None),
                 Section::of::<file::Retention>("retention", None),

@@ -1,13 +1,10 @@
-//! What the two small dialects need: whether they are spoken, who may speak without a login, and the text of their codes.
+//! What the two small dialects need: whether they are spoken, and who may speak without a login.
 
 use domain::command::Scope;
 use domain::network::Network;
-use domain::otp::CodeLength;
-use domain::secret::SecretText;
 
 use super::file::File;
 use super::resolve::{ApiUserSource, Found};
-use crate::gateway::check_template;
 use crate::http::SimpleSettings;
 use crate::wire::SimplePath;
 
@@ -70,14 +67,4 @@ fn check_paths(file: &File, found: &mut Found) {
             found.problem(key, what, "choose another path, or write simple_otp = false");
         }
     }
-}
-
-/// Reads the text of codes whose caller names none.
-pub(super) fn template(file: &File, length: Option<CodeLength>, found: &mut Found) -> Option<SecretText> {
-    let text = &file.otp.template;
-    if let Err(error) = check_template(text, length?) {
-        found.problem("otp.template", error, "write a short text with one %s, like \"Your code is %s\"");
-        return None;
-    }
-    Some(SecretText::new(text.as_str()))
 }

@@ -385,9 +385,9 @@ fn a_password_that_is_rotated_out_in_the_file_is_one_with_a_time() {
 
 #[test]
 fn the_text_of_codes_is_checked_like_that_of_a_request() {
-    assert_eq!(parse(GOOD).unwrap().gateway.template.expose(), "Your code is %s");
+    assert_eq!(parse(GOOD).unwrap().gateway.texts.fallback.expose(), "Your code is %s");
     let with = |template: &str| format!("{GOOD}[otp]\ntemplate = {template:?}\n");
-    assert_eq!(parse(&with("%s: kode Anda")).unwrap().gateway.template.expose(), "%s: kode Anda");
+    assert_eq!(parse(&with("%s: kode Anda")).unwrap().gateway.texts.fallback.expose(), "%s: kode Anda");
     check(&with("Your code"), &["otp.template: the message holds no %s", "fix: write a short text with one %s"]);
     check(&with("%s %s"), &["otp.template: the message holds more than one %s"]);
     check(&with(&("x".repeat(320) + "%s")), &["otp.template: it takes 3 SMS with its code, at most 2"]);

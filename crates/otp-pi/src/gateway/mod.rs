@@ -4,12 +4,16 @@
 //! entrance asked beyond the [`Caller`], never choose a channel, and never see a code: codes are born at the modem.
 //! Room is reserved first, then the store commits, then the dispatcher gets the message: nothing has to be undone.
 
+mod accept;
+mod lint;
 mod otp;
 mod send;
 mod simple;
+mod text;
 mod wait;
 
-pub use otp::check_template;
+pub use lint::{Finding, Forced, Lint, Severity, lint};
+pub use text::{TextError, Texts, check_text};
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -21,7 +25,6 @@ use domain::message::{MessageId, MessageState};
 use domain::otp::CodeLength;
 use domain::outcome::{Outcome, Reply, ReplyData};
 use domain::receiver::{NumberingPlan, Receiver, ReceiverError};
-use domain::secret::SecretText;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use store::{Content, NewMessage, QueueEntry, Store, StoreError};
@@ -50,8 +53,8 @@ pub struct Settings {
     pub expiration_offset: Duration,
     /// Whether the same id with other content is refused (1401) or a new message.
     pub rejects_id_conflict: bool,
-    /// The text of codes whose caller names none, with one `%s`.
-    pub template: SecretText,
+    /// The texts of codes whose caller names none.
+    pub texts: Texts,
     /// How long an answer over HTTP waits until the channel has taken the message; without it, not at all.
     pub wait: Option<Duration>,
 }
@@ -194,6 +197,11 @@ impl Refusal {
         error!(error = %error, "the store refused a request");
         let text = format!("the request could not be stored: {error}");
         Self { retry_after: Some(Duration::from_secs(5)), ..Self::new(Outcome::QueueFull, text) }
+    }
+
+    fn no_tries() -> Self {
+        let error = "all tries under this reference are used up: another code could not be entered";
+        Self::new(Outcome::TooManyAttempts, error)
     }
 
     fn queue_full() -> Self {

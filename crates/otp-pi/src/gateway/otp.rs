@@ -1,19 +1,19 @@
 //! The commands about codes: create, validate, cancel. No code exists here; see [`crate::channel`].
 
+use domain::autofill::{AppHash, Host};
 use domain::clock::WallTime;
 use domain::command::{Caller, CreateOtp, ValidateOtp};
 use domain::deadline::{self, Times};
-use domain::message::{Class, MessageId, MessageState};
-use domain::otp::{Again, Binding, Code, CodeLength, CodePolicy, Fingerprint, Guess, Reservation, TicketKey, Verdict};
+use domain::locale::Locale;
+use domain::message::{Class, MessageId};
+use domain::otp::{Again, Binding, CodePolicy, Fingerprint, Guess, Reservation, TicketKey, Verdict};
 use domain::outcome::{Outcome, Reply, ReplyData};
-use domain::template::Template;
-use gsm::segment;
-use store::{Acceptance, Accepted, Content, NewMessage, QueueEntry};
+use domain::secret::SecretText;
+use store::{Acceptance, Content, NewMessage, Replay};
 
-use super::{Inner, RNG, Refusal, queue_entry};
-
-/// An OTP text may take this many parts at most: more cost more and arrive late.
-const MOST_PARTS: usize = 2;
+use super::send::check_id;
+use super::text::check_text;
+use super::{Inner, RNG, Refusal};
 
 /// The longest reference or parameter that is taken, in bytes.
 const LONGEST_FIELD: usize = 256;
@@ -34,8 +34,10 @@ impl Inner {
     ) -> Result<Reply, Refusal> {
         check_reference(&request.reference)?;
         check_params(&request.params)?;
+        check_id(request.id.as_deref())?;
         let receiver = self.receiver(&request.receiver)?;
-        check_template(request.message.expose(), self.settings.code_length)
+        let text = request.message.as_ref().unwrap_or_else(|| self.settings.texts.choose(request.locale.as_ref()));
+        check_text(text.expose(), &request.autofill, self.settings.code_length)
             .map_err(|error| Refusal::field(format!("message: {error}")))?;
         let times = Times {
             accepted_at: now,
@@ -45,75 +47,50 @@ impl Inner {
         };
         let expiration = times.effective_expiration();
         let deadline = times.otp_deadline(self.settings.lifetime);
-        if deadline::is_past(deadline, now) {
-            return Err(Refusal::new(Outcome::DroppedExpired, "the request had expired when it came"));
-        }
-        self.admit(&receiver)?;
-        let place = self.dispatcher.try_reserve().ok_or_else(Refusal::queue_full)?;
-        let slot = self.store.try_reserve().ok_or_else(Refusal::queue_full)?;
-
-        let id = MessageId::new(now, &mut { RNG });
-        let taken = self.limiter.admit_code((&receiver, request.client_ip), &caller, id, now).await?;
-        let ticket_key = self.ticket_key(&caller, &request.reference);
+        let room = if deadline::is_past(deadline, now) {
+            Err(Refusal::new(Outcome::DroppedExpired, "the request had expired when it came"))
+        } else {
+            self.make_room(&receiver)
+        };
         let binding = Binding {
             reference: request.reference.clone(),
             receiver: receiver.clone(),
             params: request.params.clone(),
         };
-        let policy = CodePolicy {
+        let code_policy = CodePolicy {
             expiration,
             lifetime: self.settings.lifetime,
             max_lifetime: self.settings.max_lifetime,
             max_attempts: self.settings.max_attempts,
         };
-        let reservation = Reservation {
-            fingerprint: self.fingerprint(&request, &binding),
-            message_id: id,
-            deadline,
-            code_policy: policy,
-            again,
-        };
-        let message = NewMessage {
-            id,
-            api_user: caller.api_user,
-            class: Class::Otp,
-            entrance: caller.entrance,
-            receiver: receiver.clone(),
-            content: Content::Otp {
-                template: request.message,
-                subject: request.subject,
-                binding,
-                length: self.settings.code_length,
-                policy,
+        let id = MessageId::new(now, &mut { RNG });
+        let fingerprint = self.fingerprint(&request, &binding);
+        let reservation = Reservation { fingerprint, message_id: id, deadline, code_policy, again };
+        let replay = request.id.as_deref().map(|own_id| self.code_replay(&caller, own_id, &request, fingerprint));
+        let asked = Acceptance {
+            ticket: Some((self.ticket_key(&caller, &request.reference), reservation)),
+            replay,
+            message: NewMessage {
+                id,
+                api_user: caller.api_user,
+                class: Class::Otp,
+                entrance: caller.entrance,
+                receiver,
+                content: Content::Otp {
+                    template: text.clone(),
+                    autofill: request.autofill,
+                    subject: request.subject,
+                    binding,
+                    length: self.settings.code_length,
+                    policy: code_policy,
+                },
+                accepted_at: now,
+                deadline,
+                not_before: now,
+                own_id: request.id,
             },
-            accepted_at: now,
-            deadline,
-            not_before: now,
-            own_id: None,
         };
-        let entry = queue_entry(&message);
-        let acceptance = Acceptance { message, ticket: Some((ticket_key, reservation)), replay: None };
-        let accepted = self.store.accept(slot, acceptance).await;
-        if !matches!(accepted, Ok(Accepted::New { .. })) {
-            self.limiter.give_back(taken, id, now).await;
-        }
-        let message = match accepted.map_err(|error| Refusal::store_failed(&error))? {
-            Accepted::New { .. } => {
-                place.submit(entry);
-                self.announce(id, MessageState::Queued, now);
-                (id, MessageState::Queued)
-            }
-            Accepted::Repeat { message_id, state } => {
-                if state == MessageState::Queued {
-                    // In case the first request was cut off between the two: the dispatcher knows it by its id.
-                    place.submit(QueueEntry { id: message_id, ..entry });
-                }
-                (message_id, state)
-            }
-            Accepted::Conflict => {
-                return Err(Refusal::new(Outcome::ReferenceInUse, "the reference is in use with other content"));
-            }
-        };
+        let message = self.accept(room, asked, request.client_ip).await?;
         let (reference, receiver) = (request.reference, request.receiver);
         Ok(Reply::accepted(ReplyData::Otp { reference, receiver, message: Some(message) }))
     }
@@ -167,35 +144,43 @@ impl Inner {
         TicketKey::derive(self.store.lookup_key().as_bytes(), &caller.api_user, reference)
     }
 
+    /// Of what must be the same for a retry. Of a configured text that is the language that was asked for: the retry is the same also
+    /// when the text was changed meanwhile.
     fn fingerprint(&self, request: &CreateOtp, binding: &Binding) -> Fingerprint {
         let [first, second, third, fourth] = &request.params;
-        Fingerprint::derive(
-            self.store.lookup_key().as_bytes(),
-            &[
-                b"create-otp",
-                binding.receiver.expose().as_bytes(),
-                request.message.expose().as_bytes(),
-                request.subject.as_deref().unwrap_or_default().as_bytes(),
-                first.as_bytes(),
-                second.as_bytes(),
-                third.as_bytes(),
-                fourth.as_bytes(),
-            ],
-        )
+        let mut fields: Vec<&[u8]> = vec![
+            b"create-otp",
+            binding.receiver.expose().as_bytes(),
+            request.message.as_ref().map(SecretText::expose).unwrap_or_default().as_bytes(),
+            request.subject.as_deref().unwrap_or_default().as_bytes(),
+            first.as_bytes(),
+            second.as_bytes(),
+            third.as_bytes(),
+            fourth.as_bytes(),
+        ];
+        let domain = request.autofill.domain.as_ref();
+        // Named, and only where they are: a request without them is what it was before they were known.
+        let more = [
+            ("locale", request.locale.as_ref().filter(|_| request.message.is_none()).map(Locale::as_str)),
+            ("domain", domain.map(|domain| domain.host.as_str())),
+            ("embedded", domain.and_then(|domain| domain.embedded.as_ref()).map(Host::as_str)),
+            ("app_hash", request.autofill.app_hash.as_ref().map(AppHash::as_str)),
+        ];
+        for (name, value) in &more {
+            fields.extend(value.iter().flat_map(|value| [name.as_bytes(), value.as_bytes()]));
+        }
+        Fingerprint::derive(self.store.lookup_key().as_bytes(), &fields)
     }
-}
 
-/// Checks the text of a code: one place for it, and not too long with it.
-///
-/// # Errors
-/// What is wrong, in words.
-pub fn check_template(text: &str, length: CodeLength) -> Result<(), String> {
-    let template = Template::parse(text).map_err(|error| error.to_string())?;
-    let parts = segment::count(template.render(&Code::placeholder(length)).expose());
-    if parts > MOST_PARTS {
-        return Err(format!("it takes {parts} SMS with its code, at most {MOST_PARTS} are allowed"));
+    /// The replay key of a request with its own id. A resend under that id is not the first request again.
+    fn code_replay(&self, caller: &Caller, own_id: &str, request: &CreateOtp, content: Fingerprint) -> Replay {
+        let kind: &[u8] = if request.resend { b"resend" } else { b"create" };
+        let content = Fingerprint::derive(
+            self.store.lookup_key().as_bytes(),
+            &[content.as_bytes(), request.reference.as_bytes(), kind],
+        );
+        self.replay(caller, own_id, content)
     }
-    Ok(())
 }
 
 fn check_reference(reference: &str) -> Result<(), Refusal> {

@@ -3,17 +3,14 @@
 use domain::clock::WallTime;
 use domain::command::{Caller, SendMessage, StatusQuery};
 use domain::deadline::{self, Times};
-use domain::message::{MessageId, MessageState};
+use domain::message::MessageId;
 use domain::otp::Fingerprint;
 use domain::outcome::{Outcome, Reply, ReplyData, StatusAttempt, StatusData};
 use domain::receiver::Receiver;
 use gsm::segment;
-use store::{
-    Acceptance, Accepted, Attempt, AttemptOutcome, Content, IdConflict, NewMessage, QueueEntry, Replay, StatusKey,
-    StatusRecord,
-};
+use store::{Acceptance, Attempt, AttemptOutcome, Content, IdConflict, NewMessage, Replay, StatusKey, StatusRecord};
 
-use super::{Inner, RNG, Refusal, queue_entry};
+use super::{Inner, RNG, Refusal};
 
 /// The longest id of a caller that is taken, in bytes.
 const LONGEST_ID: usize = 128;
@@ -32,56 +29,31 @@ impl Inner {
             clock_is_synchronised: self.clock.is_synchronised(),
         };
         let deadline = times.send_deadline(self.settings.expiration_offset);
-        if self.settings.drop_expired && deadline::is_past(deadline, now) {
-            return Err(Refusal::new(Outcome::DroppedExpired, "the message had expired when it came"));
-        }
-        self.admit(&receiver)?;
-        let place = self.dispatcher.try_reserve().ok_or_else(Refusal::queue_full)?;
-        let slot = self.store.try_reserve().ok_or_else(Refusal::queue_full)?;
-
-        let is_counted = self.limiter.admit_send(&receiver, &caller, now).await?;
-        let id = MessageId::new(now, &mut { RNG });
-        let replay = request.id.as_deref().map(|own_id| self.replay(&caller, own_id, &receiver, &request));
+        let room = if self.settings.drop_expired && deadline::is_past(deadline, now) {
+            Err(Refusal::new(Outcome::DroppedExpired, "the message had expired when it came"))
+        } else {
+            self.make_room(&receiver)
+        };
+        let replay = request.id.as_deref().map(|own_id| self.send_replay(&caller, own_id, &receiver, &request));
         let message = NewMessage {
-            id,
+            id: MessageId::new(now, &mut { RNG }),
             class: request.class.unwrap_or(caller.default_class),
             api_user: caller.api_user.clone(),
             entrance: caller.entrance,
-            receiver: receiver.clone(),
+            receiver,
             content: Content::Text { text: request.message, subject: request.subject },
             accepted_at: now,
             deadline,
             not_before: now,
             own_id: request.id.clone(),
         };
-        let entry = queue_entry(&message);
-        let acceptance = Acceptance { message, ticket: None, replay };
-        let accepted = self.store.accept(slot, acceptance).await;
-        if is_counted && !matches!(accepted, Ok(Accepted::New { .. })) {
-            self.limiter.give_back_send(&caller, now, now).await;
-        }
-        let (message_id, state) = match accepted.map_err(|error| Refusal::store_failed(&error))? {
-            Accepted::New { .. } => {
-                place.submit(entry);
-                self.announce(id, MessageState::Queued, now);
-                (id, MessageState::Queued)
-            }
-            Accepted::Repeat { message_id, state } => {
-                if state == MessageState::Queued {
-                    // In case the first request was cut off between the two: the dispatcher knows it by its id.
-                    place.submit(QueueEntry { id: message_id, ..entry });
-                }
-                (message_id, state)
-            }
-            Accepted::Conflict => {
-                return Err(Refusal::field("id: it is in use with other content"));
-            }
-        };
+        let asked = Acceptance { message, ticket: None, replay };
+        let (message_id, state) = self.accept(room, asked, None).await?;
         Ok(Reply::accepted(ReplyData::Message { id: request.id, receiver: request.receiver, message_id, state }))
     }
 
-    /// The replay key: same caller, command, id; and the content that must be the same for it to be a retry.
-    fn replay(&self, caller: &Caller, own_id: &str, receiver: &Receiver, request: &SendMessage) -> Replay {
+    /// The replay key of a send: same caller, id; and the content that must be the same for it to be a retry.
+    fn send_replay(&self, caller: &Caller, own_id: &str, receiver: &Receiver, request: &SendMessage) -> Replay {
         let content = Fingerprint::derive(
             self.store.lookup_key().as_bytes(),
             &[
@@ -90,6 +62,11 @@ impl Inner {
                 request.message.expose().as_bytes(),
             ],
         );
+        self.replay(caller, own_id, content)
+    }
+
+    /// What is remembered of a request under a caller's own id, whatever it asks for.
+    pub(super) fn replay(&self, caller: &Caller, own_id: &str, content: Fingerprint) -> Replay {
         Replay {
             key: self.store.replay_key(&caller.api_user, own_id),
             fingerprint: *content.as_bytes(),
@@ -127,14 +104,19 @@ fn check_text(request: &SendMessage) -> Result<(), Refusal> {
     if request.message.expose().is_empty() {
         return invalid("message is missing".to_owned());
     }
-    if request.id.as_deref().is_some_and(|id| id.len() > LONGEST_ID) {
-        return invalid(format!("id is longer than {LONGEST_ID} bytes"));
-    }
+    check_id(request.id.as_deref())?;
     let parts = segment::count(request.message.expose());
     if parts > MOST_PARTS {
         return invalid(format!("message: it takes {parts} SMS, at most {MOST_PARTS} are possible"));
     }
     Ok(())
+}
+
+pub(super) fn check_id(id: Option<&str>) -> Result<(), Refusal> {
+    match id {
+        Some(id) if id.len() > LONGEST_ID => Err(Refusal::field(format!("id is longer than {LONGEST_ID} bytes"))),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn status_data(record: StatusRecord, reference: Option<String>) -> StatusData {

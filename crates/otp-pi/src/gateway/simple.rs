@@ -4,6 +4,7 @@
 //! and refusals. A reference that is live is no conflict, also when the text was changed in the configuration meanwhile: a
 //! second request is a wish for another code, because these callers have no other way to say it.
 
+use domain::autofill::Autofill;
 use domain::clock::WallTime;
 use domain::command::{Caller, CreateOtp, ValidateOtp};
 use domain::otp::{Again, Verdict};
@@ -18,7 +19,10 @@ impl Inner {
         let request = CreateOtp {
             reference: self.own_reference(&receiver)?,
             receiver,
-            message: self.settings.template.clone(),
+            id: None,
+            message: None,
+            locale: None,
+            autofill: Autofill::default(),
             subject: None,
             expiration: None,
             date_time: None,

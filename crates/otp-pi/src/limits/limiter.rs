@@ -14,8 +14,8 @@ use domain::limits::{
 };
 use domain::message::MessageId;
 use domain::otp::Verdict;
-use domain::receiver::{NumberingPlan, Receiver};
-use store::{Store, StoreError};
+use domain::receiver::{Msisdn, NumberingPlan, Receiver};
+use store::{Content, NewMessage, Store, StoreError};
 
 use super::flights::{Flight, Flights};
 use super::tell::{self, Quiet};
@@ -70,6 +70,27 @@ pub enum LimitError {
     Store(#[source] StoreError),
 }
 
+/// What was counted for a message.
+#[derive(Debug)]
+pub enum Counted {
+    /// Nothing.
+    Nothing,
+    /// A code.
+    Code {
+        /// Under what.
+        taken: Box<Taken>,
+        /// Its message.
+        id: MessageId,
+    },
+    /// A message without a code.
+    Send {
+        /// For whom.
+        api_user: LimitKey,
+        /// When.
+        at: WallTime,
+    },
+}
+
 /// A guess that is counted until it is known what it was. Without one nothing is counted.
 #[derive(Debug)]
 pub struct GuessHeld(Option<(CodeKeys, Begun)>);
@@ -106,42 +127,84 @@ impl Limiter {
         self.inner.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Decides on a code for a receiver and counts it; without limits nothing is counted.
+    /// Decides on a message before it is accepted, and counts it; `client` is the end user's address, where the caller tells it.
     ///
     /// # Errors
     /// The rule that refuses it; nothing was counted then.
-    pub async fn admit_code(
-        &self,
-        (receiver, client): (&Receiver, Option<IpAddr>),
-        caller: &Caller,
-        id: MessageId,
-        now: WallTime,
-    ) -> Result<Option<Taken>, LimitError> {
+    pub async fn admit(&self, message: &NewMessage, client: Option<IpAddr>) -> Result<Counted, LimitError> {
         let settings = self.settings();
         if settings.rules.mode == Mode::Off {
-            return Ok(None);
+            return Ok(Counted::Nothing);
         }
-        let keys = self.keys(receiver, client, &caller.api_user);
+        match message.content {
+            Content::Otp { .. } => self.admit_code(message, client, &settings).await,
+            Content::Text { .. } => self.admit_send(message, &settings).await,
+        }
+    }
+
+    async fn admit_code(
+        &self,
+        message: &NewMessage,
+        client: Option<IpAddr>,
+        settings: &Settings,
+    ) -> Result<Counted, LimitError> {
+        let NewMessage { id, receiver, api_user, accepted_at: now, .. } = message;
+        let keys = self.keys(receiver, client, api_user);
         let (msisdn, network) = (receiver.msisdn(), client.map(client_network));
         let request = CodeRequest {
             keys,
-            digits: msisdn.as_ref().map(domain::receiver::Msisdn::expose),
+            digits: msisdn.as_ref().map(Msisdn::expose),
             client: network.as_deref(),
-            api_user: &caller.api_user,
-            api_user_rates: settings.rates_of(&caller.api_user),
-            message: short(id),
+            api_user,
+            api_user_rates: settings.rates_of(api_user),
+            message: short(*id),
         };
-        let step = |book: &mut _| admit_code(book, &settings.rules, &request, now);
+        let step = |book: &mut _| admit_code(book, &settings.rules, &request, *now);
         let admission = self.inner.store.update_limits(&keys.all(), step).await.map_err(LimitError::Store)?;
         admission.alarms.iter().for_each(tell::alarm);
-        self.tell(admission.refusal, receiver, &settings, now);
+        self.tell(admission.refusal, receiver, settings, *now);
         match (admission.taken, admission.refusal) {
             (Some(taken), _) => {
-                self.flights().add(id, Flight { judged: taken.keys.judged(), message: taken.message });
-                Ok(Some(taken))
+                self.flights().add(*id, Flight { judged: taken.keys.judged(), message: taken.message });
+                Ok(Counted::Code { taken: Box::new(taken), id: *id })
             }
             (None, Some(refusal)) => Err(LimitError::Refused(refusal)),
-            (None, None) => Ok(None),
+            (None, None) => Ok(Counted::Nothing),
+        }
+    }
+
+    async fn admit_send(&self, message: &NewMessage, settings: &Settings) -> Result<Counted, LimitError> {
+        let NewMessage { receiver, api_user, accepted_at: now, .. } = message;
+        let rules = &settings.rules;
+        let key = LimitKey::api_user(self.inner.store.lookup_key().as_bytes(), api_user);
+        let (msisdn, rates) = (receiver.msisdn(), settings.rates_of(api_user));
+        let digits = msisdn.as_ref().map(Msisdn::expose);
+        let step = |book: &mut _| admit_send(book, rules, (key, rates), digits, *now);
+        let refusal = self.inner.store.update_limits(&[key], step).await.map_err(LimitError::Store)?;
+        self.tell(refusal, receiver, settings, *now);
+        match refusal.filter(|_| rules.mode == Mode::Enforce) {
+            Some(refusal) => Err(LimitError::Refused(refusal)),
+            None if rates.is_empty() => Ok(Counted::Nothing),
+            None => Ok(Counted::Send { api_user: key, at: *now }),
+        }
+    }
+
+    /// Takes back what was counted for a message that was not accepted after all.
+    pub async fn give_back(&self, counted: Counted) {
+        let now = self.inner.clock.now();
+        let store = &self.inner.store;
+        let given = match counted {
+            Counted::Nothing => return,
+            Counted::Code { taken, id } => {
+                self.flights().remove(id);
+                store.update_limits(&taken.keys.all(), |book| give_back(book, &taken, now)).await
+            }
+            Counted::Send { api_user, at } => {
+                store.update_limits(&[api_user], |book| give_back_send(book, api_user, at, now)).await
+            }
+        };
+        if let Err(error) = given {
+            tracing::warn!(%error, "a limit counts a message that was not accepted");
         }
     }
 
@@ -149,50 +212,6 @@ impl Limiter {
         if let Some(refusal) = refusal {
             self.inner.quiet.refused(refusal, receiver, settings.rules.mode == Mode::Enforce, now);
         }
-    }
-
-    /// Takes back what was counted for a code that was not accepted after all.
-    pub async fn give_back(&self, taken: Option<Taken>, id: MessageId, now: WallTime) {
-        let Some(taken) = taken else { return };
-        self.flights().remove(id);
-        let step = |book: &mut _| give_back(book, &taken, now);
-        if let Err(error) = self.inner.store.update_limits(&taken.keys.all(), step).await {
-            tracing::warn!(%error, "a limit counts a code that was not accepted");
-        }
-    }
-
-    /// Decides on a message without a code and counts it; answers whether anything was counted.
-    ///
-    /// # Errors
-    /// The rule that refuses it; nothing was counted then.
-    pub async fn admit_send(&self, receiver: &Receiver, caller: &Caller, now: WallTime) -> Result<bool, LimitError> {
-        let settings = self.settings();
-        let rules = &settings.rules;
-        if rules.mode == Mode::Off {
-            return Ok(false);
-        }
-        let key = self.api_user_key(caller);
-        let (msisdn, rates) = (receiver.msisdn(), settings.rates_of(&caller.api_user));
-        let digits = msisdn.as_ref().map(domain::receiver::Msisdn::expose);
-        let step = |book: &mut _| admit_send(book, rules, (key, rates), digits, now);
-        let refusal = self.inner.store.update_limits(&[key], step).await.map_err(LimitError::Store)?;
-        self.tell(refusal, receiver, &settings, now);
-        match refusal.filter(|_| rules.mode == Mode::Enforce) {
-            Some(refusal) => Err(LimitError::Refused(refusal)),
-            None => Ok(!rates.is_empty()),
-        }
-    }
-
-    /// Takes back what was counted at `at` for a message that was not accepted after all.
-    pub async fn give_back_send(&self, caller: &Caller, at: WallTime, now: WallTime) {
-        let key = self.api_user_key(caller);
-        if let Err(error) = self.inner.store.update_limits(&[key], |book| give_back_send(book, key, at, now)).await {
-            tracing::warn!(%error, "a limit counts a message that was not accepted");
-        }
-    }
-
-    fn api_user_key(&self, caller: &Caller) -> LimitKey {
-        LimitKey::api_user(self.inner.store.lookup_key().as_bytes(), &caller.api_user)
     }
 
     /// Decides whether a receiver's code may be guessed at. What is held must be let go by [`Self::end_guess`].
@@ -273,7 +292,7 @@ impl Limiter {
         let (msisdn, network) = (receiver.msisdn(), client.map(client_network));
         let request = CodeRequest {
             keys,
-            digits: msisdn.as_ref().map(domain::receiver::Msisdn::expose),
+            digits: msisdn.as_ref().map(Msisdn::expose),
             client: network.as_deref(),
             api_user,
             api_user_rates: settings.rates_of(api_user),

@@ -9,5 +9,5 @@ mod limiter;
 mod tell;
 mod tend;
 
-pub use limiter::{GuessHeld, LimitError, Limiter, Settings};
+pub use limiter::{Counted, GuessHeld, LimitError, Limiter, Settings};
 pub use tell::words;

@@ -52,6 +52,15 @@ impl Fields {
         self.take_some(name)?.ok_or_else(|| missing(name))
     }
 
+    /// Takes the text `name` without the white space around it; `None` if absent, refused if blank: who sends a blank one has lost
+    /// something on the way.
+    pub(super) fn take_filled(&mut self, name: &str) -> Result<Option<String>, String> {
+        match self.take_raw(name)?.map(trimmed) {
+            Some(text) if text.is_empty() => Err(format!("data.{name} is missing: it is there, and empty")),
+            filled => Ok(filled),
+        }
+    }
+
     /// Takes the text `name` exactly as it was given; refuses an absent or blank one.
     pub(super) fn require_raw(&mut self, name: &str) -> Result<String, String> {
         self.take_raw(name)?.filter(|text| !text.trim().is_empty()).ok_or_else(|| missing(name))

@@ -2,9 +2,12 @@
 //!
 //! For `http` and the intakes. It must never look at a path, a topic or a content type: the command name alone decides.
 
+use std::fmt::Display;
 use std::time::Duration;
 
+use domain::autofill::{AppHash, Autofill, BoundDomain, Host};
 use domain::command::{Command, CreateOtp, SendMessage, StatusQuery, ValidateOtp};
+use domain::locale::Locale;
 use domain::message::{Class, MessageId};
 use domain::outcome::{Outcome, Reply};
 use domain::secret::SecretText;
@@ -189,7 +192,10 @@ fn create_otp(fields: &mut Fields) -> Result<CreateOtp, String> {
     Ok(CreateOtp {
         reference: fields.require("reference")?,
         receiver: fields.require_receiver()?,
-        message: SecretText::new(fields.require("message")?),
+        id: fields.take_some("id")?,
+        message: fields.take_filled("message")?.map(SecretText::new),
+        locale: take_parsed(fields, "locale", Locale::parse)?,
+        autofill: autofill(fields)?,
         subject: fields.take_some("subject")?,
         expiration: fields.take_time("expiration")?,
         date_time: fields.take_time("date_time")?,
@@ -197,6 +203,28 @@ fn create_otp(fields: &mut Fields) -> Result<CreateOtp, String> {
         resend: fields.take_flag("resend")?,
         client_ip: fields.take_address("client_ip")?,
     })
+}
+
+fn autofill(fields: &mut Fields) -> Result<Autofill, String> {
+    let host = take_parsed(fields, "domain", Host::parse)?;
+    let embedded = take_parsed(fields, "embedded_domain", Host::parse)?;
+    if host.is_none() && embedded.is_some() {
+        return Err("data.embedded_domain needs data.domain, the site that it is embedded in".to_owned());
+    }
+    Ok(Autofill {
+        domain: host.map(|host| BoundDomain { host, embedded }),
+        app_hash: take_parsed(fields, "app_hash", AppHash::parse)?,
+    })
+}
+
+/// Takes a text that has a form of its own; `None` if absent or empty.
+fn take_parsed<T, E: Display>(
+    fields: &mut Fields,
+    name: &str,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, String> {
+    let text = fields.take_some(name)?;
+    text.map(|text| parse(&text).map_err(|error| format!("data.{name}: {error}"))).transpose()
 }
 
 fn validate_otp(fields: &mut Fields) -> Result<ValidateOtp, String> {

@@ -7,6 +7,7 @@ mod generated;
 mod messages;
 mod modems;
 mod socket;
+mod template;
 mod users;
 
 use std::path::Path;

@@ -1,10 +1,12 @@
 //! The REST API over real sockets: every documented request, every rule of the codes, every way to be refused.
 
+mod again;
 mod documented;
 mod envelope;
 mod messages;
 mod otp;
 mod simple;
+mod texts;
 mod transport;
 mod wait;
 

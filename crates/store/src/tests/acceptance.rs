@@ -1,8 +1,9 @@
 //! Accepting: durable, once, and refused where it must be.
 
+use domain::autofill::{AppHash, Autofill, BoundDomain, Host};
 use domain::clock::WallTime;
 use domain::message::MessageState;
-use domain::otp::{Fingerprint, Verdict};
+use domain::otp::{Again, Fingerprint, Verdict};
 use domain::receiver::{Msisdn, Receiver};
 use domain::secret::SecretText;
 use tokio::task::JoinSet;
@@ -23,6 +24,59 @@ async fn what_was_accepted_is_read_back_whole() {
     assert_eq!(template, SecretText::new("Your code is %s"));
     assert_eq!(binding, support::binding("reference"));
     assert_eq!((length.digits(), policy), (6, support::POLICY));
+    running.close().await;
+}
+
+#[tokio::test]
+async fn what_phones_look_for_is_read_back_with_its_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let host = |text: &str| Host::parse(text).unwrap();
+    let app_hash = AppHash::parse("FA+9qCX9VSu").unwrap();
+    let site = BoundDomain { host: host("example.com"), embedded: Some(host("pay.example")) };
+    for (reference, wanted) in [
+        ("site", Autofill { domain: Some(BoundDomain { embedded: None, ..site.clone() }), app_hash: None }),
+        ("app", Autofill { domain: None, app_hash: Some(app_hash.clone()) }),
+        ("all", Autofill { domain: Some(site), app_hash: Some(app_hash) }),
+    ] {
+        let mut request = running.otp(reference);
+        if let Content::Otp { autofill, .. } = &mut request.message.content {
+            *autofill = wanted.clone();
+        }
+        let id = request.message.id;
+        assert_eq!(running.accept(request).await, Accepted::New { message_id: id });
+        let Content::Otp { autofill, .. } = running.store.load(id).await.unwrap().unwrap().content else {
+            panic!("not an OTP")
+        };
+        assert_eq!(autofill, wanted);
+    }
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_request_that_came_before_is_found_and_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = support::open(directory.path()).await;
+    let first = running.otp("reference");
+    assert_eq!(running.store.find_accepted(&first).await.unwrap(), None, "not yet");
+    let id = running.accept_otp("reference").await;
+    let found = |asked: Acceptance| {
+        let store = running.store.clone();
+        async move { store.find_accepted(&asked).await.unwrap() }
+    };
+    assert_eq!(found(running.otp("reference")).await, Some((id, MessageState::Queued)));
+    assert_eq!(found(running.otp("other")).await, None);
+    let mut asked = running.otp("reference");
+    if let Some((_, reservation)) = &mut asked.ticket {
+        reservation.again = Again::Resend;
+    }
+    assert_eq!(found(asked.clone()).await, None, "a resend is another wish");
+    asked.replay = Some(Replay { key: [3; 16], fingerprint: [4; 32], conflict: IdConflict::Accept });
+    let resent = asked.message.id;
+    running.accept(asked.clone()).await;
+    assert_eq!(found(asked.clone()).await, Some((resent, MessageState::Queued)), "but not under its own id");
+    asked.replay = Some(Replay { key: [3; 16], fingerprint: [5; 32], conflict: IdConflict::Accept });
+    assert_eq!(found(asked).await, None);
     running.close().await;
 }
 
@@ -77,7 +131,7 @@ async fn the_same_id_is_answered_again_for_a_day() {
     let Accepted::New { message_id } = running.accept(request(1, IdConflict::Accept)).await else { panic!("not new") };
     let repeat = Accepted::Repeat { message_id, state: MessageState::Queued };
     assert_eq!(running.accept(request(1, IdConflict::Accept)).await, repeat);
-    assert_eq!(running.accept(request(2, IdConflict::Reject)).await, Accepted::Conflict);
+    assert_eq!(running.accept(request(2, IdConflict::Reject)).await, Accepted::IdInUse);
     assert!(matches!(running.accept(request(2, IdConflict::Accept)).await, Accepted::New { .. }), "other content");
     assert_eq!(running.accept(request(1, IdConflict::Accept)).await, repeat, "a late retry of the first");
     running.clock.set(NOW.saturating_add(std::time::Duration::from_hours(24)));

@@ -127,6 +127,7 @@ fn a_subject_is_not_printed() {
     let subject = Some("for Alice".to_owned());
     let content = crate::Content::Otp {
         template: SecretText::new("Your code is %s"),
+        autofill: domain::autofill::Autofill::default(),
         subject,
         binding: support::binding("reference"),
         length: domain::otp::CodeLength::default(),

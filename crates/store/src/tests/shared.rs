@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::clock::WallTime;
 use domain::message::{MessageId, MessageState};
-use domain::otp::{AttemptId, Guess, Reservation, ReserveOutcome, TagEntry, TicketKey, Verdict};
+use domain::otp::{AttemptId, Guess, Reservation, ReserveOutcome, TagEntry, Ticket, TicketKey, Verdict};
 
 use super::support::{self, NOW, Running};
 use crate::tickets::{MemoryTickets, TagOutcome, TicketFuture, TicketStore};
@@ -51,6 +51,9 @@ impl TicketStore for Flaky {
     }
     fn release(&self, key: TicketKey, message_id: MessageId, now: WallTime) -> TicketFuture<'_, bool> {
         self.answer(self.tickets.release(key, message_id, now))
+    }
+    fn find(&self, key: TicketKey) -> TicketFuture<'_, Option<Ticket>> {
+        self.answer(self.tickets.find(key))
     }
     fn find_message(&self, key: TicketKey) -> TicketFuture<'_, Option<MessageId>> {
         self.answer(self.tickets.find_message(key))

@@ -137,6 +137,7 @@ impl Running {
         let deadline = NOW.saturating_add(Duration::from_secs(180));
         let content = Content::Otp {
             template: SecretText::new("Your code is %s"),
+            autofill: domain::autofill::Autofill::default(),
             subject: None,
             binding: binding(reference),
             length: CodeLength::default(),

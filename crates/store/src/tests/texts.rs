@@ -164,7 +164,7 @@ async fn nothing_is_kept_of_what_was_not_accepted() {
     refused.replay = Some(replay(2));
     let refused_id = refused.message.id;
     running.accept(taken).await;
-    assert_eq!(running.accept(refused).await, Accepted::Conflict);
+    assert_eq!(running.accept(refused).await, Accepted::IdInUse);
     assert!(!is_kept(&running, id) && !is_kept(&running, refused_id) && is_kept(&running, first));
     running.store.limit_pages(Some(1)).await;
     let too_much = text_message("hello", Some(&"x".repeat(20_000)));

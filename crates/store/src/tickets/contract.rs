@@ -63,7 +63,7 @@ async fn every<F: AsyncFn(&Subject)>(rule: F) {
         let tickets: Arc<dyn TicketStore> = if memory {
             Arc::new(MemoryTickets::default())
         } else {
-            Arc::new(SqliteTickets::new(running.store.inner.mailbox.clone()))
+            Arc::new(SqliteTickets::new(running.store.inner.mailbox.clone(), running.store.inner.reader.clone()))
         };
         let subject = Subject { tickets, running, _directory: directory };
         rule(&subject).await;
@@ -82,6 +82,23 @@ async fn a_reference_is_taken_once_repeated_alike_and_refused_otherwise() {
         let resend = Subject::reservation(b"content", Again::Resend);
         assert!(matches!(subject.reserve(&resend).await, ReserveOutcome::Resent(_)));
         assert_eq!(subject.tickets.find_message(subject.key()).await.unwrap(), Some(resend.message_id));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_resend_without_a_try_left_changes_nothing() {
+    every(async |subject| {
+        subject.sent().await;
+        for _ in 0..POLICY.max_attempts {
+            subject.validate("000000", NOW).await;
+        }
+        let before = subject.tickets.find(subject.key()).await.unwrap();
+        assert!(before.is_some());
+        let resend = Subject::reservation(b"content", Again::Resend);
+        assert_eq!(subject.reserve(&resend).await, ReserveOutcome::NoTries);
+        assert_eq!(subject.tickets.find(subject.key()).await.unwrap(), before);
+        assert_eq!(subject.tickets.find(subject.running.key("another")).await.unwrap(), None);
     })
     .await;
 }

@@ -51,9 +51,13 @@ impl TicketStore for MemoryTickets {
             ReserveOutcome::New(ticket) | ReserveOutcome::Resent(ticket) => {
                 tickets.by_key.insert(key, ticket.clone());
             }
-            ReserveOutcome::Repeat { .. } | ReserveOutcome::Conflict => {}
+            ReserveOutcome::Repeat { .. } | ReserveOutcome::Conflict | ReserveOutcome::NoTries => {}
         }
         ready(outcome)
+    }
+
+    fn find(&self, key: TicketKey) -> TicketFuture<'_, Option<Ticket>> {
+        ready(self.lock().by_key.get(&key).cloned())
     }
 
     fn put_tag(&self, key: TicketKey, entry: TagEntry) -> TicketFuture<'_, TagOutcome> {

@@ -116,6 +116,9 @@ pub trait TicketStore: Send + Sync {
     /// whether the ticket has changed.
     fn release(&self, key: TicketKey, message_id: MessageId, now: WallTime) -> TicketFuture<'_, bool>;
 
+    /// A ticket as it stands; changes nothing.
+    fn find(&self, key: TicketKey) -> TicketFuture<'_, Option<Ticket>>;
+
     /// The newest message of a ticket.
     fn find_message(&self, key: TicketKey) -> TicketFuture<'_, Option<MessageId>>;
 }

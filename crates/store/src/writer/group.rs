@@ -176,7 +176,7 @@ impl<'a> Group<'a> {
                 return self.repeat(message_id);
             }
             if replay.conflict == IdConflict::Reject && slot.remembered.is_in_use(now) {
-                return Accepted::Conflict;
+                return Accepted::IdInUse;
             }
         }
         if let Some((key, reservation)) = &accept.ticket {
@@ -187,6 +187,7 @@ impl<'a> Group<'a> {
                 }
                 ReserveOutcome::Repeat { message_id } => return self.repeat(message_id),
                 ReserveOutcome::Conflict => return Accepted::Conflict,
+                ReserveOutcome::NoTries => return Accepted::NoTries,
             }
         }
         let message_id = accept.message_id;

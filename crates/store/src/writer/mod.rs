@@ -35,6 +35,8 @@ pub(crate) mod texts;
 mod ticket_step;
 mod trouble;
 
+pub(crate) use rows::row_key;
+
 use group::Group;
 use job::{Inbox, Job, RareStep};
 use reports::ReportIndex;

@@ -12,7 +12,7 @@ use crate::outbox_read::read_id;
 use crate::tickets::record;
 
 /// The stored form of a ticket key: 128 bits find a row as surely as 256 and halve the index.
-pub(super) fn row_key(key: TicketKey) -> [u8; 16] {
+pub(crate) fn row_key(key: TicketKey) -> [u8; 16] {
     key.as_bytes().first_chunk::<16>().copied().unwrap_or_default()
 }
 

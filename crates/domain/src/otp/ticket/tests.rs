@@ -129,6 +129,40 @@ fn a_resend_keeps_the_newest_two_codes_and_one_budget() {
 }
 
 #[test]
+fn a_resend_for_which_no_try_is_left_is_refused_and_with_one_left_it_is_not() {
+    let mut ticket = with_code("123456", at(0));
+    for tried in 1..=MAX_ATTEMPTS {
+        ticket.validate(&guess("000000"), at(1));
+        let outcome = Ticket::reserve(Some(&ticket), &reservation(2, "a", Again::Resend, at(2)), at(2));
+        assert_eq!(outcome == ReserveOutcome::NoTries, tried == MAX_ATTEMPTS, "after {tried}: {outcome:?}");
+    }
+    let retry = Ticket::reserve(Some(&ticket), &reservation(2, "a", Again::Retry, at(2)), at(2));
+    assert!(matches!(retry, ReserveOutcome::Repeat { .. }), "a retry is answered as the first: {retry:?}");
+    ticket.cancel(at(3));
+    let anew = Ticket::reserve(Some(&ticket), &reservation(2, "a", Again::Resend, at(4)), at(4));
+    assert!(matches!(anew, ReserveOutcome::New(_)), "{anew:?}");
+}
+
+#[test]
+fn a_request_that_cannot_be_accepted_now_is_answered_only_if_it_was_accepted_before() {
+    let ticket = new_ticket(at(0));
+    let asked = |content, again, from, now| ticket.find_answered(&reservation(2, content, again, at(from)), at(now));
+    assert_eq!(asked("a", Again::Retry, 10, 10), Some(message(1)), "live, the same content");
+    assert_eq!(asked("b", Again::Retry, 10, 10), None, "other content");
+    assert_eq!(asked("a", Again::Resend, 10, 10), None, "a wish for another code");
+    assert_eq!(asked("a", Again::Renew, 10, 10), None);
+    assert_eq!(asked("a", Again::Retry, 200, 200), None, "over: this is a new request");
+    assert_eq!(asked("a", Again::Retry, 0, 200), Some(message(1)), "over, and its own time has passed");
+    let mut used = with_code("123456", at(0));
+    used.validate(&guess("123456"), at(1));
+    assert_eq!(
+        used.find_answered(&reservation(2, "a", Again::Retry, at(10)), at(10)),
+        None,
+        "used: this is a new request"
+    );
+}
+
+#[test]
 fn a_renewal_is_a_resend_while_tries_are_left_and_a_new_ticket_afterwards() {
     let renew = |ticket: &Ticket, now| Ticket::reserve(Some(ticket), &reservation(2, "other", Again::Renew, now), now);
     let mut ticket = with_code("111111", at(0));
@@ -145,7 +179,7 @@ fn a_renewal_is_a_resend_while_tries_are_left_and_a_new_ticket_afterwards() {
     };
     assert_eq!((fresh.attempts_used, fresh.tags.len(), fresh.previous_message_id), (0, 0, None));
     let resent = Ticket::reserve(Some(&ticket), &reservation(2, "a", Again::Resend, at(4)), at(4));
-    assert!(matches!(resent, ReserveOutcome::Resent(ticket) if ticket.attempts_used == MAX_ATTEMPTS));
+    assert_eq!(resent, ReserveOutcome::NoTries, "who names references is told so");
 }
 
 #[test]
@@ -297,7 +331,7 @@ proptest! {
                 Step::Wait(seconds) => { now += seconds; continue }
                 Step::Forget => { ticket.remove_tag(attempt(newest, tries)); continue }
                 Step::Resend | Step::Retry => {
-                    if matches!(step, Step::Resend) && ticket.is_live(at(now)) {
+                    if matches!(step, Step::Resend) && ticket.takes_guesses(at(now)) {
                         newest += 1;
                         ticket = resent(&ticket, newest, at(now));
                     }

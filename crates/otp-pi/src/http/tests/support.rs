@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::channel::modem::Context;
 use crate::dispatch;
 use crate::event::Events;
-use crate::gateway::{Gateway, Settings};
+use crate::gateway::{Gateway, Settings, Texts};
 use crate::limits::{self, Limiter};
 
 /// The gateway and what must live as long as it.
@@ -68,7 +68,7 @@ impl TestGateway {
             drop_expired: true,
             expiration_offset: Duration::from_mins(10),
             rejects_id_conflict: false,
-            template: SecretText::new("Your code is %s"),
+            texts: Texts { fallback: SecretText::new("Your code is %s"), by_locale: Default::default() },
             wait: None,
         };
         let plan = settings.plan;

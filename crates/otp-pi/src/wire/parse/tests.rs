@@ -17,7 +17,7 @@ fn shown(command: &Command) -> String {
             "create {} {} [{}] {} exp={} at={} {} resend={}",
             otp.reference,
             otp.receiver,
-            otp.message.expose(),
+            otp.message.as_ref().map_or("-", SecretText::expose),
             some(&otp.subject),
             time(otp.expiration),
             time(otp.date_time),
@@ -214,7 +214,11 @@ fn missing_fields_are_named() {
     for (command, data, error) in [
         ("create-otp", r#"{"receiver":"0812","message":"%s"}"#, "data.reference is missing"),
         ("create-otp", r#"{"reference":"r","message":"%s"}"#, "data.receiver is missing"),
-        ("create-otp", r#"{"reference":"r","receiver":"0812"}"#, "data.message is missing"),
+        (
+            "create-otp",
+            r#"{"reference":"r","receiver":"0812","message":""}"#,
+            "data.message is missing: it is there, and empty",
+        ),
         ("create-otp", r#"{"reference":"  ","receiver":"0812","message":"%s"}"#, "data.reference is missing"),
         ("create-otp", r#"{"reference":null,"receiver":"0812","message":"%s"}"#, "data.reference is missing"),
         ("validate-otp", r#"{"receiver":"0812","otp":"1"}"#, "data.reference is missing"),
@@ -381,7 +385,7 @@ fn the_envelope_keeps_what_the_answer_repeats_in_its_type() {
 
 #[test]
 fn a_refused_field_still_leaves_the_envelope() {
-    let body = with_data("create-otp", r#"{"date_time":5,"reference":"r","receiver":"0812"}"#);
+    let body = with_data("create-otp", r#"{"date_time":5,"reference":"r","receiver":"0812","message":""}"#);
     let envelope = parse(body.as_bytes()).err().unwrap().envelope.unwrap();
     assert_eq!(envelope.command, "create-otp");
     assert_eq!(envelope.date_time, Some(json!(5)));
@@ -426,4 +430,36 @@ proptest::proptest! {
             drop(parse(body.to_string().as_bytes()));
         }
     }
+}
+
+#[test]
+fn what_phones_look_for_is_read_and_what_is_no_host_hash_or_language_is_refused_by_its_name() {
+    let body = |more: &Value| {
+        let mut data = json!({"reference": "r", "receiver": "08126666666", "message": "%s"});
+        data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"command": "create-otp", "data": data}).to_string()
+    };
+    let good = json!({"id": 17, "domain": "Login.Example.com ", "embedded_domain": "shop.example", "app_hash": "FA+9qCX9VSu", "locale": "id_ID"});
+    let Command::CreateOtp(otp) = parsed(&body(&good)).command else { panic!("another command") };
+    let domain = otp.autofill.domain.unwrap();
+    assert_eq!((domain.host.as_str(), domain.embedded.unwrap().as_str()), ("login.example.com", "shop.example"));
+    assert_eq!(otp.autofill.app_hash.unwrap().as_str(), "FA+9qCX9VSu");
+    assert_eq!((otp.locale.unwrap().as_str(), otp.id.as_deref()), ("id-id", Some("17")));
+    for (more, error) in [
+        (json!({"domain": "https://example.com"}), "data.domain: it must be a host name alone"),
+        (json!({"domain": "example.com:8443"}), "data.domain: it must be a host name alone"),
+        (json!({"domain": "localhost"}), "data.domain: it must be a full name"),
+        (json!({"domain": ["example.com"]}), "data.domain must be text"),
+        (json!({"domain": "example.com", "embedded_domain": "a b"}), "data.embedded_domain: it must be a host"),
+        (json!({"embedded_domain": "shop.example"}), "data.embedded_domain needs data.domain"),
+        (json!({"app_hash": "short"}), "data.app_hash: it must be the 11 characters"),
+        (json!({"locale": "bahasa indonesia"}), "data.locale: it must be a language tag"),
+        (json!({"message": " "}), "data.message is missing"),
+        (json!({"message": {}}), "data.message must be text"),
+    ] {
+        let (code, said) = refused(&body(&more));
+        assert!(code == "1401" && said.starts_with(error), "{more}: {code} {said}");
+    }
+    let Command::CreateOtp(otp) = parsed(&body(&json!({"message": null}))).command else { panic!("another command") };
+    assert!(otp.message.is_none() && otp.autofill == Autofill::default() && otp.locale.is_none());
 }

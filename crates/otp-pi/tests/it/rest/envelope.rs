@@ -52,7 +52,7 @@ fn missing_fields_are_1401_and_named() {
     for (command, data, word) in [
         ("create-otp", json!({}), "reference"),
         ("create-otp", json!({"reference": "r"}), "receiver"),
-        ("create-otp", json!({"reference": "r", "receiver": PHONE}), "message"),
+        ("create-otp", json!({"reference": "r", "receiver": PHONE, "message": ""}), "message"),
         ("create-otp", json!({"reference": " ", "receiver": PHONE, "message": "%s"}), "reference"),
         ("create-otp", json!({"reference": null, "receiver": PHONE, "message": "%s"}), "reference"),
         ("validate-otp", json!({"receiver": PHONE, "otp": "123456"}), "reference"),
