@@ -3,6 +3,8 @@
 //! Every entrance turns its outside words into one [`Command`] and one [`Caller`]; [`Caller::may`] is the one table of
 //! permissions. Receivers are outside text here: to canonicalise them needs settings, which the gateway has.
 
+// An address alone: there are no sockets in `core`.
+use core::net::IpAddr;
 use std::fmt;
 
 use crate::clock::WallTime;
@@ -314,6 +316,8 @@ pub struct Caller {
     pub default_class: Class,
     /// Through which door he came.
     pub entrance: Entrance,
+    /// From which address, where the door knows one; for the record alone.
+    pub peer: Option<IpAddr>,
 }
 
 impl Caller {

@@ -6,13 +6,14 @@
 
 use anyhow::Context as _;
 use domain::secret::SecretText;
-use store::{Passphrase, PasswordHasher, Store, TextAtRest};
+use store::{AuditBy, AuditKind, Passphrase, PasswordHasher, Store, TextAtRest};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::record;
 use super::running::Running;
-use super::users;
+use super::users::{self, UserChanges};
 use crate::config::{Changed, Complaint, Config, ConfigError, EditError, Laid, SEALED, Sources};
 use crate::operator::{Applied, Edit, Setting, SettingsAsk, SettingsError};
 
@@ -96,8 +97,8 @@ impl Live {
             };
             // Whoever asked may not wait for the answer any more.
             match ask {
-                SettingsAsk::Reload(answer) => drop(answer.send(self.reload().await)),
-                SettingsAsk::Edit(edit, answer) => drop(answer.send(self.edit(*edit).await)),
+                SettingsAsk::Reload(by, answer) => drop(answer.send(self.reload(&by).await)),
+                SettingsAsk::Edit(edit, by, answer) => drop(answer.send(self.edit(*edit, &by).await)),
                 SettingsAsk::List(answer) => drop(answer.send(self.readable().map(|()| self.list()))),
                 SettingsAsk::ApiUsers(answer) => drop(answer.send(self.readable().map(|()| self.loaded.api_users()))),
                 SettingsAsk::Export(passphrase, answer) => drop(answer.send(self.export(passphrase).await)),
@@ -105,8 +106,8 @@ impl Live {
         }
     }
 
-    async fn reload(&mut self) -> Result<Applied, SettingsError> {
-        let applied = self.read_again().await;
+    async fn reload(&mut self, by: &AuditBy) -> Result<Applied, SettingsError> {
+        let applied = self.read_again(by).await;
         match &applied {
             Ok(applied) => info!(
                 settings.changed = applied.changed.len(),
@@ -118,17 +119,22 @@ impl Live {
         applied
     }
 
-    async fn read_again(&mut self) -> Result<Applied, SettingsError> {
+    async fn read_again(&mut self, by: &AuditBy) -> Result<Applied, SettingsError> {
         if self.running.is_none() {
             return Err(SettingsError("no gateway runs here: its next start reads the settings".to_owned()));
         }
         let new = self.lay(self.document().await?).await?;
         let config = new.resolve().map_err(refused)?;
-        self.change_to(new, Some(config), None).await
+        self.change_to(new, Some(config), None, (AuditKind::SettingsChanged, by)).await
     }
 
-    async fn edit(&mut self, edit: Edit) -> Result<Applied, SettingsError> {
+    async fn edit(&mut self, edit: Edit, by: &AuditBy) -> Result<Applied, SettingsError> {
         let is_reset = matches!(edit, Edit::Reset);
+        let kind = match &edit {
+            Edit::Reset => AuditKind::SettingsReset,
+            Edit::Import { .. } => AuditKind::SettingsImported,
+            _ => AuditKind::SettingsChanged,
+        };
         let present = if is_reset { None } else { self.readable().map(|()| self.document())?.await? };
         // The file as it is now: it is read with the change, and it says what is locked.
         let base = if is_reset { self.loaded.clone() } else { self.lay(present.clone()).await? };
@@ -156,7 +162,7 @@ impl Live {
         if self.running.is_some() && !is_reset && !self.loaded.changes(&base).is_empty() {
             notes.push("the file had been changed too: what it says now came into force with this".to_owned());
         }
-        let applied = self.change_to(new, config, Some(&document)).await?;
+        let applied = self.change_to(new, config, Some(&document), (kind, by)).await?;
         self.unreadable = None;
         info!(settings.changed = applied.changed.len(), "the settings in the database were changed");
         Ok(Applied { left_out, notes, ..applied })
@@ -185,11 +191,13 @@ impl Live {
         new: Laid,
         config: Option<Config>,
         document: Option<&SecretText>,
+        (kind, by): (AuditKind, &AuditBy),
     ) -> Result<Applied, SettingsError> {
         let kept = document.map(|document| (DOCUMENT, document));
         let (Some(running), Some(mut config)) = (&mut self.running, config) else {
             // The next start looks after the API users.
-            self.store.keep_settings(kept, Vec::new()).await.map_err(said)?;
+            let events = record::of_settings(kind, by, (&self.loaded, &new), &UserChanges::default());
+            self.store.keep_settings(kept, Vec::new(), events).await.map_err(said)?;
             let needs_restart = words(&self.loaded.changes(&new), |_| true);
             self.loaded = new;
             return Ok(Applied { needs_restart, ..Applied::default() });
@@ -204,7 +212,9 @@ impl Live {
         let users = users::changes(&self.store, config.api_users.clone()).await.map_err(said)?;
         let ready = running.prepare(&config).await?;
         let are_users_new = !users.users.is_empty();
-        if let Err(error) = self.store.keep_settings(kept, users.users.clone()).await {
+        let mut events = record::of_settings(kind, by, (&self.loaded, &new), &users);
+        events.extend(running.changed_certificate(&ready).map(|change| record::of_certificate(by, &change)));
+        if let Err(error) = self.store.keep_settings(kept, users.users.clone(), events).await {
             running.abandon(ready).await;
             return Err(said(error));
         }

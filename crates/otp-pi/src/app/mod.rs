@@ -12,6 +12,7 @@ mod machine;
 mod modems;
 mod offline;
 mod pins;
+mod record;
 mod running;
 mod tasks;
 mod users;
@@ -25,7 +26,7 @@ use anyhow::Context as _;
 use domain::clock::Clock;
 use domain::secret::SecretText;
 use modem::Phase;
-use store::{OpenError, Store, Writer};
+use store::{AuditBy, AuditEvent, AuditKind, OpenError, Store, Writer};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -122,12 +123,17 @@ impl App {
         let mut listening = Listeners::new(listeners.clone(), Arc::clone(&clock));
         let bound = listening.bind(&config.api).await?;
 
+        let is_first = !store::has_database(&config.store.data_dir);
         let (store, writer) = open_store(&config, &clock).await?;
         // As soon as the data is ours: whoever asks from now on waits for the answer.
         let socket = control::bind(&config.store.data_dir)?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
         store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
         live::check_kept(&store, kept.as_ref()).await?;
+        let at_start = AuditBy::gateway("start");
+        if is_first {
+            store.audit(AuditEvent::new(AuditKind::KeysMade, &at_start, "")).await?;
+        }
         keep_api_users(&store, &config).await?;
         store_tasks.spawn("keys", keys::tend(store.clone(), store_tasks.stop_token()));
 
@@ -160,8 +166,10 @@ impl App {
 
         let gateway = Gateway::new(config.gateway, store.clone(), handle.clone(), events, clock);
         let auth = Auth::start(users::finder(store.clone())).context("the hashing thread cannot be started")?;
+        let auth = auth.telling(record::throttled(store.clone()));
         let readiness = readiness(store.clone(), handle.clone());
         let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness));
+        record::started(&store, &at_start).await;
         listening.commit(bound, certificate, &state);
         let (settings, asks) = SettingsHandle::new();
         let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone());
@@ -217,6 +225,10 @@ impl App {
         let delivered = self.delivery.finish(drain_timeout.saturating_add(LAST_THINGS)).await;
         self.lines.stop();
         let hung_up = self.lines.finish(LAST_THINGS).await;
+        let stopped = record::stopped(&self.handle, self.failed.is_cancelled()).await;
+        if let Err(error) = stopped {
+            warn!(error = %error, "that it stops could not be recorded");
+        }
         self.store.stop();
         let written = self.store.finish(LAST_THINGS).await;
         info!(store.commits = self.handle.commit_count(), "stopped");
@@ -227,7 +239,8 @@ impl App {
 /// Stores what the configuration says of API users.
 async fn keep_api_users(store: &Store, config: &Config) -> anyhow::Result<()> {
     let users = users::changes(store, config.api_users.clone()).await.context("the API users cannot be read")?;
-    store.keep_settings(None, users.users.clone()).await.context("the API users cannot be stored")?;
+    let events = record::of_users_in_store(&AuditBy::gateway("start"), &users);
+    store.keep_settings(None, users.users.clone(), events).await.context("the API users cannot be stored")?;
     users.tell();
     Ok(())
 }

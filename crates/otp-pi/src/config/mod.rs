@@ -34,7 +34,7 @@ pub use edit::{Draft, EditError};
 pub use file::File;
 pub use layers::{Layers, Origin};
 pub use resolve::{ApiUserSource, Config, ModemConfig, PasswordSource};
-pub use schema::is_secret;
+pub use schema::{is_personal, is_secret};
 pub use view::{Changed, Imported, Open, SEALED, Seal};
 
 use crate::operator::{ApiUserView, Setting};

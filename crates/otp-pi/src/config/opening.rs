@@ -65,7 +65,12 @@ pub(super) fn store(file: &File, found: &mut Found) -> store::Settings {
         ticket_store: ticket_store.unwrap_or_default(),
         unknown_policy: unknown_policy.unwrap_or_default(),
         text_at_rest: text_at_rest.unwrap_or_default(),
-        retention: Retention { journal: file.retention.journal.0, max_db_bytes: file.retention.max_db.0 },
+        retention: Retention {
+            journal: file.retention.journal.0,
+            max_db_bytes: file.retention.max_db.0,
+            audit: file.retention.audit.0,
+            max_audit_bytes: file.retention.max_audit.0,
+        },
         longest_lifetime: file.otp.max_lifetime.0,
         ..store::Settings::new(file.data_dir.clone())
     }

@@ -134,7 +134,8 @@ impl ApiState {
     /// Returns who calls by the login that the request brings.
     pub(super) async fn login(&self, head: &Parts, peer: IpAddr) -> Result<Caller, Fault> {
         let login = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        self.auth.check(login, peer).await.map_err(Fault::from)
+        let caller = self.auth.check(login, peer).await.map_err(Fault::from)?;
+        Ok(Caller { peer: Some(peer), ..caller })
     }
 
     /// Takes a command in: who calls, then the method, then the body.

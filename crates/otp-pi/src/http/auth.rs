@@ -7,6 +7,7 @@
 //! The order: kept logins → the same login under way → the throttle of failures per address → the bounded queue of the
 //! hashing thread. An unknown user costs the same hashing as a known one. An empty password is always refused.
 
+mod alarm;
 mod kept;
 mod password;
 mod throttle;
@@ -27,6 +28,7 @@ use sha2::Sha256;
 use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
+use alarm::Alarm;
 use kept::KeptLogins;
 use password::{Enlisted, PasswordThread};
 use throttle::Throttle;
@@ -81,6 +83,7 @@ pub struct Auth {
     mac: Hmac<Sha256>,
     kept: KeptLogins,
     throttle: Throttle,
+    alarm: Alarm,
     passwords: PasswordThread,
 }
 
@@ -97,8 +100,15 @@ impl Auth {
             mac: Hmac::new_from_slice(key.as_ref()).map_err(io::Error::other)?,
             kept: KeptLogins::default(),
             throttle: Throttle::default(),
+            alarm: Alarm::default(),
             passwords: PasswordThread::start()?,
         })
+    }
+
+    /// Has addresses told that must wait after too many failures: each once an hour.
+    #[must_use]
+    pub fn telling(self, tell: impl Fn(IpAddr) + Send + Sync + 'static) -> Self {
+        Self { alarm: Alarm::new(tell), ..self }
     }
 
     /// Returns who calls, given the value of the `Authorization` header.
@@ -114,8 +124,7 @@ impl Auth {
         if let Some(caller) = self.kept.find(&digest, Instant::now()) {
             return Ok(caller);
         }
-        let throttled = |retry_after| AuthFailure::Throttled { retry_after };
-        self.throttle.check(peer, Instant::now()).map_err(throttled)?;
+        self.throttle.check(peer, Instant::now()).map_err(|wait| self.throttled(peer, wait))?;
         // Taken before the lookup: a change of the user meanwhile keeps the old answer from being remembered.
         let generation = self.kept.generation();
         let known = (self.find_user)(login.username().to_owned()).await.map_err(|LookupError| AuthFailure::Busy)?;
@@ -148,7 +157,7 @@ impl Auth {
             Enlisted::Leader(verdict) => {
                 if let Err(retry_after) = self.throttle.charge(peer, Instant::now()) {
                     self.passwords.abandon(&job);
-                    return Err(AuthFailure::Throttled { retry_after });
+                    return Err(self.throttled(peer, retry_after));
                 }
                 self.passwords.submit(job, SecretText::new(login.password()), hash);
                 (verdict, true)
@@ -161,6 +170,11 @@ impl Auth {
             self.throttle.refund(peer);
         }
         verdict.ok_or(AuthFailure::Busy)
+    }
+
+    fn throttled(&self, peer: IpAddr, retry_after: Duration) -> AuthFailure {
+        self.alarm.raise(throttle::group(peer), Instant::now());
+        AuthFailure::Throttled { retry_after }
     }
 
     /// Hashes length-prefixed fields, so that no two lists of fields are alike.

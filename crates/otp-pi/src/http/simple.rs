@@ -61,7 +61,7 @@ impl ApiState {
         } else {
             self.login(head, peer).await?
         };
-        Ok(Caller { entrance: Entrance::Simple, ..caller })
+        Ok(Caller { entrance: Entrance::Simple, peer: Some(peer), ..caller })
     }
 
     /// Without a login, as all questions about health.

@@ -58,6 +58,7 @@ impl Server {
                 scopes: ScopeSet::all(),
                 default_class: Class::Transactional,
                 entrance: Entrance::Rest,
+                peer: None,
             };
             let user = (caller.api_user == "user").then(|| KnownUser { password_hash: HASH.to_owned(), caller });
             Box::pin(async move { Ok(user) })

@@ -3,6 +3,7 @@
 //! Called by the entrances that are for operators (`control`, later the admin web) and by `cli` where no gateway runs. It must never
 //! be reachable for API users, and never show a text, a code or a secret.
 
+mod audit;
 mod messages;
 mod modems;
 mod settings;
@@ -11,7 +12,9 @@ use store::Store;
 
 use crate::dispatch::DispatcherHandle;
 
+pub use audit::ActError;
 pub use messages::{Acted, AttemptView, MessageList, MessageView, PartView, parse_state};
+pub use modems::{commanded, sent_by_hand};
 pub use settings::{ApiUserView, Applied, Edit, Setting, SettingsAsk, SettingsError, SettingsHandle};
 
 /// What an operator can reach. Cheap to clone.

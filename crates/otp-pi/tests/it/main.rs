@@ -9,6 +9,7 @@
 mod harness;
 
 mod at_rest;
+mod audit;
 mod clients;
 mod corpora;
 mod crash;

@@ -4,8 +4,8 @@
 //! alone a request waits for nobody. Recorded changes ride with the next group, and get one of their own when none comes
 //! soon. A group that fails changes nothing and tells each of its callers; the writer lives on. Run by the product.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::clock::WallTime;
@@ -14,6 +14,7 @@ use sqlx::{Row, SqliteConnection};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{Head, Ledger};
 use crate::blocklist::SharedBlocklist;
 use crate::change::Change;
 use crate::codec::Codec;
@@ -68,6 +69,7 @@ pub struct Writer {
     codec: Arc<Codec>,
     blocklist: Arc<SharedBlocklist>,
     reports: ReportIndex,
+    ledger: Ledger,
     /// Some when texts are in memory only.
     texts: Option<Arc<Texts>>,
     jobs: Vec<Job>,
@@ -90,6 +92,8 @@ pub(crate) struct Gauges {
     pub(crate) commits: AtomicU64,
     /// False after a commit that the disk refused, until one succeeds that has written something.
     pub(crate) is_writable: AtomicBool,
+    /// Where the audit record ends.
+    pub(crate) audit_head: Mutex<Head>,
 }
 
 /// Why the writer woke.
@@ -106,6 +110,7 @@ impl Writer {
         inbox: Inbox,
         codec: Arc<Codec>,
         blocklist: Arc<SharedBlocklist>,
+        ledger: Ledger,
         data_dir: Arc<DataDir>,
     ) -> Result<Self, OpenError> {
         let reports = load_reports(&mut connection)
@@ -117,6 +122,12 @@ impl Writer {
             codec,
             blocklist,
             reports,
+            gauges: Arc::new(Gauges {
+                commits: AtomicU64::new(0),
+                is_writable: AtomicBool::new(true),
+                audit_head: Mutex::new(ledger.head()),
+            }),
+            ledger,
             texts: None,
             jobs: Vec::with_capacity(GROUP_AT_MOST),
             changes: Vec::new(),
@@ -124,7 +135,6 @@ impl Writer {
             last_began: Instant::now(),
             last_group: 0,
             has_wal: true,
-            gauges: Arc::new(Gauges { commits: AtomicU64::new(0), is_writable: AtomicBool::new(true) }),
             _data_dir: data_dir,
         })
     }
@@ -262,7 +272,13 @@ impl Writer {
         }
     }
 
-    fn answer_one(&self, job: Job, committed: &Result<(), StoreError>) {
+    fn answer_one(&mut self, job: Job, committed: &Result<(), StoreError>) {
+        if committed.is_err()
+            && let Job::Rare { step, .. } = &job
+            && matches!(step.as_ref(), RareStep::Audit { is_needed: false })
+        {
+            self.ledger.lose();
+        }
         if committed.is_ok()
             && let Job::Rare { step, .. } = &job
         {
@@ -281,6 +297,9 @@ impl Writer {
                 | RareStep::KeepSettings { .. }
                 | RareStep::Trim { .. }
                 | RareStep::TrimOldest
+                | RareStep::TrimAudit { .. }
+                | RareStep::CountAudit { .. }
+                | RareStep::Audit { .. }
                 | RareStep::Reseal { .. }
                 | RareStep::NoteSealedWith(_)
                 | RareStep::Barrier => {}
@@ -302,7 +321,8 @@ impl Writer {
     async fn try_commit(&mut self, changes: &[Change], jobs: &mut [Job]) -> Result<(), StoreError> {
         sqlx::query(statements::BEGIN).execute(&mut self.connection).await?;
         let group = Group::new(&self.codec, &self.reports, &self.blocklist);
-        let mut ran = group.run(&mut self.connection, changes, jobs).await;
+        let mut ledger = self.ledger.clone();
+        let mut ran = group.run(&mut self.connection, changes, jobs, &mut ledger).await;
         if ran.is_ok() && !self.gauges.is_writable.load(Ordering::Relaxed) {
             // Success must mean that something was written.
             let probed = sqlx::query(statements::PROBE).execute(&mut self.connection).await;
@@ -318,6 +338,7 @@ impl Writer {
         match ended {
             Ok(mut effects) => {
                 self.gauges.commits.fetch_add(1, Ordering::Relaxed);
+                self.keep(ledger);
                 if let Some(texts) = &self.texts {
                     texts.follow(&mut effects);
                 }
@@ -333,6 +354,16 @@ impl Writer {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Takes over what a committed group has recorded. The log is a witness where somebody collects it elsewhere.
+    fn keep(&mut self, ledger: Ledger) {
+        let (before, now) = (self.ledger.head(), ledger.head());
+        self.ledger = ledger;
+        if before != now {
+            *self.gauges.audit_head.lock().unwrap_or_else(PoisonError::into_inner) = now;
+            tracing::info!(audit.sequence = now.last, audit.hash = now.hash_text(), "the audit record has grown");
         }
     }
 

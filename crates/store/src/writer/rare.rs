@@ -8,13 +8,19 @@ use sqlx::{Row, Sqlite, SqliteConnection};
 use super::job::{RareStep, Touched, Trimmed};
 use crate::accounts::write_scopes;
 use crate::api_user::ApiUser;
+use crate::audit::Ledger;
 use crate::db::SEALED_WITH;
+use crate::error::StoreError;
 
 /// Rows per commit that retention looks at.
 const CHUNK: i64 = 1_000;
 
 /// Runs one step inside the group's transaction.
-pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> Result<Touched, sqlx::Error> {
+pub(super) async fn run(
+    connection: &mut SqliteConnection,
+    step: &RareStep,
+    ledger: &mut Ledger,
+) -> Result<Touched, StoreError> {
     let query = match step {
         RareStep::SetBlocked { row_key, sealed, entry } => sqlx::query(
             "INSERT INTO blocked (receiver_key, receiver, active, created_at, changed_at) VALUES (?1, ?2, ?3, ?4, ?4) \
@@ -51,7 +57,15 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
         RareStep::NoteSealedWith(head) => sqlx::query("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")
             .bind(SEALED_WITH)
             .bind(head.as_slice()),
-        RareStep::Barrier => return Ok(Touched::default()),
+        RareStep::Audit { .. } | RareStep::Barrier => return Ok(Touched::default()),
+        RareStep::TrimAudit { trim, at } => {
+            let rows = ledger.trim(connection, *trim, *at).await?;
+            return Ok(Touched { rows, last: None });
+        }
+        RareStep::CountAudit { at, is_end } => {
+            ledger.close_windows(connection, at.as_unix_millis(), *is_end).await?;
+            return Ok(Touched::default());
+        }
         RareStep::KeepSettings { document, users } => {
             if let Some((key, sealed)) = document {
                 put_setting(key, true, sealed).execute(&mut *connection).await?;
@@ -61,7 +75,7 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
             }
             return Ok(Touched::default());
         }
-        RareStep::Trim { table, after, until } => return trim(connection, *table, *after, *until).await,
+        RareStep::Trim { table, after, until } => return Ok(trim(connection, *table, *after, *until).await?),
     };
     let rows = query.execute(connection).await?.rows_affected();
     Ok(Touched { rows, last: None })

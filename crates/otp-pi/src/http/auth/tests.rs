@@ -17,6 +17,7 @@ fn caller(name: &str) -> Caller {
         scopes: ScopeSet::all(),
         default_class: Class::Transactional,
         entrance: Entrance::Rest,
+        peer: None,
     }
 }
 

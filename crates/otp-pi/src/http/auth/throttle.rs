@@ -65,7 +65,7 @@ fn allowed(addresses: &HashMap<IpAddr, Instant>, peer: IpAddr, now: Instant) -> 
 }
 
 /// One household is one address: an IPv6 network of 64 bits, or an IPv4 address however it is written.
-fn group(peer: IpAddr) -> IpAddr {
+pub(super) fn group(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
         canonical => canonical,

@@ -8,6 +8,7 @@ fn caller() -> Caller {
         scopes: ScopeSet::EMPTY,
         default_class: Class::Bulk,
         entrance: Entrance::Rest,
+        peer: None,
     }
 }
 
