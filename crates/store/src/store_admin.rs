@@ -135,25 +135,26 @@ impl Store {
         .await
     }
 
-    /// Puts API users and, where there is one, a secret setting, and records it: durably, all of them or none.
+    /// Puts API users and secret settings, and records it: durably, all of them or none.
     ///
     /// # Errors
     /// [`StoreError`]; nothing has changed then.
     pub async fn keep_settings(
         &self,
-        document: Option<(&str, &SecretText)>,
+        documents: &[(&str, &SecretText)],
         users: Vec<ApiUser>,
         audit: Vec<AuditEvent>,
     ) -> Result<(), StoreError> {
-        if document.is_none() && users.is_empty() && audit.is_empty() {
+        if documents.is_empty() && users.is_empty() && audit.is_empty() {
             return Ok(());
         }
         let audit = audit.into_iter().map(|event| self.recorded(event)).collect();
         self.rare_sealed(audit, |seal| {
-            let sealed = |(key, value): (&str, &SecretText)| {
-                Ok::<_, StoreError>((key.to_owned(), Codec::seal_setting(seal, key, value)?))
+            let sealed = |(key, value): &(&str, &SecretText)| {
+                Ok::<_, StoreError>(((*key).to_owned(), Codec::seal_setting(seal, key, value)?))
             };
-            Ok(RareStep::KeepSettings { document: document.map(sealed).transpose()?, users })
+            let documents = documents.iter().map(sealed).collect::<Result<_, _>>()?;
+            Ok(RareStep::KeepSettings { documents, users })
         })
         .await
     }

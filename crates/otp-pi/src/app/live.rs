@@ -196,8 +196,11 @@ impl Live {
         let kept = document.map(|document| (DOCUMENT, document));
         let (Some(running), Some(mut config)) = (&mut self.running, config) else {
             // The next start looks after the API users.
-            let events = record::of_settings(kind, by, (&self.loaded, &new), &UserChanges::default());
-            self.store.keep_settings(kept, Vec::new(), events).await.map_err(said)?;
+            let record =
+                record::of_change(&self.store, (kind, by), (&self.loaded, &new), &UserChanges::default()).await;
+            let record = record.map_err(said)?;
+            let documents: Vec<_> = kept.into_iter().chain([record.document()]).collect();
+            self.store.keep_settings(&documents, Vec::new(), record.events.clone()).await.map_err(said)?;
             let needs_restart = words(&self.loaded.changes(&new), |_| true);
             self.loaded = new;
             return Ok(Applied { needs_restart, ..Applied::default() });
@@ -212,9 +215,18 @@ impl Live {
         let users = users::changes(&self.store, config.api_users.clone()).await.map_err(said)?;
         let ready = running.prepare(&config).await?;
         let are_users_new = !users.users.is_empty();
-        let mut events = record::of_settings(kind, by, (&self.loaded, &new), &users);
-        events.extend(running.changed_certificate(&ready).map(|change| record::of_certificate(by, &change)));
-        if let Err(error) = self.store.keep_settings(kept, users.users.clone(), events).await {
+        let record = record::of_change(&self.store, (kind, by), (&self.loaded, &new), &users).await;
+        let kept = async {
+            let record = record?;
+            let mut events = record.events.clone();
+            events.extend(running.changed_certificate(&ready).map(|change| record::of_certificate(by, &change)));
+            if kept.is_none() && users.users.is_empty() && events.is_empty() {
+                return Ok(());
+            }
+            let documents: Vec<_> = kept.into_iter().chain([record.document()]).collect();
+            anyhow::Ok(self.store.keep_settings(&documents, users.users.clone(), events).await?)
+        };
+        if let Err(error) = kept.await {
             running.abandon(ready).await;
             return Err(said(error));
         }

@@ -34,7 +34,7 @@ use tracing::{debug, info, warn};
 
 use crate::channel::ChannelHandle;
 use crate::channel::modem::Context;
-use crate::config::{Config, File, Loaded, Sources};
+use crate::config::{Config, File, Laid, Loaded, Sources};
 use crate::control;
 use crate::dispatch::{self, Dispatcher, DispatcherHandle, Plan};
 use crate::event::Events;
@@ -134,7 +134,7 @@ impl App {
         if is_first {
             store.audit(AuditEvent::new(AuditKind::KeysMade, &at_start, "")).await?;
         }
-        keep_api_users(&store, &config).await?;
+        keep_api_users(&store, &config, &loaded.laid).await?;
         store_tasks.spawn("keys", keys::tend(store.clone(), store_tasks.stop_token()));
 
         let certificate = listening.read_certificate(&config.api, config.tls).await?;
@@ -236,11 +236,15 @@ impl App {
     }
 }
 
-/// Stores what the configuration says of API users.
-async fn keep_api_users(store: &Store, config: &Config) -> anyhow::Result<()> {
+/// Stores what the configuration says of API users, and records what has changed about the settings since they were in force last.
+async fn keep_api_users(store: &Store, config: &Config, laid: &Laid) -> anyhow::Result<()> {
     let users = users::changes(store, config.api_users.clone()).await.context("the API users cannot be read")?;
-    let events = record::of_users_in_store(&AuditBy::gateway("start"), &users);
-    store.keep_settings(None, users.users.clone(), events).await.context("the API users cannot be stored")?;
+    let record = record::of_start(store, laid, &users).await.context("the audit record cannot be read")?;
+    let (documents, events) = match &record {
+        Some(record) => (vec![record.document()], record.events.clone()),
+        None => (Vec::new(), Vec::new()),
+    };
+    store.keep_settings(&documents, users.users.clone(), events).await.context("the API users cannot be stored")?;
     users.tell();
     Ok(())
 }

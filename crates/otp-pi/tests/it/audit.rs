@@ -179,6 +179,40 @@ fn a_reload_tells_what_the_file_changed_and_one_that_fails_tells_nothing() {
 }
 
 #[test]
+fn what_the_file_changed_while_no_gateway_ran_is_told_by_the_next_start() {
+    let mut setup = Setup::without_modems();
+    setup.more = "[[api_user]]\nusername = \"app\"\npassword = \"erstes\"\n".to_owned();
+    let stopped = setup.start().stop();
+    assert_eq!(count(stopped.dir(), "settings-changed"), 0, "there is nothing to compare the first with");
+    let stopped = stopped.restart().stop();
+    assert_eq!(count(stopped.dir(), "settings-changed"), 0, "nor did anything change");
+    setup.otp = "length = 8\ntemplate = \"Geheimtext %s\"".to_owned();
+    setup.more = "[[api_user]]\nusername = \"app\"\npassword = \"zweites\"\n\
+                  [[api_user]]\nusername = \"new\"\npassword = \"x\"\n"
+        .to_owned();
+    let stopped = stopped.restart_as(&setup).stop();
+    let told = row(stopped.dir(), "settings-changed");
+    assert_by(&told, "gateway", "start", "");
+    assert_eq!(changes(&told), ["otp.length: 6 > 8", "otp.template: - > changed"]);
+    let told = row(stopped.dir(), "api-user-changed");
+    assert_by(&told, "gateway", "start", "app");
+    assert_eq!(changes(&told), ["password: - > changed"]);
+    assert_by(&row(stopped.dir(), "api-user-added"), "gateway", "start", "new");
+    // What an operator did meanwhile is told once, in his name; what the file changed before that is not put on him.
+    setup.otp = "length = 9\ntemplate = \"Geheimtext %s\"".to_owned();
+    setup.write(&stopped.dir().join("otp-pi.toml"), &stopped.dir().join("data"));
+    operate(stopped.dir(), &["settings", "set", "otp.max_attempts", "3"]).told();
+    operate(stopped.dir(), &["api-user", "add", "second"]).told();
+    assert_eq!(changes(&row(stopped.dir(), "settings-changed")), ["otp.max_attempts: 5 > 3"]);
+    let gateway = stopped.restart();
+    let told = row(gateway.dir(), "settings-changed");
+    assert_by(&told, "gateway", "start", "");
+    assert_eq!(changes(&told), ["otp.length: 8 > 9"]);
+    assert_by(&row(gateway.dir(), "api-user-added"), &me(gateway.dir()), "shell", "second");
+    assert_sound(gateway.dir());
+}
+
+#[test]
 fn api_users_are_told_one_by_one_and_no_password_with_them() {
     let gateway = Setup::without_modems().start();
     let me = me(gateway.dir());

@@ -476,7 +476,7 @@ async fn a_full_disk_refuses_the_act_rather_than_losing_its_row() {
     let blocked = running.store.block(receiver, &by()).await;
     assert!(matches!(blocked, Err(StoreError::DiskFull)), "{blocked:?}");
     assert!(running.store.blocked_entries().is_empty());
-    let kept = running.store.keep_settings(Some(("settings", &SecretText::new("x"))), Vec::new(), vec![event(2)]).await;
+    let kept = running.store.keep_settings(&[("settings", &SecretText::new("x"))], Vec::new(), vec![event(2)]).await;
     assert!(matches!(kept, Err(StoreError::DiskFull)), "{kept:?}");
     assert!(running.store.find_setting("settings").await.unwrap().is_none());
     running.store.note(event(3));

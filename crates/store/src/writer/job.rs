@@ -113,9 +113,9 @@ pub(crate) enum RareStep {
         value: Vec<u8>,
     },
     DeleteSetting(String),
-    /// Puts API users and a sealed setting, all of them or none.
+    /// Puts API users and sealed settings, all of them or none.
     KeepSettings {
-        document: Option<(String, Vec<u8>)>,
+        documents: Vec<(String, Vec<u8>)>,
         users: Vec<ApiUser>,
     },
     /// Removes rows whose time is over among one chunk of rows after that one.

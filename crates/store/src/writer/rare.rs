@@ -66,8 +66,8 @@ pub(super) async fn run(
             ledger.close_windows(connection, at.as_unix_millis(), *is_end).await?;
             return Ok(Touched::default());
         }
-        RareStep::KeepSettings { document, users } => {
-            if let Some((key, sealed)) = document {
+        RareStep::KeepSettings { documents, users } => {
+            for (key, sealed) in documents {
                 put_setting(key, true, sealed).execute(&mut *connection).await?;
             }
             for user in users {
