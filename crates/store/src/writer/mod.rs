@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::clock::WallTime;
-use domain::message::MessageId;
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +21,6 @@ use crate::db::{self, DataDir};
 use crate::error::{OpenError, StoreError, WriterError};
 use crate::recovery;
 use crate::settings::Settings;
-use crate::status::Attempt;
 
 mod group;
 pub(crate) mod job;
@@ -58,8 +56,6 @@ const CHANGES_AT_MOST: usize = 1024;
 const CHANGE_WAITS: Duration = Duration::from_millis(400);
 /// Without work for so long, the WAL is folded into the database.
 const IDLE_AFTER: Duration = Duration::from_secs(5);
-/// Journal rows looked at when the search for reports is rebuilt.
-const REPORTS_REBUILT: i64 = 10_000;
 
 /// The writer. Run it, or nothing is ever written.
 #[derive(Debug)]
@@ -113,7 +109,7 @@ impl Writer {
         ledger: Ledger,
         data_dir: Arc<DataDir>,
     ) -> Result<Self, OpenError> {
-        let reports = load_reports(&mut connection)
+        let reports = reports::load(&mut connection)
             .await
             .map_err(|error| OpenError::from_database(&data_dir.database(), error))?;
         Ok(Self {
@@ -383,18 +379,4 @@ async fn until(due: Option<Instant>) {
     if let Some(due) = due {
         tokio::time::sleep_until(due).await;
     }
-}
-
-/// Rebuilds the search for reports from the youngest journal rows.
-async fn load_reports(connection: &mut SqliteConnection) -> Result<ReportIndex, sqlx::Error> {
-    let rows =
-        sqlx::query(statements::SELECT_AWAITING_REPORT).bind(REPORTS_REBUILT).fetch_all(&mut *connection).await?;
-    let mut index = ReportIndex::default();
-    for row in rows.iter().rev() {
-        let id: &[u8] = row.try_get(0)?;
-        let attempts: &str = row.try_get(1)?;
-        let (Ok(id), Ok(attempts)) = (id.try_into(), serde_json::from_str::<Vec<Attempt>>(attempts)) else { continue };
-        index.note(MessageId::from_bytes(id), &attempts);
-    }
-    Ok(index)
 }
