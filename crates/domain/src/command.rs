@@ -3,6 +3,7 @@
 //! Every entrance turns its outside words into one [`Command`] and one [`Caller`]; [`Caller::may`] is the one table of
 //! permissions. Receivers are outside text here: to canonicalise them needs settings, which the gateway has.
 
+// An address alone: there are no sockets in `core`.
 use std::fmt;
 use std::net::IpAddr;
 
@@ -325,6 +326,8 @@ pub struct Caller {
     pub default_class: Class,
     /// Through which door he came.
     pub entrance: Entrance,
+    /// From which address, where the door knows one; for the record alone.
+    pub peer: Option<IpAddr>,
 }
 
 impl Caller {

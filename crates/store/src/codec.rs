@@ -29,6 +29,9 @@ pub(crate) const SETTING: Column = Column { table: "setting", name: "value", fir
 /// Sealed once per database; proves that the keys belong to it.
 pub(crate) const CHECK: Column = Column { table: "meta", name: "value", first_label: "meta.key_check" };
 
+/// What the proof of the keys is a hash of.
+const WITH_AUDIT: &[u8] = b"key-check-v2";
+
 /// Everything that turns clear values into what the disk may hold. What seals takes the key from
 /// [`LiveKeys::while_sealing`], so that no rotation comes between sealing and writing.
 #[derive(Debug)]
@@ -39,7 +42,10 @@ pub(crate) struct Codec {
 /// Whether the keys at hand belong to a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyCheck {
-    Belong,
+    /// They do; and whether its audit record was begun, so that it must be there.
+    Belong {
+        has_audit: bool,
+    },
     /// The database was sealed with a key of that number, which is not at hand.
     Missing(u32),
     Foreign,
@@ -238,15 +244,20 @@ impl Codec {
         std::str::from_utf8(&clear).map(SecretText::new).map_err(|_| wrong())
     }
 
-    /// What a fresh database keeps so that foreign keys are noticed: the lookup key's hash of nothing, sealed.
+    /// What a database keeps so that foreign keys are noticed, and that it has an audit record: the lookup key's hash of a label, sealed.
     pub(crate) fn key_check(&self) -> Result<Vec<u8>, SealError> {
-        self.keys.seal().seal(CHECK, b"", &self.lookup().hash(&[b"key-check-v1"]))
+        self.keys.seal().seal(CHECK, b"", &self.lookup().hash(&[WITH_AUDIT]))
     }
 
-    /// Judges what [`Self::key_check`] once made.
+    /// Judges what [`Self::key_check`] once made, before there were audit records too.
     pub(crate) fn check_keys(&self, sealed: &[u8]) -> KeyCheck {
         match self.keys.seal().open(CHECK, b"", sealed) {
-            Ok(clear) if clear.as_slice() == self.lookup().hash(&[b"key-check-v1"]).as_slice() => KeyCheck::Belong,
+            Ok(clear) if clear.as_slice() == self.lookup().hash(&[WITH_AUDIT]).as_slice() => {
+                KeyCheck::Belong { has_audit: true }
+            }
+            Ok(clear) if clear.as_slice() == self.lookup().hash(&[b"key-check-v1"]).as_slice() => {
+                KeyCheck::Belong { has_audit: false }
+            }
             Err(SealError::UnknownKey { id }) => KeyCheck::Missing(id),
             Ok(_) | Err(SealError::NotAuthentic | SealError::Randomness) => KeyCheck::Foreign,
         }

@@ -7,11 +7,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use domain::clock::WallTime;
 use rustix::fs::FlockOperation;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
 
+use crate::audit::{self, AuditKey, Ledger};
 use crate::codec::{Codec, KeyCheck};
 use crate::error::{OpenError, StoreError};
 
@@ -112,11 +114,21 @@ pub(crate) fn options(database: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Opens the writer's connection, with the schema up to date and the keys checked.
-pub(crate) async fn open(data_dir: &DataDir, codec: &Codec) -> Result<SqliteConnection, OpenError> {
+/// Opens the writer's connection, with the schema up to date, the keys checked and the audit record taken up.
+pub(crate) async fn open(
+    data_dir: &DataDir,
+    codec: &Codec,
+    now: WallTime,
+) -> Result<(SqliteConnection, Ledger), OpenError> {
     let mut connection = open_unchecked(data_dir).await?;
-    check_keys(&mut connection, codec, &data_dir.database()).await?;
-    Ok(connection)
+    let has_audit = check_keys(&mut connection, codec, &data_dir.database()).await?;
+    let key = AuditKey::of(codec.lookup());
+    let ledger = audit::open(&mut connection, key, has_audit == Some(true), now).await?;
+    if has_audit != Some(true) {
+        // After its head is there: a crash between the two begins again.
+        put_key_check(&mut connection, codec, has_audit.is_none()).await?;
+    }
+    Ok((connection, ledger))
 }
 
 /// As [`open`], whoever's the keys are.
@@ -214,22 +226,34 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), O
     }
 }
 
-/// Refuses keys that are not the database's; a fresh database gets its mark.
-async fn check_keys(connection: &mut SqliteConnection, codec: &Codec, path: &Path) -> Result<(), OpenError> {
+/// Refuses keys that are not the database's. Answers whether it has an audit record; None for a fresh database.
+async fn check_keys(connection: &mut SqliteConnection, codec: &Codec, path: &Path) -> Result<Option<bool>, OpenError> {
     let classed = |error| OpenError::from_database(path, error);
     let keys = || codec.keys.place().path();
-    match find_meta(&mut *connection, KEY_CHECK).await.map_err(classed)? {
+    let has_audit = match find_meta(&mut *connection, KEY_CHECK).await.map_err(classed)? {
         Some(sealed) => match codec.check_keys(&sealed) {
-            KeyCheck::Belong => {}
+            KeyCheck::Belong { has_audit } => Some(has_audit),
             KeyCheck::Missing(id) => return Err(OpenError::KeyNotAtHand { id, keys: keys() }),
             KeyCheck::Foreign => return Err(OpenError::ForeignKeys { keys: keys() }),
         },
-        None => put_key_marks(&mut *connection, codec).await?,
-    }
+        None => None,
+    };
     if find_meta(&mut *connection, SEALED_WITH).await.map_err(classed)?.is_some() {
         codec.keys.refuse_first_form();
     }
-    Ok(())
+    Ok(has_audit)
+}
+
+/// Notes whose keys these are, and that there is an audit record; for a fresh database, that nothing of another form is in it.
+async fn put_key_check(connection: &mut SqliteConnection, codec: &Codec, is_fresh: bool) -> Result<(), OpenError> {
+    if is_fresh {
+        put_key_marks(connection, codec).await?;
+        codec.keys.refuse_first_form();
+        return Ok(());
+    }
+    let check = codec.key_check().map_err(|_| OpenError::Randomness)?;
+    let update = sqlx::query("UPDATE meta SET value = ?1 WHERE name = ?2").bind(check).bind(KEY_CHECK);
+    update.execute(connection).await.map(|_| ()).map_err(|error| StoreError::from(error).into())
 }
 
 /// Notes, at once, which keys the database belongs to and that everything in it is sealed with the current one.

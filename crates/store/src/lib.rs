@@ -7,6 +7,7 @@
 mod acceptance;
 mod accounts;
 mod api_user;
+mod audit;
 mod backup;
 mod blocklist;
 mod change;
@@ -34,6 +35,7 @@ mod status;
 mod status_read;
 mod store;
 mod store_admin;
+mod store_audit;
 mod store_keys;
 mod store_operator;
 pub mod tickets;
@@ -41,6 +43,9 @@ mod writer;
 
 pub use acceptance::{Acceptance, Accepted, Content, IdConflict, NewMessage, Replay};
 pub use api_user::{ApiUser, SecretUse};
+pub use audit::{
+    AuditBy, AuditChange, AuditEvent, AuditFault, AuditFilter, AuditKind, AuditMark, AuditRow, AuditVerdict,
+};
 pub use change::{BeginAttempt, BeginOutcome, Change, Report, ReportState, Reported};
 pub use db::has_database;
 pub use error::{OpenError, StoreError, WriterError};
@@ -54,6 +59,7 @@ pub use reset::{KeysReset, ResetError, reset_keys};
 pub use settings::{Retention, Settings, TextAtRest, TicketStoreKind, UnknownPolicy};
 pub use status::{Attempt, AttemptOutcome, Part, StatusKey, StatusRecord};
 pub use store::Store;
+pub use store_audit::{AuditCheckError, verify_audit_of};
 pub use store_keys::{KeysStatus, PepperStatus, Resealed, RotationError, SealStatus};
 pub use writer::Writer;
 pub use writer::job::Slot;

@@ -220,7 +220,7 @@ async fn write(mailbox: &Mailbox, walk: &Walk, renewed: Renewed) -> Result<bool,
     for (statement, rows) in walk.replace.iter().copied().zip(renewed.rows) {
         let Some(rows) = rows.finish() else { continue };
         let step = Box::new(RareStep::Reseal { statement, rows });
-        let _: Touched = mailbox.ask(|answer| Job::Rare { step, answer }).await?;
+        let _: Touched = mailbox.ask(|answer| Job::Rare { step, audit: Vec::new(), answer }).await?;
         has_written = true;
     }
     Ok(has_written)

@@ -9,6 +9,7 @@ use domain::clock::WallTime;
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, Row, SqliteConnection};
 
+use crate::audit::{self, AuditBy, AuditEvent, AuditKey, AuditKind, Recorded};
 use crate::codec::{Codec, KeyCheck};
 use crate::db::{self, DataDir, KEY_CHECK};
 use crate::error::{OpenError, StoreError};
@@ -63,7 +64,12 @@ pub struct KeysReset {
 ///
 /// # Errors
 /// [`ResetError`]. Broken off in the middle it can be begun again.
-pub async fn reset_keys(settings: &Settings, place: KeysPlace, now: WallTime) -> Result<KeysReset, ResetError> {
+pub async fn reset_keys(
+    settings: &Settings,
+    place: KeysPlace,
+    now: WallTime,
+    by: &AuditBy,
+) -> Result<KeysReset, ResetError> {
     // Before the lock: nothing is left behind where nothing is.
     if db::existing_database(&settings.data_dir).is_none() {
         return Err(ResetError::NoDatabase { data_dir: settings.data_dir.clone() });
@@ -77,7 +83,7 @@ pub async fn reset_keys(settings: &Settings, place: KeysPlace, now: WallTime) ->
     let mut connection = db::open_unchecked(&data_dir).await?;
     if let Some(codec) = &found
         && let Some(sealed) = db::find_meta(&mut connection, KEY_CHECK).await.map_err(StoreError::from)?
-        && codec.check_keys(&sealed) == KeyCheck::Belong
+        && matches!(codec.check_keys(&sealed), KeyCheck::Belong { .. })
     {
         return Err(ResetError::NotNeeded);
     }
@@ -89,7 +95,7 @@ pub async fn reset_keys(settings: &Settings, place: KeysPlace, now: WallTime) ->
         }
     };
     let receivers = forget_receivers(&mut connection).await?;
-    let mut reset = forget_the_rest(&mut connection, &codec, now).await?;
+    let mut reset = forget_the_rest(&mut connection, &codec, now, by).await?;
     (reset.old_keys, reset.receivers) = (old_keys, receivers);
     db::checkpoint(&mut connection).await.map_err(StoreError::from)?;
     db::close(connection).await.map_err(StoreError::from)?;
@@ -116,6 +122,7 @@ async fn forget_the_rest(
     connection: &mut SqliteConnection,
     codec: &Codec,
     now: WallTime,
+    by: &AuditBy,
 ) -> Result<KeysReset, ResetError> {
     let mut all = connection.begin().await.map_err(StoreError::from)?;
     // Whoever was on air may have been sent: nobody can know.
@@ -142,6 +149,9 @@ async fn forget_the_rest(
         *count = sqlx::query(statement).execute(&mut *all).await.map_err(StoreError::from)?.rows_affected();
     }
     db::put_key_marks(&mut all, codec).await?;
+    let event = AuditEvent::new(AuditKind::KeysReset, by, "");
+    let event = event.with("rows before this one", None, Some("chained anew as they stood"));
+    audit::start_anew(&mut all, &AuditKey::of(codec.lookup()), &Recorded { at: now, event }).await?;
     all.commit().await.map_err(StoreError::from)?;
     let [waiting, tickets, _, blocked, settings] = counts;
     Ok(KeysReset { old_keys: None, waiting, receivers: 0, tickets, blocked, settings })

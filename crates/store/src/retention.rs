@@ -6,6 +6,7 @@
 use domain::clock::WallTime;
 use sqlx::{Row, SqlitePool};
 
+use crate::audit::to_be_trimmed;
 use crate::error::StoreError;
 use crate::settings::Retention;
 use crate::writer::job::{Job, Mailbox, RareStep, Touched, Trimmed};
@@ -44,8 +45,30 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// Tells what the audit record has only counted, and removes from it what is too old or too much. For its age only while the time
+/// is known.
+pub(crate) async fn run_audit(
+    mailbox: &Mailbox,
+    reader: &SqlitePool,
+    retention: &Retention,
+    now: WallTime,
+    is_time_known: bool,
+) -> Result<(), StoreError> {
+    ask(mailbox, RareStep::CountAudit { at: now, is_end: false }).await?;
+    let age = i64::try_from(retention.audit.as_millis()).unwrap_or(i64::MAX);
+    let until = WallTime::from_unix_millis(now.as_unix_millis().saturating_sub(age));
+    let found = to_be_trimmed(reader, is_time_known.then_some(until), retention.max_audit_bytes).await?;
+    let Some(trim) = found else { return Ok(()) };
+    for _ in 0..CHUNKS_AT_MOST {
+        if ask(mailbox, RareStep::TrimAudit { trim, at: now }).await?.rows == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
 async fn ask(mailbox: &Mailbox, step: RareStep) -> Result<Touched, StoreError> {
-    mailbox.ask(|answer| Job::Rare { step: Box::new(step), answer }).await
+    mailbox.ask(|answer| Job::Rare { step: Box::new(step), audit: Vec::new(), answer }).await
 }
 
 async fn walk(mailbox: &Mailbox, table: Trimmed, until: WallTime) -> Result<(), StoreError> {

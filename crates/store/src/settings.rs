@@ -40,11 +40,20 @@ pub struct Retention {
     pub journal: Duration,
     /// The database's size, in bytes, above which the oldest journal rows go early.
     pub max_db_bytes: u64,
+    /// How long the audit record is kept; its rows go within a day after.
+    pub audit: Duration,
+    /// The size of the audit record, in bytes, above which its oldest rows go early.
+    pub max_audit_bytes: u64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { journal: Duration::from_hours(90 * 24), max_db_bytes: 2 * 1024 * 1024 * 1024 }
+        Self {
+            journal: Duration::from_hours(90 * 24),
+            max_db_bytes: 2 * 1024 * 1024 * 1024,
+            audit: Duration::from_hours(365 * 24),
+            max_audit_bytes: 32 * 1024 * 1024,
+        }
     }
 }
 

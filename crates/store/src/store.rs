@@ -52,7 +52,7 @@ pub(crate) struct Inner {
     pub(crate) limits: Arc<dyn LimitStore>,
     /// Some when what limits count is in this process's memory, and is to be written behind.
     pub(crate) local_limits: Option<Arc<LocalLimits>>,
-    gauges: Arc<Gauges>,
+    pub(crate) gauges: Arc<Gauges>,
     /// The longest life of a code since the start, in milliseconds.
     pub(crate) longest_lifetime: AtomicU64,
     /// Held as long as any handle lives: no second gateway may open the directory.
@@ -74,7 +74,7 @@ impl Store {
     pub async fn open(settings: Settings, keys: Keys, clock: Arc<dyn Clock>) -> Result<(Self, Writer), OpenError> {
         let data_dir = Arc::new(DataDir::lock(&settings.data_dir)?);
         let codec = Arc::new(Codec::new(LiveKeys::new(keys)));
-        let mut connection = db::open(&data_dir, &codec).await?;
+        let (mut connection, ledger) = db::open(&data_dir, &codec, clock.now()).await?;
         let reader = db::open_readers(&data_dir);
         let blocklist = SharedBlocklist::load(&mut connection, &codec).await?;
         let limits = Arc::new(LocalLimits::default());
@@ -92,8 +92,9 @@ impl Store {
                     (Arc::clone(&memory), Some(memory))
                 }
             };
+        let (shared_codec, shared_list) = (Arc::clone(&codec), Arc::clone(&blocklist));
         let mut writer =
-            Writer::new(connection, inbox, Arc::clone(&codec), Arc::clone(&blocklist), Arc::clone(&data_dir)).await?;
+            Writer::new(connection, inbox, shared_codec, shared_list, ledger, Arc::clone(&data_dir)).await?;
         writer.recover(&settings, clock.now()).await?;
         let texts = (settings.text_at_rest == TextAtRest::Never).then(|| writer.keep_texts());
         let inner = Inner {
@@ -344,11 +345,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; what was deleted before stays deleted.
     pub async fn run_retention(&self, now: WallTime) -> Result<(), StoreError> {
-        if !self.inner.clock.is_synchronised() {
+        let is_known = self.inner.clock.is_synchronised();
+        let (mailbox, reader, retention) = (&self.inner.mailbox, &self.inner.reader, &self.inner.settings.retention);
+        retention::run_audit(mailbox, reader, retention, now, is_known).await?;
+        if !is_known {
             tracing::debug!("nothing is deleted for its age before the clock is set");
             return Ok(());
         }
-        retention::run(&self.inner.mailbox, &self.inner.reader, &self.inner.settings.retention, now).await
+        retention::run(mailbox, reader, retention, now).await
     }
 
     /// Puts a clock that nobody has set behind a handle that has no copies, for a test.
@@ -381,7 +385,7 @@ impl Store {
     }
 
     pub(crate) async fn rare(&self, step: RareStep) -> Result<(), StoreError> {
-        self.inner.mailbox.ask(|answer| Job::Rare { step: Box::new(step), answer }).await.map(|_| ())
+        self.inner.mailbox.ask(|answer| Job::Rare { step: Box::new(step), audit: Vec::new(), answer }).await.map(|_| ())
     }
 }
 

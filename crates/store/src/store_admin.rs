@@ -6,6 +6,7 @@ use domain::secret::SecretText;
 
 use crate::accounts;
 use crate::api_user::{ApiUser, SecretUse};
+use crate::audit::{AuditBy, AuditEvent, AuditKind, Recorded};
 use crate::codec::Codec;
 use crate::error::StoreError;
 use crate::seal::SealKey;
@@ -13,26 +14,33 @@ use crate::store::Store;
 use crate::writer::job::{Job, RareStep, Touched};
 
 impl Store {
-    /// Blocks a number, durably.
+    /// Blocks a number, durably, and records by whom where he was not blocked before.
     ///
     /// # Errors
     /// [`StoreError`]; nothing has changed then.
-    pub async fn block(&self, msisdn: Msisdn) -> Result<(), StoreError> {
-        self.set_blocked(msisdn, true).await
+    pub async fn block(&self, msisdn: Msisdn, by: &AuditBy) -> Result<(), StoreError> {
+        self.set_blocked(msisdn, true, AuditKind::ReceiverBlocked, by).await
     }
 
-    /// Unblocks a number, durably; it stays listed.
+    /// Unblocks a number, durably, and records by whom; it stays listed.
     ///
     /// # Errors
     /// [`StoreError`]; nothing has changed then.
-    pub async fn unblock(&self, msisdn: Msisdn) -> Result<(), StoreError> {
-        self.set_blocked(msisdn, false).await
+    pub async fn unblock(&self, msisdn: Msisdn, by: &AuditBy) -> Result<(), StoreError> {
+        self.set_blocked(msisdn, false, AuditKind::ReceiverUnblocked, by).await
     }
 
-    async fn set_blocked(&self, msisdn: Msisdn, is_active: bool) -> Result<(), StoreError> {
+    async fn set_blocked(
+        &self,
+        msisdn: Msisdn,
+        is_active: bool,
+        kind: AuditKind,
+        by: &AuditBy,
+    ) -> Result<(), StoreError> {
         let entry = BlockEntry { msisdn, is_active, changed_at: self.inner.clock.now() };
+        let audit = vec![self.recorded(AuditEvent::new(kind, by, msisdn.to_string()))];
         let codec = &self.inner.codec;
-        self.rare_sealed(|seal| {
+        self.rare_sealed(audit, |seal| {
             let (row_key, sealed) = codec.blocked_row(seal, msisdn)?;
             Ok(RareStep::SetBlocked { row_key, sealed, entry })
         })
@@ -40,11 +48,15 @@ impl Store {
     }
 
     /// A rare step that seals something, sealed when the writer has room for it and not before.
-    async fn rare_sealed(&self, step: impl FnOnce(&SealKey) -> Result<RareStep, StoreError>) -> Result<(), StoreError> {
+    async fn rare_sealed(
+        &self,
+        audit: Vec<Recorded>,
+        step: impl FnOnce(&SealKey) -> Result<RareStep, StoreError>,
+    ) -> Result<(), StoreError> {
         let slot = self.inner.mailbox.reserve().await?;
         let asked = self.inner.codec.keys.while_sealing(|seal| {
             let step = Box::new(step(seal)?);
-            Ok::<_, StoreError>(slot.post(|answer| Job::Rare { step, answer }))
+            Ok::<_, StoreError>(slot.post(|answer| Job::Rare { step, audit, answer }))
         })?;
         asked.answer().await.map(|_: Touched| ())
     }
@@ -143,30 +155,33 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; nothing has changed then.
     pub async fn put_secret_setting(&self, key: &str, value: &SecretText) -> Result<(), StoreError> {
-        self.rare_sealed(|seal| {
+        self.rare_sealed(Vec::new(), |seal| {
             let value = Codec::seal_setting(seal, key, value)?;
             Ok(RareStep::PutSetting { key: key.to_owned(), is_sealed: true, value })
         })
         .await
     }
 
-    /// Puts API users and, where there is one, a secret setting: durably, all of them or none.
+    /// Puts API users and secret settings, and records it: durably, all of them or none.
     ///
     /// # Errors
     /// [`StoreError`]; nothing has changed then.
     pub async fn keep_settings(
         &self,
-        document: Option<(&str, &SecretText)>,
+        documents: &[(&str, &SecretText)],
         users: Vec<ApiUser>,
+        audit: Vec<AuditEvent>,
     ) -> Result<(), StoreError> {
-        if document.is_none() && users.is_empty() {
+        if documents.is_empty() && users.is_empty() && audit.is_empty() {
             return Ok(());
         }
-        self.rare_sealed(|seal| {
-            let sealed = |(key, value): (&str, &SecretText)| {
-                Ok::<_, StoreError>((key.to_owned(), Codec::seal_setting(seal, key, value)?))
+        let audit = audit.into_iter().map(|event| self.recorded(event)).collect();
+        self.rare_sealed(audit, |seal| {
+            let sealed = |(key, value): &(&str, &SecretText)| {
+                Ok::<_, StoreError>(((*key).to_owned(), Codec::seal_setting(seal, key, value)?))
             };
-            Ok(RareStep::KeepSettings { document: document.map(sealed).transpose()?, users })
+            let documents = documents.iter().map(sealed).collect::<Result<_, _>>()?;
+            Ok(RareStep::KeepSettings { documents, users })
         })
         .await
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use domain::message::{MessageId, MessageState};
 
+use crate::audit::{AuditBy, AuditEvent, AuditKind};
 use crate::error::StoreError;
 use crate::operator::{
     Act, ActOn, Acted, Backup, BackupError, CancelOutcome, MessageFilter, MessagePage, RetryOutcome,
@@ -26,13 +27,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; nothing has changed then.
-    pub async fn cancel_message(&self, id: MessageId) -> Result<CancelOutcome, StoreError> {
+    pub async fn cancel_message(&self, id: MessageId, by: &AuditBy) -> Result<CancelOutcome, StoreError> {
         let at = self.inner.clock.now();
         let ticket_key = match &self.inner.shared_tickets {
             Some(_) => outbox_read::find_ticket_key(&self.inner.reader, id).await?,
             None => None,
         };
-        let outcome = match self.act(ActOn { message_id: id, act: Act::Cancel, at }).await? {
+        let event = AuditEvent::new(AuditKind::MessageCancelled, by, id.to_string());
+        let outcome = match self.act(ActOn { message_id: id, act: Act::Cancel, at }, event).await? {
             Acted::Done => CancelOutcome::Cancelled,
             Acted::Refused(state) => CancelOutcome::NotWaiting(state),
             Acted::TooLate | Acted::NoText | Acted::NotFound => CancelOutcome::NotFound,
@@ -51,9 +53,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; nothing has changed then.
-    pub async fn retry_message(&self, id: MessageId) -> Result<RetryOutcome, StoreError> {
+    pub async fn retry_message(&self, id: MessageId, by: &AuditBy) -> Result<RetryOutcome, StoreError> {
         let at = self.inner.clock.now();
-        Ok(match self.act(ActOn { message_id: id, act: Act::Retry, at }).await? {
+        let event = AuditEvent::new(AuditKind::MessageRetried, by, id.to_string());
+        Ok(match self.act(ActOn { message_id: id, act: Act::Retry, at }, event).await? {
             Acted::Done => match outbox_read::find_entry(&self.inner.reader, &self.inner.codec, id).await? {
                 Some(entry) => RetryOutcome::Queued(entry),
                 None => RetryOutcome::NotFound,
@@ -91,7 +94,8 @@ impl Store {
         })
     }
 
-    async fn act(&self, on: ActOn) -> Result<Acted, StoreError> {
-        self.inner.mailbox.ask(|answer| Job::Act { on, answer }).await
+    async fn act(&self, on: ActOn, event: AuditEvent) -> Result<Acted, StoreError> {
+        let audit = Box::new(self.recorded(event));
+        self.inner.mailbox.ask(|answer| Job::Act { on, audit, answer }).await
     }
 }

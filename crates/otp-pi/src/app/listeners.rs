@@ -163,6 +163,13 @@ impl Listeners {
         tokio::task::spawn_blocking(read).await?.context("there is no certificate to serve HTTPS with")
     }
 
+    /// The fingerprints of the certificate in service and of the one that is to follow, if they are not the same.
+    pub(super) fn changed_certificate(&self, certificate: &NewCertificate) -> Option<(String, String)> {
+        let (NewCertificate::Next(next), Some(now)) = (certificate, &self.certificates) else { return None };
+        let (now, next) = (now.summary().fingerprint, next.summary().fingerprint.clone());
+        (now != next).then_some((now, next))
+    }
+
     /// Serves on the new sockets, and ends what is not wanted any more.
     pub(super) fn commit(&mut self, bound: Bound, certificate: NewCertificate, state: &Arc<ApiState>) {
         self.state = Some(Arc::clone(state));

@@ -7,14 +7,15 @@
 use anyhow::Context as _;
 use domain::clock::Clock as _;
 use domain::secret::SecretText;
-use store::{Passphrase, PasswordHasher, Store, TextAtRest};
+use store::{AuditBy, AuditKind, Passphrase, PasswordHasher, Store, TextAtRest};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::clock::SystemClock;
+use super::record;
 use super::running::Running;
-use super::users;
+use super::users::{self, UserChanges};
 use crate::config::{Changed, Complaint, Config, ConfigError, EditError, Laid, SEALED, Sources};
 use crate::operator::{ApiUserView, Applied, Edit, Setting, SettingsAsk, SettingsError};
 
@@ -98,8 +99,8 @@ impl Live {
             };
             // Whoever asked may not wait for the answer any more.
             match ask {
-                SettingsAsk::Reload(answer) => drop(answer.send(self.reload().await)),
-                SettingsAsk::Edit(edit, answer) => drop(answer.send(self.edit(*edit).await)),
+                SettingsAsk::Reload(by, answer) => drop(answer.send(self.reload(&by).await)),
+                SettingsAsk::Edit(edit, by, answer) => drop(answer.send(self.edit(*edit, &by).await)),
                 SettingsAsk::List(answer) => drop(answer.send(self.readable().map(|()| self.list()))),
                 SettingsAsk::ApiUsers(answer) => drop(answer.send(self.api_users().await)),
                 SettingsAsk::Export(passphrase, answer) => drop(answer.send(self.export(passphrase).await)),
@@ -107,8 +108,8 @@ impl Live {
         }
     }
 
-    async fn reload(&mut self) -> Result<Applied, SettingsError> {
-        let applied = self.read_again().await;
+    async fn reload(&mut self, by: &AuditBy) -> Result<Applied, SettingsError> {
+        let applied = self.read_again(by).await;
         match &applied {
             Ok(applied) => info!(
                 settings.changed = applied.changed.len(),
@@ -120,17 +121,22 @@ impl Live {
         applied
     }
 
-    async fn read_again(&mut self) -> Result<Applied, SettingsError> {
+    async fn read_again(&mut self, by: &AuditBy) -> Result<Applied, SettingsError> {
         if self.running.is_none() {
             return Err(SettingsError("no gateway runs here: its next start reads the settings".to_owned()));
         }
         let new = self.lay(self.document().await?).await?;
         let config = new.resolve().map_err(refused)?;
-        self.change_to(new, Some(config), None).await
+        self.change_to(new, Some(config), None, (AuditKind::SettingsChanged, by)).await
     }
 
-    async fn edit(&mut self, edit: Edit) -> Result<Applied, SettingsError> {
+    async fn edit(&mut self, edit: Edit, by: &AuditBy) -> Result<Applied, SettingsError> {
         let is_reset = matches!(edit, Edit::Reset);
+        let kind = match &edit {
+            Edit::Reset => AuditKind::SettingsReset,
+            Edit::Import { .. } => AuditKind::SettingsImported,
+            _ => AuditKind::SettingsChanged,
+        };
         let present = if is_reset { None } else { self.readable().map(|()| self.document())?.await? };
         // The file as it is now: it is read with the change, and it says what is locked.
         let base = if is_reset { self.loaded.clone() } else { self.lay(present.clone()).await? };
@@ -158,7 +164,7 @@ impl Live {
         if self.running.is_some() && !is_reset && !self.loaded.changes(&base).is_empty() {
             notes.push("the file had been changed too: what it says now came into force with this".to_owned());
         }
-        let applied = self.change_to(new, config, Some(&document)).await?;
+        let applied = self.change_to(new, config, Some(&document), (kind, by)).await?;
         notes.extend(applied.notes.iter().cloned());
         self.unreadable = None;
         info!(settings.changed = applied.changed.len(), "the settings in the database were changed");
@@ -188,11 +194,16 @@ impl Live {
         new: Laid,
         config: Option<Config>,
         document: Option<&SecretText>,
+        (kind, by): (AuditKind, &AuditBy),
     ) -> Result<Applied, SettingsError> {
         let kept = document.map(|document| (DOCUMENT, document));
         let (Some(running), Some(mut config)) = (&mut self.running, config) else {
             // The next start looks after the API users.
-            self.store.keep_settings(kept, Vec::new()).await.map_err(said)?;
+            let record =
+                record::of_change(&self.store, (kind, by), (&self.loaded, &new), &UserChanges::default()).await;
+            let record = record.map_err(said)?;
+            let documents: Vec<_> = kept.into_iter().chain([record.document()]).collect();
+            self.store.keep_settings(&documents, Vec::new(), record.events.clone()).await.map_err(said)?;
             let needs_restart = words(&self.loaded.changes(&new), |_| true);
             self.loaded = new;
             return Ok(Applied { needs_restart, ..Applied::default() });
@@ -206,7 +217,18 @@ impl Live {
         }
         let users = users::changes(&self.store, config.api_users.clone()).await.map_err(said)?;
         let ready = running.prepare(&config).await?;
-        if let Err(error) = self.store.keep_settings(kept, users.users.clone()).await {
+        let record = record::of_change(&self.store, (kind, by), (&self.loaded, &new), &users).await;
+        let kept = async {
+            let record = record?;
+            let mut events = record.events.clone();
+            events.extend(running.changed_certificate(&ready).map(|change| record::of_certificate(by, &change)));
+            if kept.is_none() && users.users.is_empty() && events.is_empty() {
+                return Ok(());
+            }
+            let documents: Vec<_> = kept.into_iter().chain([record.document()]).collect();
+            anyhow::Ok(self.store.keep_settings(&documents, users.users.clone(), events).await?)
+        };
+        if let Err(error) = kept.await {
             running.abandon(ready).await;
             return Err(said(error));
         }

@@ -12,6 +12,7 @@ mod machine;
 mod modems;
 mod offline;
 mod pins;
+mod record;
 mod running;
 mod tasks;
 mod users;
@@ -25,7 +26,7 @@ use anyhow::Context as _;
 use domain::clock::Clock;
 use domain::secret::SecretText;
 use modem::Phase;
-use store::{OpenError, Store, Writer};
+use store::{AuditBy, AuditEvent, AuditKind, OpenError, Store, Writer};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +34,7 @@ use tracing::{debug, info, warn};
 
 use crate::channel::ChannelHandle;
 use crate::channel::modem::Context;
-use crate::config::{Config, File, Loaded, Sources};
+use crate::config::{Config, File, Laid, Loaded, Sources};
 use crate::control;
 use crate::dispatch::{self, Dispatcher, DispatcherHandle, Plan};
 use crate::event::Events;
@@ -123,13 +124,18 @@ impl App {
         let mut listening = Listeners::new(listeners.clone(), Arc::clone(&clock));
         let bound = listening.bind(&config.api).await?;
 
+        let is_first = !store::has_database(&config.store.data_dir);
         let (store, writer) = open_store(&config, &clock).await?;
         // As soon as the data is ours: whoever asks from now on waits for the answer.
         let socket = control::bind(&config.store.data_dir)?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
         store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
         live::check_kept(&store, kept.as_ref()).await?;
-        let api_users = keep_api_users(&store, &config).await?;
+        let at_start = AuditBy::gateway("start");
+        if is_first {
+            store.audit(AuditEvent::new(AuditKind::KeysMade, &at_start, "")).await?;
+        }
+        let api_users = keep_api_users(&store, &config, &loaded.laid).await?;
         store_tasks.spawn("keys", keys::tend(store.clone(), store_tasks.stop_token()));
 
         let certificate = listening.read_certificate(&config.api, config.tls).await?;
@@ -164,8 +170,10 @@ impl App {
         let asked = (handle.clone(), limiter.clone());
         let gateway = Gateway::new(config.gateway, store.clone(), asked, events, Arc::clone(&clock));
         let auth = Auth::start(api_users, clock).context("the hashing thread cannot be started")?;
+        let auth = auth.telling(record::throttled(store.clone()));
         let readiness = readiness(store.clone(), handle.clone());
         let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness));
+        record::started(&store, &at_start).await;
         listening.commit(bound, certificate, &state);
         // Among the lines, which outlive the listeners: the last uses are those of the last requests.
         lines.spawn("uses", users::keep_uses(Arc::clone(&state), store.clone(), lines.stop_token()));
@@ -223,6 +231,10 @@ impl App {
         let delivered = self.delivery.finish(drain_timeout.saturating_add(LAST_THINGS)).await;
         self.lines.stop();
         let hung_up = self.lines.finish(LAST_THINGS).await;
+        let stopped = record::stopped(&self.handle, self.failed.is_cancelled()).await;
+        if let Err(error) = stopped {
+            warn!(error = %error, "that it stops could not be recorded");
+        }
         self.store.stop();
         let written = self.store.finish(LAST_THINGS).await;
         info!(store.commits = self.handle.commit_count(), "stopped");
@@ -230,10 +242,16 @@ impl App {
     }
 }
 
-/// Stores what the configuration says of API users; answers those that may call.
-async fn keep_api_users(store: &Store, config: &Config) -> anyhow::Result<Vec<KnownUser>> {
+/// Stores what the configuration says of API users, and records what has changed about the settings since they were in force last;
+/// answers those that may call.
+async fn keep_api_users(store: &Store, config: &Config, laid: &Laid) -> anyhow::Result<Vec<KnownUser>> {
     let users = users::changes(store, config.api_users.clone()).await.context("the API users cannot be read")?;
-    store.keep_settings(None, users.users.clone()).await.context("the API users cannot be stored")?;
+    let record = record::of_start(store, laid, &users).await.context("the audit record cannot be read")?;
+    let (documents, events) = match &record {
+        Some(record) => (vec![record.document()], record.events.clone()),
+        None => (Vec::new(), Vec::new()),
+    };
+    store.keep_settings(&documents, users.users.clone(), events).await.context("the API users cannot be stored")?;
     users.tell();
     Ok(users.known)
 }

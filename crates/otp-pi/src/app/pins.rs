@@ -12,7 +12,7 @@ use domain::otp::Fingerprint;
 use domain::secret::SecretText;
 use modem::{Pin, PinKeeper, PinMemory, Tried};
 use serde::{Deserialize, Serialize};
-use store::Store;
+use store::{AuditBy, AuditEvent, AuditKind, Store};
 use tokio::runtime::Handle;
 use tracing::warn;
 
@@ -182,6 +182,10 @@ impl PinKeeper for View {
                 known.cards.insert(card.to_owned(), entry);
                 before
             };
+            if tried == Tried::Refused && before.as_ref().is_none_or(|card| card.tried != word(Tried::Refused)) {
+                let by = AuditBy::gateway("modem");
+                self.shared.store.note(AuditEvent::new(AuditKind::PinRefused, &by, &self.modem));
+            }
             let written = self.shared.write();
             if let Err(error) = &written {
                 warn!(error = %error, "no PIN is entered: that it was could not be noted");

@@ -52,6 +52,11 @@ impl Running {
         Ok(Ready { modems, certificate, bound })
     }
 
+    /// The fingerprints of the certificate in service and of the one that is ready, if they are not the same.
+    pub(super) fn changed_certificate(&self, ready: &Ready) -> Option<(String, String)> {
+        self.listeners.changed_certificate(&ready.certificate)
+    }
+
     /// Gives up what was made ready.
     pub(super) async fn abandon(&mut self, ready: Ready) {
         self.listeners.abandon(ready.bound).await;

@@ -31,9 +31,21 @@ pub(super) struct UserChanges {
     pub(super) known: Vec<KnownUser>,
     /// Those that are switched off because they are not in the configuration any more.
     gone: Vec<String>,
+    /// Those among them that were not known before.
+    fresh: Vec<String>,
 }
 
 impl UserChanges {
+    /// True for one that is switched off because it is not in the configuration any more.
+    pub(super) fn is_gone(&self, username: &str) -> bool {
+        self.gone.iter().any(|gone| gone == username)
+    }
+
+    /// True for one that was not known before.
+    pub(super) fn is_new(&self, username: &str) -> bool {
+        self.fresh.iter().any(|fresh| fresh == username)
+    }
+
     /// Tells who is switched off. To be called when it has happened.
     pub(super) fn tell(&self) {
         for username in &self.gone {
@@ -72,6 +84,9 @@ pub(super) async fn changes(store: &Store, sources: Vec<ApiUserSource>) -> anyho
             class: source.class,
             is_active: source.is_active,
         };
+        if stored.is_none() {
+            changes.fresh.push(user.username.clone());
+        }
         if user.is_active {
             changes.known.push(known_user(&user, previous, source.networks));
         }
@@ -103,6 +118,7 @@ fn known_user(user: &ApiUser, previous: Option<PreviousSecret>, networks: Vec<do
         scopes: user.scopes,
         default_class: user.class,
         entrance: Entrance::Rest,
+        peer: None,
     };
     KnownUser { caller, password_hash: user.password_hash.clone(), previous, networks }
 }

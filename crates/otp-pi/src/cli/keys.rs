@@ -16,7 +16,7 @@ use super::remote::{self, Target};
 use super::{output, place, serve};
 use crate::app::{self, SystemClock};
 use crate::config::File;
-use crate::control::Request;
+use crate::control::{Request, shell};
 
 /// What can be done about keys.
 #[derive(Debug, Subcommand)]
@@ -143,7 +143,8 @@ fn reset_command(arguments: &ResetArguments) -> anyhow::Result<()> {
     if store::has_database(&document.data_dir) {
         app::check_owner(&document.data_dir)?;
     }
-    let reset = serve::runtime()?.block_on(reset_keys(&document.store_settings(), place, SystemClock.now()))?;
+    let reset =
+        serve::runtime()?.block_on(reset_keys(&document.store_settings(), place, SystemClock.now(), &shell()))?;
     output::result(arguments.target.json, &reset, || reset_text(&reset))
 }
 

@@ -4,6 +4,7 @@
 //! or refused, 2 wrong usage; 3 and 4 belong to `modem`. What the commands do is done elsewhere.
 
 mod api_user;
+mod audit;
 mod backup;
 mod check_config;
 mod demo;
@@ -59,6 +60,9 @@ enum Command {
     /// Shows, changes, exports and imports settings
     #[command(subcommand)]
     Settings(settings::SettingsCommand),
+    /// Shows who changed what, from where; and looks whether that record is whole
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Copies the database while the gateway runs
     Backup(backup::BackupArguments),
     /// Looks at the texts of codes before they are used
@@ -134,6 +138,7 @@ pub fn run() -> ExitCode {
         Command::Limits(command) => finish_as(is_json, limits::run(command)),
         Command::ApiUser(command) => finish_as(is_json, api_user::run(command)),
         Command::Settings(command) => finish_as(is_json, settings::run(command)),
+        Command::Audit(command) => audit::run(command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
         Command::Backup(arguments) => finish_as(is_json, backup::run(&arguments)),
         Command::Template(command) => template::run(&command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
         Command::Modem(arguments) => modem::run(&arguments).unwrap_or_else(|error| finish_as(is_json, Err(error))),

@@ -15,8 +15,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use store::AuditEvent;
 
 use super::{output, serve};
+use crate::app::OfflineStore;
 use crate::config::{Config, ModemConfig};
 use crate::control::{Client, Request};
 use crate::telemetry;
@@ -224,6 +226,14 @@ async fn ask_gateway(
     let Some(client) = Client::connect(&config.store.data_dir).await? else { return Ok(None) };
     let answer = client.ask(&request()?).await?;
     serde_json::from_value(answer).map(Some).context("the gateway speaks another version")
+}
+
+/// Records an act where there is a store to record it in; without a gateway's data there is nobody to answer for.
+async fn record(store: Option<&OfflineStore>, event: AuditEvent) -> anyhow::Result<()> {
+    match store {
+        Some(store) => Ok(store.store().audit(event).await?),
+        None => Ok(()),
+    }
 }
 
 fn seconds(seconds: u64) -> Duration {

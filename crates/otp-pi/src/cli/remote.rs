@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{place, serve};
 use crate::app::OfflineStore;
 use crate::config::{File, Sources};
-use crate::control::{Answer, Client, Request, perform};
+use crate::control::{Answer, Client, Request, perform, shell};
 
 /// How long a gateway that starts, or another operator, is waited for.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -51,7 +51,7 @@ pub(super) fn ask_value(target: &Target, request: Request) -> anyhow::Result<Val
             Reached::Gateway(client) => return client.ask(&request).await,
             Reached::Store(store) => {
                 let answered = match store.operator(sources).await {
-                    Ok(operator) => Ok(perform(&operator, request).await),
+                    Ok(operator) => Ok(perform(&operator, request, &shell()).await),
                     Err(error) => Err(error),
                 };
                 store.close().await?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::pin::Pin;
 
 use anyhow::Context as _;
+use store::AuditBy;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tracing::info;
@@ -126,7 +127,7 @@ async fn reload(app: &App) {
         states.push(now);
     }
     notify(&states);
-    drop(app.settings().reload().await);
+    drop(app.settings().reload(AuditBy::gateway("reload")).await);
     notify(&[sd_notify::NotifyState::Ready]);
 }
 

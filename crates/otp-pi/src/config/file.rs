@@ -307,8 +307,17 @@ pub struct Retention {
     pub journal: Span,
     /// How large the database may grow before the oldest journal rows go.
     pub max_db: Size,
+    /// How long the audit record is kept.
+    pub audit: Span,
+    /// How large the audit record may grow before its oldest rows go.
+    pub max_audit: Size,
 }
-defaults!(Retention { journal: seconds(90 * 86_400), max_db: Size(2 << 30) });
+defaults!(Retention {
+    journal: seconds(90 * 86_400),
+    max_db: Size(2 << 30),
+    audit: seconds(365 * 86_400),
+    max_audit: Size(32 << 20),
+});
 
 /// `[log]`
 #[derive(Clone, Debug, Deserialize, Serialize)]

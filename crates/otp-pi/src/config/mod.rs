@@ -25,6 +25,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +38,7 @@ pub use edit::{Draft, EditError};
 pub use file::File;
 pub use layers::{Layers, Origin};
 pub use resolve::{ApiUserSource, Config, ModemConfig, PasswordSource, PreviousSource};
-pub use schema::is_secret;
+pub use schema::{is_personal, is_secret};
 pub use units::parse_span;
 pub use view::{Changed, Imported, Open, SEALED, Seal};
 
@@ -194,6 +195,23 @@ impl Laid {
     #[must_use]
     pub fn changes(&self, other: &Self) -> Vec<Changed> {
         view::changes((&self.layers, &self.settings()), (&other.layers, &other.settings()))
+    }
+
+    /// Every value in force by key, for the record: what must not be told there as what `hash` makes of key and value, so that it can
+    /// be seen to change.
+    #[must_use]
+    pub fn recorded(&self, hash: &dyn Fn(&str, &str) -> String) -> BTreeMap<String, String> {
+        let shown = |one: Setting| {
+            let value = one.value.filter(|value| !is_personal(&one.key) || value != "\"\"")?;
+            let value = if is_personal(&one.key) { hash(&one.key, &value) } else { value };
+            Some((one.key, value))
+        };
+        let secrets = self.layers.leaves().into_iter().filter(|(path, _)| is_secret(path)).map(|(path, value)| {
+            let key = self.layers.spoken(&path);
+            let hashed = hash(&key, &value.to_string());
+            (key, hashed)
+        });
+        self.settings().into_iter().filter_map(shown).chain(secrets).collect()
     }
 
     /// Every API user, as far as settings tell.

@@ -3,6 +3,7 @@
 //! It answers whatever else is wrong with the document, so that a gateway which cannot start can be looked at and mended. Pure.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use store::{Retention, TextAtRest, TicketStoreKind, UnknownPolicy};
 
@@ -37,6 +38,10 @@ impl File {
     }
 }
 
+/// So long, and so much, of the audit record is kept at least.
+const SHORTEST_RECORD: Duration = Duration::from_hours(24);
+const SMALLEST_RECORD: u64 = 1024 * 1024;
+
 /// The settings of the store; where a word is wrong, the safe default.
 pub(super) fn store(file: &File, found: &mut Found) -> store::Settings {
     let unknown_policy = found.word(
@@ -61,11 +66,23 @@ pub(super) fn store(file: &File, found: &mut Found) -> store::Settings {
             "write api.wait = \"sent\" too, or text_at_rest = \"sealed\"",
         );
     }
+    // A record that forgets at once is none.
+    if file.retention.audit.0 < SHORTEST_RECORD {
+        found.problem("retention.audit", "the audit record must be kept for a day at least", "write \"365d\"");
+    }
+    if file.retention.max_audit.0 < SMALLEST_RECORD {
+        found.problem("retention.max_audit", "the audit record needs room for 1 MiB at least", "write \"32MiB\"");
+    }
     store::Settings {
         ticket_store: ticket_store.unwrap_or_default(),
         unknown_policy: unknown_policy.unwrap_or_default(),
         text_at_rest: text_at_rest.unwrap_or_default(),
-        retention: Retention { journal: file.retention.journal.0, max_db_bytes: file.retention.max_db.0 },
+        retention: Retention {
+            journal: file.retention.journal.0,
+            max_db_bytes: file.retention.max_db.0,
+            audit: file.retention.audit.0,
+            max_audit_bytes: file.retention.max_audit.0,
+        },
         longest_lifetime: file.otp.max_lifetime.0,
         ..store::Settings::new(file.data_dir.clone())
     }

@@ -15,8 +15,11 @@ use super::file;
 /// Keys whose values are never shown, logged or exported in clear.
 const SECRETS: [&str; 5] = ["password", "password_hash", "previous_password", "previous_password_hash", "sim_pin"];
 
+/// Keys whose values are somebody's number or address, or a text: shown to an operator, and never recorded.
+const PERSONAL: [&str; 7] = ["email", "msisdn", "phone", "sms_center", "subject", "template", "text"];
+
 /// Sections and keys of the specification that a later release brings: whoever writes one is told so.
-const LATER: [&str; 28] = [
+const LATER: [&str; 27] = [
     "admin",
     "ddns_record",
     "email",
@@ -41,7 +44,6 @@ const LATER: [&str; 28] = [
     "modem.monthly_limit",
     "modem.monthly_recipients",
     "modem.rate_per_minute",
-    "retention.audit",
     "retention.inbox",
     "sms.log_outgoing",
     "sms.monitor",
@@ -152,6 +154,12 @@ impl Schema {
 #[must_use]
 pub fn is_secret(key: &str) -> bool {
     SECRETS.contains(&key.rsplit('.').next().unwrap_or(key))
+}
+
+/// True if the value of this key must not be recorded, although an operator may see it.
+#[must_use]
+pub fn is_personal(key: &str) -> bool {
+    PERSONAL.contains(&key.rsplit('.').next().unwrap_or(key))
 }
 
 /// What is wrong with a key that is not there, and the fix. `near` is what was probably meant.

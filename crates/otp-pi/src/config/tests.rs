@@ -130,6 +130,10 @@ fn each_problem_names_line_key_fault_and_fix() {
     check(&GOOD.replace("\"0871\"", "\"O871\""), &["line 7: modem[0].recipient_prefixes", "is not a prefix"]);
     check(&GOOD.replace("password = \"secret\"", ""), &["api_user[0].password_file", "exactly one of"]);
     check(&format!("{GOOD}[api]\nhttp_listen = \"localhost\"\n"), &["not a listen address", "^"]);
+    check(
+        &format!("{GOOD}[retention]\naudit = \"1h\"\nmax_audit = \"1KiB\"\n"),
+        &["retention.audit: the audit record must be kept", "retention.max_audit: the audit record needs room"],
+    );
     check(&format!("{GOOD}[limits]\nmode = \"on\"\n"), &["limits.mode: \"on\" is not known", "\"off\""]);
 }
 

@@ -5,12 +5,14 @@
 //! line directly where no gateway runs. Called by `app` and `cli`.
 
 mod client;
+mod peer;
 mod perform;
 mod protocol;
 mod server;
 mod short;
 
 pub use client::Client;
+pub use peer::shell;
 pub use perform::perform;
 pub use protocol::{Answer, LONGEST_DOCUMENT, Request, Secret};
 pub use server::{bind, serve};

@@ -4,24 +4,25 @@ use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
+use domain::clock::WallTime;
 use domain::message::MessageId;
 use domain::receiver::Msisdn;
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::MessageFilter;
+use store::{AuditBy, AuditEvent, AuditFilter, AuditKind, MessageFilter};
 
 use super::protocol::{Answer, Request, Secret};
 use crate::operator::{Edit, Operator, parse_state};
 
-/// Does what is asked.
-pub async fn perform(operator: &Operator, request: Request) -> Answer {
-    match attempt(operator, request).await {
+/// Does what is asked, in whose name.
+pub async fn perform(operator: &Operator, request: Request, by: &AuditBy) -> Answer {
+    match attempt(operator, request, by).await {
         Ok(value) => Answer::Done(value),
         Err(why) => Answer::Failed(why),
     }
 }
 
-async fn attempt(operator: &Operator, request: Request) -> Result<Value, String> {
+async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<Value, String> {
     let settings = operator.settings();
     match request {
         Request::MessageList { state, api_user, before, limit, reveals } => {
@@ -37,16 +38,16 @@ async fn attempt(operator: &Operator, request: Request) -> Result<Value, String>
             let found = operator.show_message(message_id(&id)?, reveals).await.map_err(chain)?;
             found.map_or_else(|| Err("there is no such message".to_owned()), |found| value(Ok::<_, String>(found)))
         }
-        Request::MessageCancel { message_id: id } => value(operator.cancel_message(message_id(&id)?).await),
-        Request::MessageRetry { message_id: id } => value(operator.retry_message(message_id(&id)?).await),
+        Request::MessageCancel { message_id: id } => value(operator.cancel_message(message_id(&id)?, by).await),
+        Request::MessageRetry { message_id: id } => value(operator.retry_message(message_id(&id)?, by).await),
         Request::ModemCheck { modems } => value(operator.check_modems(&modems).await),
         Request::ModemAt { modem, command, patience_seconds } => {
             let patience = patience_seconds.map(Duration::from_secs);
-            value(operator.ask_modem(&modem, command.0.expose(), patience).await)
+            value(operator.ask_modem(&modem, command.0.expose(), patience, by).await)
         }
         Request::ModemSend { modem, receiver, text } => {
             let receiver = Msisdn::from_canonical(receiver.0.expose()).ok_or("the receiver is no E.164 number")?;
-            value(operator.send_by_hand(&modem, receiver, text.0).await)
+            value(operator.send_by_hand(&modem, receiver, text.0, by).await)
         }
         Request::LimitsExplain { receiver, api_user, client_ip } => {
             value(operator.explain_limits(receiver.0.expose(), api_user.as_deref(), client_ip).await)
@@ -58,40 +59,53 @@ async fn attempt(operator: &Operator, request: Request) -> Result<Value, String>
         }
         Request::ApiUserList => value(settings.api_users().await),
         Request::ApiUserAdd { username, password, scopes, class, networks } => {
-            edit(operator, Edit::AddApiUser { username, password: password.0, scopes, class, networks }).await
+            edit(operator, Edit::AddApiUser { username, password: password.0, scopes, class, networks }, by).await
         }
         Request::ApiUserPasswd { username, password } => {
-            edit(operator, Edit::SetPassword { username, password: password.0 }).await
+            edit(operator, Edit::SetPassword { username, password: password.0 }, by).await
         }
         Request::ApiUserRotate { username, password, keep_seconds, is_forced } => {
             let keep = Duration::from_secs(keep_seconds);
-            edit(operator, Edit::RotatePassword { username, password: password.0, keep, is_forced }).await
+            edit(operator, Edit::RotatePassword { username, password: password.0, keep, is_forced }, by).await
         }
-        Request::ApiUserRetire { username } => edit(operator, Edit::RetirePassword { username }).await,
-        Request::ApiUserActive { username, is_active } => edit(operator, Edit::SetActive { username, is_active }).await,
-        Request::ApiUserRemove { username } => edit(operator, Edit::RemoveApiUser { username }).await,
+        Request::ApiUserRetire { username } => edit(operator, Edit::RetirePassword { username }, by).await,
+        Request::ApiUserActive { username, is_active } => {
+            edit(operator, Edit::SetActive { username, is_active }, by).await
+        }
+        Request::ApiUserRemove { username } => edit(operator, Edit::RemoveApiUser { username }, by).await,
         Request::SettingsList => value(settings.list().await),
         Request::SettingsSet { values } => {
             let values = values.into_iter().map(|(key, Secret(value))| (key, value)).collect();
-            edit(operator, Edit::Set { values }).await
+            edit(operator, Edit::Set { values }, by).await
         }
-        Request::SettingsUnset { keys } => edit(operator, Edit::Unset { keys }).await,
-        Request::SettingsReset => edit(operator, Edit::Reset).await,
-        Request::SettingsExport { passphrase } => value(settings.export(passphrase.map(|secret| secret.0)).await),
+        Request::SettingsUnset { keys } => edit(operator, Edit::Unset { keys }, by).await,
+        Request::SettingsReset => edit(operator, Edit::Reset, by).await,
+        Request::SettingsExport { passphrase } => export(operator, passphrase, by).await,
         Request::SettingsImport { document, passphrase } => {
             let passphrase = passphrase.map(|Secret(passphrase)| passphrase);
-            edit(operator, Edit::Import { document: document.0, passphrase }).await
+            edit(operator, Edit::Import { document: document.0, passphrase }, by).await
         }
-        Request::Reload => value(settings.reload().await),
-        Request::Backup { path } => backup(operator, &path).await,
+        Request::Reload => value(settings.reload(AuditBy { origin: "reload".to_owned(), ..by.clone() }).await),
+        Request::Backup { path } => backup(operator, &path, by).await,
         Request::KeysStatus => value(operator.store().keys_status().await),
-        Request::KeysRotate => rotate_keys(operator).await,
+        Request::KeysRotate => rotate_keys(operator, by).await,
+        Request::AuditList { since, event, before, limit } => {
+            let filter = AuditFilter {
+                since: since.map(WallTime::from_unix_millis),
+                kind: event.as_deref().map(audit_kind).transpose()?,
+                before,
+                limit: limit.clamp(1, 1_000),
+            };
+            value(operator.audit_rows(&filter).await)
+        }
+        Request::AuditVerify { noted } => value(operator.verify_audit(noted.as_ref()).await),
         Request::Status => Ok(json!({"is_running": operator.is_running(), "process_id": std::process::id()})),
     }
 }
 
-async fn backup(operator: &Operator, path: &Path) -> Result<Value, String> {
-    let backup = operator.store().backup(path).await.map_err(chain)?;
+async fn backup(operator: &Operator, path: &Path, by: &AuditBy) -> Result<Value, String> {
+    let event = AuditEvent::new(AuditKind::BackupMade, by, "");
+    let backup = operator.recorded(event, operator.store().backup(path)).await.map_err(chain)?;
     Ok(json!({
         "path": backup.path,
         "bytes": backup.bytes,
@@ -100,8 +114,9 @@ async fn backup(operator: &Operator, path: &Path) -> Result<Value, String> {
     }))
 }
 
-async fn rotate_keys(operator: &Operator) -> Result<Value, String> {
-    let rotation = operator.store().rotate_keys().await.map_err(chain)?;
+async fn rotate_keys(operator: &Operator, by: &AuditBy) -> Result<Value, String> {
+    let event = AuditEvent::new(AuditKind::KeysRotated, by, "");
+    let rotation = operator.recorded(event, operator.store().rotate_keys()).await.map_err(chain)?;
     // A gateway that runs seals anew in the background; elsewhere nobody else will before the next start.
     let resealed = match operator.is_running() {
         true => None,
@@ -110,8 +125,22 @@ async fn rotate_keys(operator: &Operator) -> Result<Value, String> {
     Ok(json!({"rotation": rotation, "resealed": resealed}))
 }
 
-async fn edit(operator: &Operator, edit: Edit) -> Result<Value, String> {
-    value(operator.settings().edit(edit).await)
+async fn export(operator: &Operator, passphrase: Option<Secret>, by: &AuditBy) -> Result<Value, String> {
+    let secrets = if passphrase.is_some() { "sealed with a passphrase" } else { "left out" };
+    let event = AuditEvent::new(AuditKind::SettingsExported, by, "").with("secrets", None, Some(secrets));
+    let document = operator.settings().export(passphrase.map(|secret| secret.0));
+    operator.recorded(event, document).await.map_err(chain).and_then(|document| value(Ok::<_, String>(document)))
+}
+
+async fn edit(operator: &Operator, edit: Edit, by: &AuditBy) -> Result<Value, String> {
+    value(operator.settings().edit(edit, by.clone()).await)
+}
+
+fn audit_kind(word: &str) -> Result<AuditKind, String> {
+    AuditKind::parse(word).ok_or_else(|| {
+        let all: Vec<&str> = AuditKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        format!("{word:?} is no event; choose among {}", all.join(", "))
+    })
 }
 
 fn message_id(text: &str) -> Result<MessageId, String> {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use domain::secret::SecretText;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use store::AuditMark;
 
 /// The longest document that may be imported, in bytes.
 pub const LONGEST_DOCUMENT: usize = 512 * 1024;
@@ -177,6 +178,22 @@ pub enum Request {
     KeysStatus,
     /// Rotates the keys.
     KeysRotate,
+    /// Lists what was recorded.
+    AuditList {
+        /// Only since then, in milliseconds since the Unix epoch.
+        since: Option<i64>,
+        /// Only this event.
+        event: Option<String>,
+        /// Only before this row.
+        before: Option<i64>,
+        /// How many at most.
+        limit: usize,
+    },
+    /// Looks whether the record is whole and as it was written.
+    AuditVerify {
+        /// A row that was noted elsewhere.
+        noted: Option<AuditMark>,
+    },
     /// Tells how it is.
     Status,
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use store::{AuditEvent, AuditKind};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use super::peer;
 use super::perform::perform;
 use super::protocol::{Answer, LONGEST_LINE, Request, SOCKET};
 use super::short::ShortPath;
@@ -97,7 +99,8 @@ fn refuse(stream: &UnixStream) {
 }
 
 async fn converse(stream: UnixStream, operator: &Operator, stop: &CancellationToken) -> io::Result<()> {
-    let peer = stream.peer_cred()?.uid();
+    let credentials = stream.peer_cred()?;
+    let peer = credentials.uid();
     let own = rustix::process::geteuid().as_raw();
     let mut stream = BufReader::new(stream);
     let answer = if peer == own || peer == 0 {
@@ -107,11 +110,13 @@ async fn converse(stream: UnixStream, operator: &Operator, stop: &CancellationTo
             read = timeout(LINE_TIME, read(&mut stream)) => read?,
         };
         match read {
-            Ok(Some(request)) => perform(operator, request).await,
+            Ok(Some(request)) => perform(operator, request, &peer::of(peer, credentials.pid())).await,
             Ok(None) => return Ok(()),
             Err(why) => Answer::Failed(why),
         }
     } else {
+        let by = peer::of(peer, credentials.pid());
+        operator.store().note(AuditEvent::new(AuditKind::OperatorRefused, &by, ""));
         Answer::Failed("only the gateway's own user and root may ask".to_owned())
     };
     let say = async {

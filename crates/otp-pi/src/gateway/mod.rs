@@ -112,8 +112,8 @@ impl Gateway {
             Command::FindCode { receiver } => inner.find_code(receiver, &caller, now).await,
             Command::Send(request) => inner.send(request, caller, now).await,
             Command::GetStatus(query) => inner.status(query, &caller).await,
-            Command::BlockMsisdn { receiver } => inner.block(receiver, true).await,
-            Command::UnblockMsisdn { receiver } => inner.block(receiver, false).await,
+            Command::BlockMsisdn { receiver } => inner.block(receiver, true, &caller).await,
+            Command::UnblockMsisdn { receiver } => inner.block(receiver, false, &caller).await,
             Command::GetModemList => Ok(inner.modems()),
             Command::Echo => Ok(Reply::accepted(ReplyData::Echo)),
         };

@@ -8,7 +8,9 @@ use domain::otp::Fingerprint;
 use domain::outcome::{Outcome, Reply, ReplyData, StatusAttempt, StatusData};
 use domain::receiver::Receiver;
 use gsm::segment;
-use store::{Acceptance, Attempt, AttemptOutcome, Content, IdConflict, NewMessage, Replay, StatusKey, StatusRecord};
+use store::{
+    Acceptance, Attempt, AttemptOutcome, AuditBy, Content, IdConflict, NewMessage, Replay, StatusKey, StatusRecord,
+};
 
 use super::{Inner, RNG, Refusal};
 
@@ -89,14 +91,21 @@ impl Inner {
         Ok(Reply::accepted(ReplyData::Status(status_data(record, reference))))
     }
 
-    pub(super) async fn block(&self, text: String, is_blocked: bool) -> Result<Reply, Refusal> {
+    pub(super) async fn block(&self, text: String, is_blocked: bool, caller: &Caller) -> Result<Reply, Refusal> {
         let Receiver::Msisdn(msisdn) = self.receiver(&text)? else {
             return Err(Refusal::field("receiver: only phone numbers can be blocked"));
         };
-        let done = if is_blocked { self.store.block(msisdn).await } else { self.store.unblock(msisdn).await };
+        let by = doer(caller);
+        let done = if is_blocked { self.store.block(msisdn, &by).await } else { self.store.unblock(msisdn, &by).await };
         done.map_err(|error| Refusal::store_failed(&error))?;
         Ok(Reply::accepted(ReplyData::Receiver { receiver: text }))
     }
+}
+
+/// In whose name a caller is recorded.
+fn doer(caller: &Caller) -> AuditBy {
+    let origin = caller.peer.map_or_else(|| caller.entrance.as_str().to_owned(), |peer| peer.to_string());
+    AuditBy::new(format!("api user {}", caller.api_user), origin)
 }
 
 fn check_text(request: &SendMessage) -> Result<(), Refusal> {

@@ -11,6 +11,7 @@
 //! Who a request belongs to is found first ([`Auth::identify`]), and looked at once more when its body is there ([`Auth::admit`]): in
 //! between the user may have been changed or switched off.
 
+mod alarm;
 mod kept;
 mod password;
 mod register;
@@ -36,6 +37,7 @@ use tokio::time::{Instant, timeout};
 use tracing::warn;
 use zeroize::Zeroizing;
 
+use alarm::Alarm;
 use kept::KeptLogins;
 use password::{Enlisted, PasswordThread, Verdict};
 use register::{By, Register};
@@ -92,6 +94,7 @@ pub struct Auth {
     mac: Hmac<Sha256>,
     kept: KeptLogins,
     throttle: Throttle,
+    alarm: Alarm,
     passwords: PasswordThread,
     uses: LastUses,
     /// Whose right logins came from which wrong places.
@@ -112,12 +115,19 @@ impl Auth {
             mac: Hmac::new_from_slice(key.as_ref()).map_err(io::Error::other)?,
             kept: KeptLogins::default(),
             throttle: Throttle::default(),
+            alarm: Alarm::default(),
             passwords: PasswordThread::start()?,
             uses: LastUses::default(),
             told: Mutex::default(),
         };
         drop(auth.replace_users(users));
         Ok(auth)
+    }
+
+    /// Has addresses told that must wait after too many failures: each once an hour.
+    #[must_use]
+    pub fn telling(self, tell: impl Fn(IpAddr) + Send + Sync + 'static) -> Self {
+        Self { alarm: Alarm::new(tell), ..self }
     }
 
     /// Puts other users in place, from the next look at one on. Answers the requests that have passed before and are not accepted or
@@ -171,7 +181,7 @@ impl Auth {
         for _ in 0..LOOKS {
             let now = self.clock.now();
             if let Some(pass) = self.users.pass(&identity, now) {
-                let caller = identity.user.caller.clone();
+                let caller = Caller { peer: Some(peer), ..identity.user.caller.clone() };
                 self.uses.note(&caller.api_user, identity.secret_hash(), now, peer);
                 return Ok((caller, pass));
             }
@@ -192,8 +202,7 @@ impl Auth {
         {
             return Ok(identity);
         }
-        let throttled = |retry_after| AuthFailure::Throttled { retry_after };
-        self.throttle.check(peer, Instant::now()).map_err(throttled)?;
+        self.throttle.check(peer, Instant::now()).map_err(|wait| self.throttled(peer, wait))?;
         let (user, hashes) = self.hashes(login.username(), now);
         let is_near = user.as_ref().is_none_or(|user| user.allows(peer));
         let verdict = self.verify(&login, hashes, is_near, peer).await?;
@@ -243,7 +252,7 @@ impl Auth {
             Enlisted::Leader(verdict) => {
                 if let Err(retry_after) = self.throttle.charge(peer, Instant::now()) {
                     self.passwords.abandon(&job);
-                    return Err(AuthFailure::Throttled { retry_after });
+                    return Err(self.throttled(peer, retry_after));
                 }
                 self.passwords.submit(job, SecretText::new(login.password()), hashes);
                 (verdict, true)
@@ -272,6 +281,11 @@ impl Auth {
                 "a right login from outside the networks of this API user was refused: its password is known there, or its networks are too narrow"
             );
         }
+    }
+
+    fn throttled(&self, peer: IpAddr, retry_after: Duration) -> AuthFailure {
+        self.alarm.raise(throttle::group(peer), Instant::now());
+        AuthFailure::Throttled { retry_after }
     }
 
     /// Hashes length-prefixed fields, so that no two lists of fields are alike.

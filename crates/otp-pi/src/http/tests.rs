@@ -58,6 +58,7 @@ impl Server {
             scopes: ScopeSet::all(),
             default_class: Class::Transactional,
             entrance: Entrance::Rest,
+            peer: None,
         };
         let user = KnownUser { caller, password_hash: HASH.to_owned(), previous: None, networks: Vec::new() };
         let clock = Manual::new(WallTime::from_unix_millis(1_629_685_778_000));

@@ -4,7 +4,7 @@ use domain::message::MessageId;
 use domain::message::MessageState;
 use serde::{Deserialize, Serialize};
 use store::{
-    Attempt, AttemptOutcome, CancelOutcome, MessageFilter, ReportState, RetryOutcome, StatusRecord, StoreError,
+    Attempt, AttemptOutcome, AuditBy, CancelOutcome, MessageFilter, ReportState, RetryOutcome, StatusRecord, StoreError,
 };
 
 use super::Operator;
@@ -170,8 +170,8 @@ impl Operator {
     ///
     /// # Errors
     /// [`StoreError`]; nothing has changed then.
-    pub async fn cancel_message(&self, id: MessageId) -> Result<Acted, StoreError> {
-        let outcome = self.store.cancel_message(id).await?;
+    pub async fn cancel_message(&self, id: MessageId, by: &AuditBy) -> Result<Acted, StoreError> {
+        let outcome = self.store.cancel_message(id, by).await?;
         if outcome == CancelOutcome::Cancelled
             && let Some(dispatcher) = &self.dispatcher
         {
@@ -184,7 +184,7 @@ impl Operator {
     ///
     /// # Errors
     /// [`StoreError`]; nothing has changed then.
-    pub async fn retry_message(&self, id: MessageId) -> Result<Acted, StoreError> {
+    pub async fn retry_message(&self, id: MessageId, by: &AuditBy) -> Result<Acted, StoreError> {
         // Reserved first, so that nothing has to be undone. Where no gateway runs the next start takes it from the store.
         let place = match &self.dispatcher {
             None => None,
@@ -193,7 +193,7 @@ impl Operator {
                 None => return Ok(Acted { is_done: false, what: "not queued again: the queue is full".to_owned() }),
             },
         };
-        let outcome = self.store.retry_message(id).await?;
+        let outcome = self.store.retry_message(id, by).await?;
         let what = outcome.to_string();
         let RetryOutcome::Queued(entry) = outcome else { return Ok(Acted { is_done: false, what }) };
         if let Some(place) = place {

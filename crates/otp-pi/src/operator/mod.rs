@@ -3,6 +3,7 @@
 //! Called by the entrances that are for operators (`control`, later the admin web) and by `cli` where no gateway runs. It must never
 //! be reachable for API users, and never show a text, a code or a secret.
 
+mod audit;
 mod limits;
 mod messages;
 mod modems;
@@ -13,8 +14,10 @@ use store::Store;
 use crate::dispatch::DispatcherHandle;
 use crate::limits::Limiter;
 
+pub use audit::ActError;
 pub use limits::{HeldBack, LimitView, RuleView, StandingView};
 pub use messages::{Acted, AttemptView, MessageList, MessageView, PartView, parse_state};
+pub use modems::{commanded, sent_by_hand};
 pub use settings::{
     ApiUserView, Applied, Edit, SecretView, Setting, SettingsAsk, SettingsError, SettingsHandle, UseView,
 };

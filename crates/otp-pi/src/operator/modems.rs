@@ -5,8 +5,9 @@ use std::time::Duration;
 use ::modem::{Command, Phase, Turn, check};
 use domain::receiver::{Msisdn, Receiver};
 use domain::secret::SecretText;
+use store::{AuditBy, AuditEvent, AuditKind};
 
-use super::Operator;
+use super::{ActError, Operator};
 use crate::channel::ChannelHandle;
 use crate::channel::manual::{self, ManualSms};
 use crate::wire::modems::{Checked, Rendered, answer, manual as rendered, no_answer, reports};
@@ -35,13 +36,22 @@ impl Operator {
     ///
     /// # Errors
     /// There is no such modem, or no such command may be asked, in words.
-    pub async fn ask_modem(&self, name: &str, command: &str, patience: Option<Duration>) -> Result<Rendered, String> {
+    pub async fn ask_modem(
+        &self,
+        name: &str,
+        command: &str,
+        patience: Option<Duration>,
+        by: &AuditBy,
+    ) -> Result<Rendered, String> {
         let channel = self.find_modem(name)?;
         let command = Command::parse(command).map_err(|error| error.to_string())?;
         let patience = patience.unwrap_or_else(|| command.usual_patience());
-        Ok(match channel.modem.ask(command.clone(), patience).await {
+        let event = commanded(by, channel.modem.name(), &command);
+        let asked = self.recorded(event, channel.modem.ask(command.clone(), patience)).await;
+        Ok(match asked {
             Ok(told) => answer(&command, &told),
-            Err(error) => no_answer(&command, &error),
+            Err(ActError::Act(error)) => no_answer(&command, &error),
+            Err(error @ ActError::Record(_)) => return Err(error.to_string()),
         })
     }
 
@@ -49,7 +59,13 @@ impl Operator {
     ///
     /// # Errors
     /// Why nothing was sent, in words.
-    pub async fn send_by_hand(&self, name: &str, receiver: Msisdn, text: SecretText) -> Result<Rendered, String> {
+    pub async fn send_by_hand(
+        &self,
+        name: &str,
+        receiver: Msisdn,
+        text: SecretText,
+        by: &AuditBy,
+    ) -> Result<Rendered, String> {
         let channel = self.find_modem(name)?;
         if self.store.is_blocked(&Receiver::Msisdn(receiver)) {
             return Err("the receiver is blocked; nothing is sent".to_owned());
@@ -58,7 +74,8 @@ impl Operator {
         getrandom::fill(std::slice::from_mut(&mut sms.reference))
             .map_err(|_| "the system has no randomness to give; nothing is sent".to_owned())?;
         let mut turn = wait_for_turn(&channel).await?;
-        let sent = manual::send(&channel.modem, &mut turn, &sms).await;
+        let event = sent_by_hand(by, receiver, channel.modem.name());
+        let sent = self.recorded(event, manual::send(&channel.modem, &mut turn, &sms)).await;
         sent.map(|sent| rendered(&sent)).map_err(|why| format!("{why}; nothing is sent"))
     }
 
@@ -75,6 +92,18 @@ impl Operator {
             format!("{name:?} is no modem of this gateway; it has {}", names.join(", "))
         })
     }
+}
+
+/// That somebody asks a modem a command: its name, and never its arguments.
+#[must_use]
+pub fn commanded(by: &AuditBy, modem: &str, command: &Command) -> AuditEvent {
+    AuditEvent::new(AuditKind::ModemCommand, by, modem).with("command", None, Some(command.verb()))
+}
+
+/// That somebody sends an SMS past the API.
+#[must_use]
+pub fn sent_by_hand(by: &AuditBy, receiver: Msisdn, modem: &str) -> AuditEvent {
+    AuditEvent::new(AuditKind::SentByHand, by, receiver.to_string()).with("modem", None, Some(modem))
 }
 
 /// Tells whether waiting helps: the modem can send, or is about to.

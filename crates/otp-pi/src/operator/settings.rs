@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::secret::SecretText;
 use serde::{Deserialize, Serialize};
+use store::AuditBy;
 use tokio::sync::{mpsc, oneshot};
 
 /// Questions that may wait for the task that applies settings.
@@ -164,10 +165,10 @@ pub struct SettingsError(pub String);
 /// A question to the task that applies settings.
 #[derive(Debug)]
 pub enum SettingsAsk {
-    /// Read everything again.
-    Reload(oneshot::Sender<Result<Applied, SettingsError>>),
-    /// Change what the database keeps.
-    Edit(Box<Edit>, oneshot::Sender<Result<Applied, SettingsError>>),
+    /// Read everything again, in whose name.
+    Reload(AuditBy, oneshot::Sender<Result<Applied, SettingsError>>),
+    /// Change what the database keeps, in whose name.
+    Edit(Box<Edit>, AuditBy, oneshot::Sender<Result<Applied, SettingsError>>),
     /// What is in force?
     List(oneshot::Sender<Result<Vec<Setting>, SettingsError>>),
     /// Who may call the API?
@@ -194,16 +195,16 @@ impl SettingsHandle {
     ///
     /// # Errors
     /// [`SettingsError`]; nothing has changed then.
-    pub async fn reload(&self) -> Result<Applied, SettingsError> {
-        self.ask(SettingsAsk::Reload).await?
+    pub async fn reload(&self, by: AuditBy) -> Result<Applied, SettingsError> {
+        self.ask(|answer| SettingsAsk::Reload(by, answer)).await?
     }
 
     /// Changes what the database keeps, and puts it into force.
     ///
     /// # Errors
     /// [`SettingsError`]; nothing has changed then.
-    pub async fn edit(&self, edit: Edit) -> Result<Applied, SettingsError> {
-        self.ask(|answer| SettingsAsk::Edit(Box::new(edit), answer)).await?
+    pub async fn edit(&self, edit: Edit, by: AuditBy) -> Result<Applied, SettingsError> {
+        self.ask(|answer| SettingsAsk::Edit(Box::new(edit), by, answer)).await?
     }
 
     /// Every value that is in force.

@@ -10,6 +10,7 @@ mod harness;
 
 mod api_users;
 mod at_rest;
+mod audit;
 mod clients;
 mod corpora;
 mod crash;

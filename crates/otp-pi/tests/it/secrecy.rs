@@ -201,6 +201,8 @@ fn the_scanner_finds_what_is_planted_in_every_coding() {
 /// The receivers of the run, canonical.
 const PHONES: [&str; 4] = ["628127770001", "628127770002", "628127770404", "628997770003"];
 
+const TEMPLATE: &str = "Hausgemachte Vorlage: %s";
+
 const TEXTS: [&str; 5] = [
     "Treffen um acht am Brunnen, bring {alles} mit",
     "Das Paket Nr. 55-ABC-1 liegt bei Frau Novak",
@@ -266,6 +268,12 @@ fn everything_happens(gateway: &Gateway, emulator: &Emulator) -> Vec<String> {
     assert_eq!(simple("/verify_otp", format!("phone_number={}&otp={second}", PHONES[1])), 200);
     assert_eq!(simple("/verify_otp", format!("phone_number={}&otp={second}&otp={first}", PHONES[1])), 400);
     assert_eq!(simple("/send_otp", format!("{{\"phone\": \"{}x\"}}", PHONES[0])), 400);
+    // What is done by hand is recorded, without what was said.
+    let absent = ["modem.absent.msisdn", PHONES[3], "modem.absent.sms_center", PHONES[1], "otp.template", TEMPLATE];
+    gateway.operate(&[&["settings", "set"][..], &absent].concat()).told();
+    gateway.operate(&["modem", "send", "m0", PHONES[0], TEXTS[0]]).told();
+    gateway.operate(&["modem", "at", "m0", "AT+CSQ"]).told();
+    gateway.ask("unblock-msisdn", json!({"receiver": PHONES[2]}));
     // Requests that cannot be read hold secrets too.
     let bad =
         format!("{{\"command\":\"send-sms\",\"data\":{{\"receiver\":\"{}\",\"message\":\"{}\"", PHONES[0], TEXTS[0]);
@@ -299,6 +307,7 @@ fn scanner(codes: &[String]) -> Scanner {
         scanner.add(&format!("end of number {phone}"), phone.get(3..).unwrap());
     }
     scanner.add("pin", PIN);
+    scanner.add("template", TEMPLATE);
     for (user, password) in [("user", WRONG_PASSWORD), ("nobody", WRONG_PASSWORD), ("second", SECOND_PASSWORD)] {
         scanner.add("password", password);
         scanner.add("login in base64", authorization(user, password).strip_prefix("Basic ").unwrap());
@@ -332,6 +341,15 @@ fn leaks(scanner: &Scanner, directory: &Path) -> Vec<(String, BTreeSet<String>)>
     leaks
 }
 
+/// What an operator gets to see of the audit record.
+fn audit_leaks(scanner: &Scanner, gateway: &Gateway) -> BTreeSet<String> {
+    let listed = gateway.operate(&["audit", "list", "--limit", "1000", "--json"]);
+    for event in ["settings-changed", "sent-by-hand", "modem-command", "receiver-blocked", "receiver-unblocked"] {
+        assert!(listed.told().contains(event), "{event}");
+    }
+    scanner.find(listed.told().as_bytes())
+}
+
 #[test]
 fn no_secret_is_in_the_log_or_in_the_data_directory_not_even_after_a_power_cut() {
     let emulator = Emulator::scripted(2, SCRIPT, &["--pin", PIN, "--report-delay", "20ms"]);
@@ -352,6 +370,7 @@ fn no_secret_is_in_the_log_or_in_the_data_directory_not_even_after_a_power_cut()
     gateway.wait_for_modems(2);
     let codes = everything_happens(&gateway, &emulator);
     let scanner = scanner(&codes);
+    assert_eq!(audit_leaks(&scanner, &gateway), BTreeSet::new());
     let log = gateway.log();
     assert!(log.contains("AT+CMGS") && log.contains("TRACE"), "the trace of the modems is part of the run");
     let stopped = gateway.kill();

@@ -159,7 +159,10 @@ async fn after_the_end_everything_is_refused() {
     let store = running.store.clone();
     running.close().await;
     assert!(store.try_reserve().is_none());
-    assert!(matches!(store.block(Msisdn::from_canonical(RECEIVER).unwrap()).await, Err(StoreError::Closed)));
+    assert!(matches!(
+        store.block(Msisdn::from_canonical(RECEIVER).unwrap(), &support::by()).await,
+        Err(StoreError::Closed)
+    ));
 }
 
 fn own_message(running: &support::Running, own_id: &str) -> Acceptance {
@@ -193,9 +196,9 @@ async fn the_block_list_survives_a_restart_and_keeps_unblocked_entries() {
     let directory = tempfile::tempdir().unwrap();
     let running = support::open(directory.path()).await;
     let (one, other) = (Msisdn::from_canonical(RECEIVER).unwrap(), Msisdn::from_canonical("6281234567").unwrap());
-    running.store.block(one).await.unwrap();
-    running.store.block(other).await.unwrap();
-    running.store.unblock(other).await.unwrap();
+    running.store.block(one, &support::by()).await.unwrap();
+    running.store.block(other, &support::by()).await.unwrap();
+    running.store.unblock(other, &support::by()).await.unwrap();
     running.close().await;
     let running = support::open(directory.path()).await;
     assert!(running.store.is_blocked(&Receiver::Msisdn(one)));

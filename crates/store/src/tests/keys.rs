@@ -78,7 +78,7 @@ async fn a_sealed_value_that_was_put_elsewhere_does_not_open() {
         let directory = tempfile::tempdir().unwrap();
         let running = support::open(directory.path()).await;
         let (first, second) = (running.accept_text("one").await, running.accept_text("two").await);
-        running.store.block(Msisdn::from_canonical("628999888777").unwrap()).await.unwrap();
+        running.store.block(Msisdn::from_canonical("628999888777").unwrap(), &support::by()).await.unwrap();
         run(directory.path(), swap).await;
         for id in [first, second] {
             let read = running.store.load(id).await;
@@ -454,7 +454,7 @@ async fn without_keys(data_dir: &Path) -> [MessageId; 3] {
     let on_phone = running.accept_otp("on-phone").await;
     assert!(running.begin_otp(on_phone, 1, "on-phone").await);
     running.record(sent(on_phone, 1, 17)).await;
-    running.store.block(Msisdn::from_canonical("628999888777").unwrap()).await.unwrap();
+    running.store.block(Msisdn::from_canonical("628999888777").unwrap(), &support::by()).await.unwrap();
     running.store.put_secret_setting("smtp.password", &SecretText::new("correct horse battery")).await.unwrap();
     running.store.put_setting("plain", "as it is").await.unwrap();
     running.store.put_api_user(api_user()).await.unwrap();
@@ -470,7 +470,7 @@ async fn after_the_loss_of_the_keys_a_reset_keeps_what_is_not_sealed() {
     let directory = tempfile::tempdir().unwrap();
     let [waits, on_air, on_phone] = without_keys(directory.path()).await;
     let place = KeysPlace::find(directory.path(), None, None);
-    let reset = reset_keys(&support::settings(directory.path()), place, NOW).await.unwrap();
+    let reset = reset_keys(&support::settings(directory.path()), place, NOW, &support::by()).await.unwrap();
     assert_eq!((reset.waiting, reset.receivers, reset.tickets, reset.blocked, reset.settings), (2, 1, 1, 2, 1));
     let running = support::open(directory.path()).await;
     let told = |id| {
@@ -505,13 +505,13 @@ async fn a_reset_is_refused_while_nothing_is_lost() {
     let id = running.accept_text("waits").await;
     let place = || KeysPlace::find(directory.path(), None, None);
     let settings = support::settings(directory.path());
-    let refused = reset_keys(&settings, place(), NOW).await.unwrap_err();
+    let refused = reset_keys(&settings, place(), NOW, &support::by()).await.unwrap_err();
     assert!(matches!(refused, ResetError::Open(OpenError::InUse { .. })), "{refused}");
     running.close().await;
-    let refused = reset_keys(&settings, place(), NOW).await.unwrap_err();
+    let refused = reset_keys(&settings, place(), NOW, &support::by()).await.unwrap_err();
     assert!(matches!(refused, ResetError::NotNeeded), "{refused}");
     let elsewhere = tempfile::tempdir().unwrap();
-    let nothing = reset_keys(&support::settings(elsewhere.path()), place(), NOW).await.unwrap_err();
+    let nothing = reset_keys(&support::settings(elsewhere.path()), place(), NOW, &support::by()).await.unwrap_err();
     assert!(matches!(nothing, ResetError::NoDatabase { .. }), "{nothing}");
     let restarted = support::open(directory.path()).await;
     assert_eq!(text_of(&restarted, id).await, "waits");
@@ -525,7 +525,7 @@ async fn a_reset_with_foreign_keys_puts_them_aside_and_never_overwrites_them() {
     Keys::make(&keys_file(directory.path()), None).unwrap();
     let foreign = std::fs::read(keys_file(directory.path())).unwrap();
     let place = KeysPlace::find(directory.path(), None, None);
-    let reset = reset_keys(&support::settings(directory.path()), place, NOW).await.unwrap();
+    let reset = reset_keys(&support::settings(directory.path()), place, NOW, &support::by()).await.unwrap();
     assert_eq!(std::fs::read(reset.old_keys.unwrap()).unwrap(), foreign);
     support::open(directory.path()).await.close().await;
 }
@@ -537,11 +537,11 @@ async fn a_reset_with_keys_from_elsewhere_uses_them() {
     let file = directory.path().join("fleet.keys");
     let place = KeysPlace::File(file.clone());
     let settings = support::settings(directory.path());
-    let refused = reset_keys(&settings, place.clone(), NOW).await.unwrap_err();
+    let refused = reset_keys(&settings, place.clone(), NOW, &support::by()).await.unwrap_err();
     assert!(matches!(refused, ResetError::Keys(KeysError::Missing { .. })), "{refused}");
     Keys::make(&file, None).unwrap();
     let before = std::fs::read(&file).unwrap();
-    reset_keys(&settings, place.clone(), NOW).await.unwrap();
+    reset_keys(&settings, place.clone(), NOW, &support::by()).await.unwrap();
     assert_eq!(std::fs::read(&file).unwrap(), before);
     let keys = Keys::open(place, directory.path(), None).unwrap();
     support::open_with(settings, keys).await.unwrap().close().await;

@@ -35,11 +35,11 @@ async fn finish(running: &Running, id: MessageId, state: MessageState) {
 }
 
 async fn cancel(running: &Running, id: MessageId) -> CancelOutcome {
-    running.store.cancel_message(id).await.unwrap()
+    running.store.cancel_message(id, &support::by()).await.unwrap()
 }
 
 async fn retry(running: &Running, id: MessageId) -> RetryOutcome {
-    running.store.retry_message(id).await.unwrap()
+    running.store.retry_message(id, &support::by()).await.unwrap()
 }
 
 /// What the journal still keeps of texts and tickets.

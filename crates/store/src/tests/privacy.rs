@@ -49,7 +49,11 @@ async fn no_code_text_reference_or_number_is_on_the_disk_in_clear() {
         at: NOW,
     };
     running.store.report(report).await.unwrap();
-    running.store.block(domain::receiver::Msisdn::from_canonical("628999888777").unwrap()).await.unwrap();
+    running
+        .store
+        .block(domain::receiver::Msisdn::from_canonical("628999888777").unwrap(), &support::by())
+        .await
+        .unwrap();
     running.store.put_secret_setting("smtp.password", &SecretText::new("correct horse battery")).await.unwrap();
     let needles = [
         CODE,

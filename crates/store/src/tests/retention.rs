@@ -13,7 +13,8 @@ use crate::{Acceptance, Accepted, Change, IdConflict, Replay, Retention, StatusK
 async fn retention_forgets_by_age_and_by_size() {
     let directory = tempfile::tempdir().unwrap();
     let mut settings = support::settings(directory.path());
-    settings.retention = Retention { journal: Duration::from_hours(24), max_db_bytes: u64::MAX };
+    settings.retention =
+        Retention { journal: Duration::from_hours(24), max_db_bytes: u64::MAX, ..Retention::default() };
     let running = support::try_open(settings.clone()).await.unwrap();
     let id = sent_text(&running, 1).await;
     running.accept_otp("reference").await;
@@ -27,7 +28,7 @@ async fn retention_forgets_by_age_and_by_size() {
     let Accepted::New { message_id } = waiting else { panic!("not new") };
     assert!(running.store.find_message(message_id).await.unwrap().is_some(), "what waits is never deleted");
     running.close().await;
-    settings.retention = Retention { journal: Duration::from_hours(24), max_db_bytes: 1 };
+    settings.retention = Retention { journal: Duration::from_hours(24), max_db_bytes: 1, ..Retention::default() };
     let running = support::try_open(settings).await.unwrap();
     let id = sent_text(&running, 2).await;
     running.store.run_retention(NOW.saturating_add(Duration::from_secs(1))).await.unwrap();
@@ -62,7 +63,8 @@ async fn requests_behind_a_renewed_one_are_forgotten_too() {
 async fn a_message_is_kept_from_its_end_and_not_from_its_beginning() {
     let directory = tempfile::tempdir().unwrap();
     let mut settings = support::settings(directory.path());
-    settings.retention = Retention { journal: Duration::from_hours(24), max_db_bytes: u64::MAX };
+    settings.retention =
+        Retention { journal: Duration::from_hours(24), max_db_bytes: u64::MAX, ..Retention::default() };
     let running = support::try_open(settings).await.unwrap();
     let id = running.accept_text("planned long before").await;
     let at = NOW.saturating_add(Duration::from_hours(48));

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Acceptance, Accepted, BeginAttempt, BeginOutcome, Change, Content, Keys, NewMessage, OpenError, Settings,
+    Acceptance, Accepted, AuditBy, BeginAttempt, BeginOutcome, Change, Content, Keys, NewMessage, OpenError, Settings,
     StatusRecord, Store, TextAtRest, TicketStoreKind, UnknownPolicy, Writer, WriterError,
 };
 
@@ -40,6 +40,11 @@ pub(crate) struct Running {
     pub(crate) clock: Arc<Manual>,
     writer: JoinSet<Result<(), WriterError>>,
     stop: CancellationToken,
+}
+
+/// Whoever a test is.
+pub(crate) fn by() -> AuditBy {
+    AuditBy::new("tester", "test")
 }
 
 pub(crate) fn settings(directory: &Path) -> Settings {
@@ -222,7 +227,7 @@ impl Running {
     /// Returns when everything recorded so far is committed.
     pub(crate) async fn settle(&self) {
         let other = Msisdn::from_canonical("6281111111111").unwrap();
-        self.store.unblock(other).await.unwrap();
+        self.store.unblock(other, &by()).await.unwrap();
     }
 }
 

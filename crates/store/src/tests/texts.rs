@@ -104,12 +104,12 @@ async fn a_text_goes_with_every_end_of_its_message() {
         assert!(!is_kept(&running, id), "{state}");
     }
     let cancelled = running.accept_text("hello").await;
-    assert_eq!(running.store.cancel_message(cancelled).await.unwrap(), CancelOutcome::Cancelled);
+    assert_eq!(running.store.cancel_message(cancelled, &support::by()).await.unwrap(), CancelOutcome::Cancelled);
     let receiver = Msisdn::from_canonical(RECEIVER).unwrap();
     let blocked = running.accept_otp("blocked").await;
-    running.store.block(receiver).await.unwrap();
+    running.store.block(receiver, &support::by()).await.unwrap();
     assert_eq!(running.try_begin_otp(blocked, 1, "blocked").await, BeginOutcome::Blocked);
-    running.store.unblock(receiver).await.unwrap();
+    running.store.unblock(receiver, &support::by()).await.unwrap();
     // In doubt it is kept for an operator: until a report, the code or the deadline ends that.
     let reported = doubtful_text(&running).await;
     let (modem, receiver_tail) = ("telkomsel-1".to_owned(), RECEIVER.to_owned());
@@ -229,7 +229,7 @@ async fn what_was_on_air_is_unknown_after_a_restart_whatever_the_policy_and_its_
             assert_eq!(restarted.status(id).await.state, MessageState::Unknown, "it may have been sent");
         }
         assert!(restarted.store.pending().await.unwrap().is_empty(), "nothing could be sent again");
-        let outcome = restarted.store.retry_message(text).await.unwrap();
+        let outcome = restarted.store.retry_message(text, &support::by()).await.unwrap();
         assert!(matches!(outcome, RetryOutcome::TextLost), "{outcome}");
         assert_eq!(outcome.to_string(), "not queued again: its text is gone; send it as a new message");
         assert_eq!(restarted.status(text).await.state, MessageState::Unknown);
@@ -247,9 +247,11 @@ async fn an_operator_has_an_unknown_one_sent_again_while_the_gateway_runs_and_no
     assert!(running.store.load(id).await.unwrap().is_none(), "nobody else gets it");
     let (restarted, _elsewhere) = after_power_cut(&running, support::without_texts).await;
     assert!(!restarted.status(id).await.has_text);
-    assert!(matches!(restarted.store.retry_message(id).await.unwrap(), RetryOutcome::TextLost));
+    assert!(matches!(restarted.store.retry_message(id, &support::by()).await.unwrap(), RetryOutcome::TextLost));
     restarted.close().await;
-    let RetryOutcome::Queued(entry) = running.store.retry_message(id).await.unwrap() else { panic!("not queued") };
+    let RetryOutcome::Queued(entry) = running.store.retry_message(id, &support::by()).await.unwrap() else {
+        panic!("not queued")
+    };
     assert_eq!((entry.id, entry.attempt), (id, 1));
     assert_eq!(text_of(&running, id).await.as_deref(), Some("did it arrive"));
     assert!(running.begin_text(id, 2).await);

@@ -70,8 +70,9 @@ async fn settings_and_api_users_are_kept_together_or_not_at_all() {
         class: domain::message::Class::Bulk,
         is_active: true,
     };
-    let keep =
-        async |text: &str, users| running.store.keep_settings(Some(("settings", &SecretText::new(text))), users).await;
+    let keep = async |text: &str, users| {
+        running.store.keep_settings(&[("settings", &SecretText::new(text))], users, Vec::new()).await
+    };
     keep("old", vec![user("first".to_owned(), "hash")]).await.unwrap();
     running.store.limit_pages(Some(1)).await;
     let long = "x".repeat(2_000);

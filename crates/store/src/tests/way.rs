@@ -251,7 +251,7 @@ async fn what_was_accepted_before_its_receiver_was_blocked_is_not_sent() {
     let directory = tempfile::tempdir().unwrap();
     let running = support::open(directory.path()).await;
     let id = running.accept_otp("reference").await;
-    running.store.block(Msisdn::from_canonical(support::RECEIVER).unwrap()).await.unwrap();
+    running.store.block(Msisdn::from_canonical(support::RECEIVER).unwrap(), &support::by()).await.unwrap();
     assert_eq!(running.try_begin_otp(id, 1, "reference").await, BeginOutcome::Blocked);
     let record = running.status(id).await;
     assert_eq!((record.state, record.attempts.len()), (MessageState::Blocked, 0));
@@ -307,9 +307,9 @@ async fn an_otp_that_ends_without_a_code_gives_its_reference_free() {
         }
         let (blocked, receiver) = (name("blocked at the channel"), Msisdn::from_canonical(support::RECEIVER).unwrap());
         let id = running.accept_otp(&blocked).await;
-        running.store.block(receiver).await.unwrap();
+        running.store.block(receiver, &support::by()).await.unwrap();
         assert_eq!(running.try_begin_otp(id, 1, &blocked).await, BeginOutcome::Blocked);
-        running.store.unblock(receiver).await.unwrap();
+        running.store.unblock(receiver, &support::by()).await.unwrap();
         assert_ne!(running.accept_otp(&blocked).await, id);
         let incomplete = name("incomplete");
         let id = running.accept_otp(&incomplete).await;

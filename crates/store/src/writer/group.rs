@@ -15,6 +15,7 @@ use super::rows::{execute, replay_row, row_key, ticket_row};
 use super::texts::KeptText;
 use super::{rare, statements as sql};
 use crate::acceptance::{Accepted, IdConflict};
+use crate::audit::Ledger;
 use crate::blocklist::SharedBlocklist;
 use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::codec::{Codec, JsonRows};
@@ -95,6 +96,7 @@ impl<'a> Group<'a> {
         connection: &mut SqliteConnection,
         changes: &[Change],
         jobs: &mut [Job],
+        ledger: &mut Ledger,
     ) -> Result<Effects, StoreError> {
         self.load_replays(connection, jobs).await?;
         self.load_tickets(connection, jobs).await?;
@@ -109,14 +111,26 @@ impl<'a> Group<'a> {
                 Job::Begin { begin, answer } => answer.set(self.begin(begin)?),
                 Job::Ticket { key, step } => self.ticket_step(*key, step),
                 Job::Report { report, answer } => answer.set(self.report(report)),
-                Job::Act { on, answer } => answer.set(self.act(*on)),
+                Job::Act { on, answer, .. } => answer.set(self.act(*on)),
                 Job::Rare { .. } => {}
             }
         }
+        let blocklist = self.blocklist;
         let effects = self.write(connection).await?;
         for job in jobs {
-            if let Job::Rare { step, answer } = job {
-                answer.set(rare::run(connection, step).await?);
+            match job {
+                Job::Rare { step, audit, answer } => {
+                    // Asked before it is done: what changes nothing is not recorded.
+                    let is_recorded = step.changes_something(blocklist);
+                    answer.set(rare::run(connection, step, ledger).await?);
+                    for recorded in audit.iter().filter(|_| is_recorded) {
+                        ledger.append(connection, recorded).await?;
+                    }
+                }
+                Job::Act { audit, answer, .. } if answer.get() == Some(&Acted::Done) => {
+                    ledger.append(connection, audit).await?;
+                }
+                Job::Act { .. } | Job::Accept(_) | Job::Begin { .. } | Job::Ticket { .. } | Job::Report { .. } => {}
             }
         }
         Ok(effects)

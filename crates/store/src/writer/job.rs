@@ -7,11 +7,13 @@ use domain::blocklist::BlockEntry;
 use domain::clock::WallTime;
 use domain::message::MessageId;
 use domain::otp::{AttemptId, Guess, Reservation, ReserveOutcome, TagEntry, TicketKey, Verdict};
-use domain::receiver::Msisdn;
+use domain::receiver::{Msisdn, Receiver};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::acceptance::{Accepted, Replay};
 use crate::api_user::{ApiUser, SecretUse};
+use crate::audit::{Recorded, Trim};
+use crate::blocklist::SharedBlocklist;
 use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::error::StoreError;
 use crate::operator::{ActOn, Acted};
@@ -35,6 +37,11 @@ impl<T> Answer<T> {
     /// Decides; a group that is tried again decides again.
     pub(crate) fn set(&mut self, value: T) {
         self.value = Some(value);
+    }
+
+    /// What was decided so far.
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.value.as_ref()
     }
 
     /// Sends the value after a commit, or the error. A caller who has gone away is no error.
@@ -107,9 +114,9 @@ pub(crate) enum RareStep {
         value: Vec<u8>,
     },
     DeleteSetting(String),
-    /// Puts API users and a sealed setting, all of them or none.
+    /// Puts API users and sealed settings, all of them or none.
     KeepSettings {
-        document: Option<(String, Vec<u8>)>,
+        documents: Vec<(String, Vec<u8>)>,
         users: Vec<ApiUser>,
     },
     /// Removes rows whose time is over among one chunk of rows after that one.
@@ -134,6 +141,20 @@ pub(crate) enum RareStep {
         statement: &'static str,
         rows: String,
     },
+    /// Removes one chunk of the oldest rows of the audit record.
+    TrimAudit {
+        trim: Trim,
+        at: WallTime,
+    },
+    /// Tells what the audit record has only counted: what is over, or everything.
+    CountAudit {
+        at: WallTime,
+        is_end: bool,
+    },
+    /// Only writes what is to be recorded. Where nothing hangs on it a failure is counted.
+    Audit {
+        is_needed: bool,
+    },
     /// Notes how everything is sealed.
     NoteSealedWith([u8; HEAD_LENGTH]),
     /// Does nothing: when it is answered, so is everything that was asked before.
@@ -141,6 +162,16 @@ pub(crate) enum RareStep {
     /// Makes the disk full (or not) for a test.
     #[cfg(test)]
     LimitPages(Option<u32>),
+}
+
+impl RareStep {
+    /// False for a receiver who is blocked, or not, as he is to be.
+    pub(crate) fn changes_something(&self, blocklist: &SharedBlocklist) -> bool {
+        match self {
+            Self::SetBlocked { entry, .. } => blocklist.is_blocked(&Receiver::Msisdn(entry.msisdn)) != entry.is_active,
+            _ => true,
+        }
+    }
 }
 
 /// What retention looks through, row by row in the order of their making.
@@ -164,11 +195,30 @@ pub(crate) struct Touched {
 #[derive(Debug)]
 pub(crate) enum Job {
     Accept(Box<AcceptJob>),
-    Begin { begin: Box<BeginAttempt>, answer: Answer<BeginOutcome> },
-    Ticket { key: TicketKey, step: Box<TicketStep> },
-    Report { report: Box<Report>, answer: Answer<Option<Reported>> },
-    Act { on: ActOn, answer: Answer<Acted> },
-    Rare { step: Box<RareStep>, answer: Answer<Touched> },
+    Begin {
+        begin: Box<BeginAttempt>,
+        answer: Answer<BeginOutcome>,
+    },
+    Ticket {
+        key: TicketKey,
+        step: Box<TicketStep>,
+    },
+    Report {
+        report: Box<Report>,
+        answer: Answer<Option<Reported>>,
+    },
+    /// What is to be recorded goes with the act, and only if it is done.
+    Act {
+        on: ActOn,
+        audit: Box<Recorded>,
+        answer: Answer<Acted>,
+    },
+    /// What is to be recorded goes into the same commit; block and unblock are recorded where they change something.
+    Rare {
+        step: Box<RareStep>,
+        audit: Vec<Recorded>,
+        answer: Answer<Touched>,
+    },
 }
 
 impl Job {

@@ -4,16 +4,16 @@
 //! alone a request waits for nobody. Recorded changes ride with the next group, and get one of their own when none comes
 //! soon. A group that fails changes nothing and tells each of its callers; the writer lives on. Run by the product.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::clock::WallTime;
-use domain::message::MessageId;
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{Head, Ledger};
 use crate::blocklist::SharedBlocklist;
 use crate::change::Change;
 use crate::codec::Codec;
@@ -21,7 +21,6 @@ use crate::db::{self, DataDir};
 use crate::error::{OpenError, StoreError, WriterError};
 use crate::recovery;
 use crate::settings::Settings;
-use crate::status::Attempt;
 
 mod group;
 pub(crate) mod job;
@@ -59,8 +58,6 @@ const CHANGES_AT_MOST: usize = 1024;
 const CHANGE_WAITS: Duration = Duration::from_millis(400);
 /// Without work for so long, the WAL is folded into the database.
 const IDLE_AFTER: Duration = Duration::from_secs(5);
-/// Journal rows looked at when the search for reports is rebuilt.
-const REPORTS_REBUILT: i64 = 10_000;
 
 /// The writer. Run it, or nothing is ever written.
 #[derive(Debug)]
@@ -70,6 +67,7 @@ pub struct Writer {
     codec: Arc<Codec>,
     blocklist: Arc<SharedBlocklist>,
     reports: ReportIndex,
+    ledger: Ledger,
     /// Some when texts are in memory only.
     texts: Option<Arc<Texts>>,
     jobs: Vec<Job>,
@@ -92,6 +90,8 @@ pub(crate) struct Gauges {
     pub(crate) commits: AtomicU64,
     /// False after a commit that the disk refused, until one succeeds that has written something.
     pub(crate) is_writable: AtomicBool,
+    /// Where the audit record ends.
+    pub(crate) audit_head: Mutex<Head>,
 }
 
 /// Why the writer woke.
@@ -108,9 +108,10 @@ impl Writer {
         inbox: Inbox,
         codec: Arc<Codec>,
         blocklist: Arc<SharedBlocklist>,
+        ledger: Ledger,
         data_dir: Arc<DataDir>,
     ) -> Result<Self, OpenError> {
-        let reports = load_reports(&mut connection)
+        let reports = reports::load(&mut connection)
             .await
             .map_err(|error| OpenError::from_database(&data_dir.database(), error))?;
         Ok(Self {
@@ -119,6 +120,12 @@ impl Writer {
             codec,
             blocklist,
             reports,
+            gauges: Arc::new(Gauges {
+                commits: AtomicU64::new(0),
+                is_writable: AtomicBool::new(true),
+                audit_head: Mutex::new(ledger.head()),
+            }),
+            ledger,
             texts: None,
             jobs: Vec::with_capacity(GROUP_AT_MOST),
             changes: Vec::new(),
@@ -126,7 +133,6 @@ impl Writer {
             last_began: Instant::now(),
             last_group: 0,
             has_wal: true,
-            gauges: Arc::new(Gauges { commits: AtomicU64::new(0), is_writable: AtomicBool::new(true) }),
             _data_dir: data_dir,
         })
     }
@@ -264,7 +270,13 @@ impl Writer {
         }
     }
 
-    fn answer_one(&self, job: Job, committed: &Result<(), StoreError>) {
+    fn answer_one(&mut self, job: Job, committed: &Result<(), StoreError>) {
+        if committed.is_err()
+            && let Job::Rare { step, .. } = &job
+            && matches!(step.as_ref(), RareStep::Audit { is_needed: false })
+        {
+            self.ledger.lose();
+        }
         if committed.is_ok()
             && let Job::Rare { step, .. } = &job
         {
@@ -284,6 +296,9 @@ impl Writer {
                 | RareStep::KeepSettings { .. }
                 | RareStep::Trim { .. }
                 | RareStep::TrimOldest
+                | RareStep::TrimAudit { .. }
+                | RareStep::CountAudit { .. }
+                | RareStep::Audit { .. }
                 | RareStep::Reseal { .. }
                 | RareStep::PutLimits { .. }
                 | RareStep::NoteSealedWith(_)
@@ -306,7 +321,8 @@ impl Writer {
     async fn try_commit(&mut self, changes: &[Change], jobs: &mut [Job]) -> Result<(), StoreError> {
         sqlx::query(statements::BEGIN).execute(&mut self.connection).await?;
         let group = Group::new(&self.codec, &self.reports, &self.blocklist);
-        let mut ran = group.run(&mut self.connection, changes, jobs).await;
+        let mut ledger = self.ledger.clone();
+        let mut ran = group.run(&mut self.connection, changes, jobs, &mut ledger).await;
         if ran.is_ok() && !self.gauges.is_writable.load(Ordering::Relaxed) {
             // Success must mean that something was written.
             let probed = sqlx::query(statements::PROBE).execute(&mut self.connection).await;
@@ -322,6 +338,7 @@ impl Writer {
         match ended {
             Ok(mut effects) => {
                 self.gauges.commits.fetch_add(1, Ordering::Relaxed);
+                self.keep(ledger);
                 if let Some(texts) = &self.texts {
                     texts.follow(&mut effects);
                 }
@@ -337,6 +354,16 @@ impl Writer {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Takes over what a committed group has recorded. The log is a witness where somebody collects it elsewhere.
+    fn keep(&mut self, ledger: Ledger) {
+        let (before, now) = (self.ledger.head(), ledger.head());
+        self.ledger = ledger;
+        if before != now {
+            *self.gauges.audit_head.lock().unwrap_or_else(PoisonError::into_inner) = now;
+            tracing::info!(audit.sequence = now.last, audit.hash = now.hash_text(), "the audit record has grown");
         }
     }
 
@@ -356,18 +383,4 @@ async fn until(due: Option<Instant>) {
     if let Some(due) = due {
         tokio::time::sleep_until(due).await;
     }
-}
-
-/// Rebuilds the search for reports from the youngest journal rows.
-async fn load_reports(connection: &mut SqliteConnection) -> Result<ReportIndex, sqlx::Error> {
-    let rows =
-        sqlx::query(statements::SELECT_AWAITING_REPORT).bind(REPORTS_REBUILT).fetch_all(&mut *connection).await?;
-    let mut index = ReportIndex::default();
-    for row in rows.iter().rev() {
-        let id: &[u8] = row.try_get(0)?;
-        let attempts: &str = row.try_get(1)?;
-        let (Ok(id), Ok(attempts)) = (id.try_into(), serde_json::from_str::<Vec<Attempt>>(attempts)) else { continue };
-        index.note(MessageId::from_bytes(id), &attempts);
-    }
-    Ok(index)
 }

@@ -9,13 +9,19 @@ use super::job::{RareStep, Touched, Trimmed};
 use super::statements;
 use crate::accounts::write_scopes;
 use crate::api_user::{ApiUser, SecretUse};
+use crate::audit::Ledger;
 use crate::db::SEALED_WITH;
+use crate::error::StoreError;
 
 /// Rows per commit that retention looks at.
 const CHUNK: i64 = 1_000;
 
 /// Runs one step inside the group's transaction.
-pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> Result<Touched, sqlx::Error> {
+pub(super) async fn run(
+    connection: &mut SqliteConnection,
+    step: &RareStep,
+    ledger: &mut Ledger,
+) -> Result<Touched, StoreError> {
     let query = match step {
         RareStep::SetBlocked { row_key, sealed, entry } => sqlx::query(
             "INSERT INTO blocked (receiver_key, receiver, active, created_at, changed_at) VALUES (?1, ?2, ?3, ?4, ?4) \
@@ -28,13 +34,13 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
         RareStep::DeleteBlocked { row_key, .. } => {
             sqlx::query("DELETE FROM blocked WHERE receiver_key = ?1").bind(row_key.as_slice())
         }
-        RareStep::PutApiUser(user) => return put_api_user(connection, user).await,
+        RareStep::PutApiUser(user) => return Ok(put_api_user(connection, user).await?),
         RareStep::DeleteApiUser(username) => {
             let uses = sqlx::query("DELETE FROM api_user_use WHERE username = ?1").bind(username.as_str());
             uses.execute(&mut *connection).await?;
             sqlx::query("DELETE FROM api_user WHERE username = ?1").bind(username.as_str())
         }
-        RareStep::NoteSecretUses(uses) => return note_secret_uses(connection, uses).await,
+        RareStep::NoteSecretUses(uses) => return Ok(note_secret_uses(connection, uses).await?),
         RareStep::PutSetting { key, is_sealed, value } => put_setting(key, *is_sealed, value),
         RareStep::DeleteSetting(key) => sqlx::query("DELETE FROM setting WHERE key = ?1").bind(key.as_str()),
         // A row gets its id when its message is settled: the smallest are the oldest.
@@ -55,9 +61,17 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
         RareStep::NoteSealedWith(head) => sqlx::query("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")
             .bind(SEALED_WITH)
             .bind(head.as_slice()),
-        RareStep::Barrier => return Ok(Touched::default()),
-        RareStep::KeepSettings { document, users } => {
-            if let Some((key, sealed)) = document {
+        RareStep::Audit { .. } | RareStep::Barrier => return Ok(Touched::default()),
+        RareStep::TrimAudit { trim, at } => {
+            let rows = ledger.trim(connection, *trim, *at).await?;
+            return Ok(Touched { rows, last: None });
+        }
+        RareStep::CountAudit { at, is_end } => {
+            ledger.close_windows(connection, at.as_unix_millis(), *is_end).await?;
+            return Ok(Touched::default());
+        }
+        RareStep::KeepSettings { documents, users } => {
+            for (key, sealed) in documents {
                 put_setting(key, true, sealed).execute(&mut *connection).await?;
             }
             for user in users {
@@ -73,7 +87,7 @@ pub(super) async fn run(connection: &mut SqliteConnection, step: &RareStep) -> R
             }
             return Ok(Touched::default());
         }
-        RareStep::Trim { table, after, until } => return trim(connection, *table, *after, *until).await,
+        RareStep::Trim { table, after, until } => return Ok(trim(connection, *table, *after, *until).await?),
     };
     let rows = query.execute(connection).await?.rows_affected();
     Ok(Touched { rows, last: None })

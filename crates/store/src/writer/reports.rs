@@ -6,13 +6,18 @@
 use std::collections::{HashMap, VecDeque};
 
 use domain::message::MessageId;
+use sqlx::{Row, SqliteConnection};
 
+use super::statements;
 use crate::status::{Attempt, AttemptOutcome};
 
 /// Messages remembered per modem and reference; a reference comes again after 256 parts.
 const PER_REFERENCE: usize = 6;
 /// Messages of unknown outcome remembered per modem.
 const UNKNOWN_PER_MODEM: usize = 32;
+
+/// Journal rows looked at when the search is rebuilt.
+const REBUILT: i64 = 10_000;
 
 /// Modem → reference (None: outcome unknown) → messages, newest first.
 #[derive(Debug, Default)]
@@ -54,4 +59,17 @@ impl ReportIndex {
             .flatten()
             .copied()
     }
+}
+
+/// Rebuilds the search for reports from the youngest journal rows.
+pub(super) async fn load(connection: &mut SqliteConnection) -> Result<ReportIndex, sqlx::Error> {
+    let rows = sqlx::query(statements::SELECT_AWAITING_REPORT).bind(REBUILT).fetch_all(&mut *connection).await?;
+    let mut index = ReportIndex::default();
+    for row in rows.iter().rev() {
+        let id: &[u8] = row.try_get(0)?;
+        let attempts: &str = row.try_get(1)?;
+        let (Ok(id), Ok(attempts)) = (id.try_into(), serde_json::from_str::<Vec<Attempt>>(attempts)) else { continue };
+        index.note(MessageId::from_bytes(id), &attempts);
+    }
+    Ok(index)
 }

@@ -40,7 +40,7 @@ fn clear(text: &str) -> PasswordSource {
 
 async fn put(store: &Store, source: ApiUserSource) -> Vec<KnownUser> {
     let changes = changes(store, vec![source]).await.unwrap();
-    store.keep_settings(None, changes.users).await.unwrap();
+    store.keep_settings(&[], changes.users, Vec::new()).await.unwrap();
     changes.known
 }
 

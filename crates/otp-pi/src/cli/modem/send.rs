@@ -10,11 +10,12 @@ use modem::{Phase, check};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::target::Target;
-use super::{SendArguments, ask_gateway, load, seconds};
+use super::{SendArguments, ask_gateway, load, record, seconds};
 use crate::app::{DirectModem, OfflineStore};
 use crate::channel::manual::{self, ManualSms};
 use crate::config::Config;
-use crate::control::{Request, Secret};
+use crate::control::{Request, Secret, shell};
+use crate::operator::sent_by_hand;
 use crate::wire::modems::{Checked, Manual, Rendered, manual as rendered, reports};
 
 /// The longest text that is read from standard input: more would be hundreds of parts.
@@ -49,7 +50,11 @@ pub(super) async fn run(arguments: &SendArguments) -> anyhow::Result<Rendered> {
     let mut sms = ManualSms { receiver, text, asks_report: false, reference: 0 };
     getrandom::fill(std::slice::from_mut(&mut sms.reference)).context("the system has no randomness to give")?;
     let modem = ready(&target, arguments, store.as_ref(), config.as_ref()).await?;
-    let sent = send(&modem, &sms).await;
+    let event = sent_by_hand(&shell(), receiver, target.name());
+    let sent = match record(store.as_ref(), event).await {
+        Ok(()) => send(&modem, &sms).await,
+        Err(error) => Err(error.context("nothing is sent")),
+    };
     modem.stop().await?;
     if let Some(store) = store {
         store.close().await?;

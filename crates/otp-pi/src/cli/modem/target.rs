@@ -77,6 +77,15 @@ impl Target {
         Ok(self)
     }
 
+    /// Whether it is one of the configuration's.
+    pub(super) fn is_of(&self, config: &Config) -> bool {
+        config.modems.iter().any(|modem| modem.line.name == self.line.name)
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.line.name
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.line.path
     }

@@ -41,6 +41,14 @@ impl fmt::Debug for Replacement {
     }
 }
 
+impl Replacement {
+    /// Tells about it.
+    #[must_use]
+    pub fn summary(&self) -> &Summary {
+        &self.0.summary
+    }
+}
+
 impl Certificates {
     /// Reads the pair, and makes the self-signed one if it is wanted and missing. Touches files: not for a worker of the runtime.
     /// `machine` is what a self-signed certificate is for.

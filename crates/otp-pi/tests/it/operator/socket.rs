@@ -64,6 +64,10 @@ fn the_socket_is_for_its_owner_alone() {
     fs::set_permissions(socket(&gateway), fs::Permissions::from_mode(0o666)).unwrap();
     let refused = as_nobody(gateway.dir(), &["message", "list"]).unwrap();
     assert!(refused.refused().contains("only the gateway's own user and root may ask"), "{refused:?}");
+    let told = wait_for("its row", || {
+        gateway.json(&["audit", "list", "--event", "operator-refused"]).as_array()?.first().cloned()
+    });
+    assert!(told["actor"].as_str().unwrap().starts_with(&format!("uid {NOBODY}")), "{told}");
 }
 
 #[test]
