@@ -55,7 +55,7 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
         Request::LimitsList => value(operator.held_back().await),
         Request::LimitsReset { receiver } => {
             let receiver = receiver.as_ref().map(|Secret(receiver)| receiver.expose());
-            operator.reset_limits(receiver).await.map(|what| json!({"done": what}))
+            operator.reset_limits(receiver, by).await.map(|what| json!({"done": what}))
         }
         Request::ApiUserList => value(settings.api_users().await),
         Request::ApiUserAdd { username, password, scopes, class, networks } => {

@@ -24,7 +24,7 @@ use domain::limits::Rule;
 use domain::message::{MessageId, MessageState};
 use domain::otp::CodeLength;
 use domain::outcome::{Outcome, Reply, ReplyData};
-use domain::receiver::{NumberingPlan, Receiver, ReceiverError};
+use domain::receiver::{NumberingPlan, Receiver};
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use store::{Content, NewMessage, QueueEntry, Store, StoreError};
@@ -140,14 +140,8 @@ impl Gateway {
 impl Inner {
     /// Reads a receiver, or answers why it cannot be one.
     fn receiver(&self, text: &str) -> Result<Receiver, Refusal> {
-        Receiver::parse(text, &self.settings.plan).map_err(|error| {
-            // Well written, and no destination for anything of ours: service numbers cost, and answer nobody.
-            let outcome = match error {
-                ReceiverError::ShortCode => Outcome::DestinationNotAllowed,
-                _ => Outcome::FieldInvalid,
-            };
-            Refusal::new(outcome, format!("receiver: {error}"))
-        })
+        Receiver::parse(text, &self.settings.plan)
+            .map_err(|error| Refusal::new(Outcome::FieldInvalid, format!("receiver: {error}")))
     }
 
     /// What every send must pass before room is made for it: something that can send it, and a receiver who is not blocked.

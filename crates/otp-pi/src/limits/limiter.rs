@@ -161,7 +161,9 @@ impl Limiter {
         };
         let step = |book: &mut _| admit_code(book, &settings.rules, &request, *now);
         let admission = self.inner.store.update_limits(&keys.all(), step).await.map_err(LimitError::Store)?;
-        admission.alarms.iter().for_each(tell::alarm);
+        for alarm in &admission.alarms {
+            tell::alarm(&self.inner.store, alarm);
+        }
         self.tell(admission.refusal, receiver, settings, *now);
         match (admission.taken, admission.refusal) {
             (Some(taken), _) => {
@@ -260,7 +262,7 @@ impl Limiter {
             }
         };
         if let Some(length) = ended.locked_for {
-            tell::locked(receiver, length);
+            tell::locked(store, receiver, length);
         }
         let mut judged = keys.judged();
         judged.extend(ended.client);

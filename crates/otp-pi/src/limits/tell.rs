@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use domain::clock::WallTime;
 use domain::limits::{Alarm, LimitRefusal, Mode, Rule, SubjectKind};
+use domain::receiver::Receiver;
+use store::{AuditBy, AuditEvent, AuditKind, Store};
 use tracing::{info, warn};
 
 /// Between two lines about what was refused, or would have been: under attack there are thousands.
@@ -70,10 +72,15 @@ impl Quiet {
     }
 }
 
-/// Tells that new receivers are held back from now on, or no longer.
-pub(super) fn alarm(alarm: &Alarm) {
+/// Tells log and record that new receivers are held back from now on, or no longer.
+pub(super) fn alarm(store: &Store, alarm: &Alarm) {
     let Alarm { kind, label, is_pressed, sent, entered } = alarm;
     let kind = kind.as_str();
+    let (event, subject) =
+        (if *is_pressed { AuditKind::HeldBack } else { AuditKind::LetIn }, format!("{kind} {label}"));
+    let share = format!("{entered} of {sent}");
+    let event = AuditEvent::new(event, &AuditBy::gateway("limits"), &subject);
+    store.note(event.with("entered", None, Some(&share)));
     if *is_pressed {
         warn!(
             limits.kind = kind,
@@ -96,9 +103,12 @@ pub(super) fn mode(mode: Mode) {
     }
 }
 
-/// Tells that a receiver is locked.
-pub(super) fn locked(receiver: &dyn std::fmt::Display, length: Duration) {
-    warn!(%receiver, seconds = length.as_secs(), "too many wrong codes on end: the receiver is locked");
+/// Tells log and record that a receiver is locked.
+pub(super) fn locked(store: &Store, receiver: &Receiver, length: Duration) {
+    let seconds = length.as_secs();
+    let event = AuditEvent::new(AuditKind::ReceiverLocked, &AuditBy::gateway("limits"), receiver.to_string());
+    store.note(event.with("seconds", None, Some(&seconds.to_string())));
+    warn!(%receiver, seconds, "too many wrong codes on end: the receiver is locked");
 }
 
 #[cfg(test)]

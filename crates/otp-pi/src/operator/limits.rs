@@ -6,6 +6,7 @@ use domain::clock::WallTime;
 use domain::limits::{Explanation, LimitRefusal, Standing};
 use domain::receiver::Receiver;
 use serde::{Deserialize, Serialize};
+use store::{AuditBy, AuditEvent, AuditKind};
 
 use super::Operator;
 use crate::limits::{Limiter, words};
@@ -116,14 +117,16 @@ impl Operator {
     ///
     /// # Errors
     /// Why it was not done, in words.
-    pub async fn reset_limits(&self, receiver: Option<&str>) -> Result<String, String> {
+    pub async fn reset_limits(&self, receiver: Option<&str>, by: &AuditBy) -> Result<String, String> {
         let limiter = self.limiter()?;
         let Some(receiver) = receiver else {
-            limiter.reset_all().await.map_err(|error| error.to_string())?;
+            let event = AuditEvent::new(AuditKind::LimitsReset, by, "");
+            self.recorded(event, limiter.reset_all()).await.map_err(|error| format!("{error:#}"))?;
             return Ok("everything that limits had counted is forgotten".to_owned());
         };
         let receiver = limited(limiter, receiver)?;
-        let had_any = limiter.reset(&receiver).await.map_err(|error| error.to_string())?;
+        let event = AuditEvent::new(AuditKind::LimitsReset, by, receiver.to_string());
+        let had_any = self.recorded(event, limiter.reset(&receiver)).await.map_err(|error| format!("{error:#}"))?;
         Ok(match had_any {
             true => format!("what limits had counted for {receiver}, its prefix and its range is forgotten"),
             false => format!("nothing was counted for {receiver}"),

@@ -78,6 +78,14 @@ kinds! {
     ReceiverUnblocked = "receiver-unblocked",
     /// Logins from one address failed so often that more are not tried for a while.
     LoginsThrottled = "logins-throttled",
+    /// A receiver is locked after too many wrong codes.
+    ReceiverLocked = "receiver-locked",
+    /// Few codes are entered: new receivers are held back.
+    HeldBack = "new-receivers-held-back",
+    /// New receivers are let in again.
+    LetIn = "new-receivers-let-in",
+    /// What limits had counted was forgotten.
+    LimitsReset = "limits-reset",
     /// Somebody else than the gateway's own user and root asked on the control socket.
     OperatorRefused = "operator-refused",
     /// An act that stands in an earlier row came to nothing.
@@ -101,6 +109,7 @@ impl AuditKind {
     pub(super) const fn hourly(self) -> Option<u32> {
         match self {
             Self::ReceiverBlocked | Self::ReceiverUnblocked => Some(300),
+            Self::ReceiverLocked | Self::HeldBack | Self::LetIn => Some(100),
             Self::LoginsThrottled | Self::OperatorRefused | Self::PinRefused => Some(30),
             Self::Started
             | Self::Stopped
@@ -120,6 +129,7 @@ impl AuditKind {
             | Self::MessageRetried
             | Self::SentByHand
             | Self::ModemCommand
+            | Self::LimitsReset
             | Self::ActFailed
             | Self::Trimmed
             | Self::Suppressed

@@ -93,9 +93,13 @@ fn a_range_of_which_no_code_is_entered_is_held_back_the_log_and_the_shell_say_so
     assert!(explained.told().contains("conversion of range 1/3h"), "{explained:?}");
     assert!(explained.told().contains("NEW RECEIVERS HELD BACK"), "{explained:?}");
 
+    let recorded = gateway.operate(&["audit", "list", "--event", "new-receivers-held-back", "--json"]);
+    assert!(recorded.told().contains("range 62812345•••••"), "{recorded:?}");
     // The owner knows better.
     gateway.operate(&["limits", "reset", &number(0)]).told();
     assert_eq!(accepted(&pump(&gateway, 400, 3)), 3);
+    assert!(gateway.operate(&["audit", "list", "--event", "limits-reset", "--json"]).told().contains("62812•••00"));
+    gateway.operate(&["audit", "verify"]).told();
 }
 
 #[test]
