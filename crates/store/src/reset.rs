@@ -136,7 +136,7 @@ async fn forget_the_rest(
     .execute(&mut *all)
     .await
     .map_err(StoreError::from)?;
-    let mut counts = [0_u64; 5];
+    let mut counts = [0_u64; 6];
     let statements = [
         "DELETE FROM outbox",
         "DELETE FROM ticket",
@@ -153,6 +153,6 @@ async fn forget_the_rest(
     let event = event.with("rows before this one", None, Some("chained anew as they stood"));
     audit::start_anew(&mut all, &AuditKey::of(codec.lookup()), &Recorded { at: now, event }).await?;
     all.commit().await.map_err(StoreError::from)?;
-    let [waiting, tickets, _, blocked, settings] = counts;
+    let [waiting, tickets, _, blocked, _, settings] = counts;
     Ok(KeysReset { old_keys: None, waiting, receivers: 0, tickets, blocked, settings })
 }

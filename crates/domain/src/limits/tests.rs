@@ -382,11 +382,11 @@ fn a_range_whose_codes_nobody_enters_is_held_back_and_let_go_when_they_are_enter
     for last in 0..12 {
         let number = format!("62812345{:05}", 70_000 + last);
         let admission = desk.ask_from(&number, None, at(now));
-        let taken = admission.taken.expect("one an hour");
+        let taken = admission.taken.expect("one in three hours");
         note(&mut desk.book, &taken.keys.judged(), taken.message, Fact::Sent, at(now));
         released.extend(admission.alarms);
         desk.guess(&number, GuessEnd::Right, at(now + 20)).expect("allowed");
-        now += 3_600;
+        now += 3 * 3_600;
     }
     assert_eq!(released.len(), 1, "{released:?}");
     assert!(released.iter().all(|alarm| !alarm.is_pressed && alarm.entered >= 9));

@@ -19,6 +19,12 @@ macro_rules! defaults {
     };
 }
 
+mod limits;
+mod modem;
+
+pub use limits::Limits;
+pub use modem::ModemSection;
+
 fn seconds(count: u64) -> Span {
     Span(std::time::Duration::from_secs(count))
 }
@@ -245,60 +251,6 @@ defaults!(Sms {
     max_queue: 100_000,
 });
 
-/// `[limits]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// `"enforce"`, `"observe"` or `"off"`.
-    pub mode: String,
-    /// Pauses between codes to one receiver: after the first, the second, …; the last goes on.
-    pub cool_down: Vec<Span>,
-    /// Codes to one receiver, as `"N/period"`.
-    pub codes_per_receiver: Vec<String>,
-    /// Wrong codes for one receiver.
-    pub wrong_per_receiver: Vec<String>,
-    /// So many wrong codes on end lock a receiver, and each one after that; 0 never does.
-    pub lock_after: u32,
-    /// The first lock; each one after it is twice as long.
-    pub lock: Span,
-    /// The longest lock.
-    pub longest_lock: Span,
-    /// Codes to new receivers whose numbers are alike but for the last four digits.
-    pub codes_per_prefix: Vec<String>,
-    /// Codes to new receivers of one foreign country.
-    pub codes_per_country: Vec<String>,
-    /// Codes for one `client_ip`.
-    pub codes_per_client: Vec<String>,
-    /// Countries and prefixes besides home that SMS may go to; `"*"` is all.
-    pub destinations: Vec<String>,
-    /// Prefixes that SMS may not go to.
-    pub destinations_denied: Vec<String>,
-    /// Fewer codes entered than this share, in percent, hold new receivers back; 0 never does.
-    pub alarm_below: u32,
-    /// How long an API user's usual share is learned before half of it becomes the threshold, where that is more.
-    pub learning: Span,
-}
-defaults!(Limits {
-    mode: "enforce".to_owned(),
-    cool_down: [30, 60, 120, 300].map(seconds).to_vec(),
-    codes_per_receiver: texts(&["3/10m", "5/1h", "10/24h"]),
-    wrong_per_receiver: texts(&["15/1h"]),
-    lock_after: 100,
-    lock: seconds(3_600),
-    longest_lock: seconds(86_400),
-    codes_per_prefix: texts(&["10/1h", "30/24h"]),
-    codes_per_country: texts(&["50/24h"]),
-    codes_per_client: texts(&["10/1h"]),
-    destinations: Vec::new(),
-    destinations_denied: Vec::new(),
-    alarm_below: 20,
-    learning: seconds(3 * 86_400),
-});
-
-fn texts(list: &[&str]) -> Vec<String> {
-    list.iter().map(|text| (*text).to_owned()).collect()
-}
-
 /// `[retention]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -329,72 +281,6 @@ pub struct Log {
     pub format: String,
 }
 defaults!(Log { filter: "info".to_owned(), format: "text".to_owned() });
-
-/// `[[modem]]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ModemSection {
-    /// Its name, unique.
-    pub name: String,
-    /// The path of its serial line; a stable one under `/dev/serial/by-id` is best.
-    #[serde(rename = "port")]
-    pub path: PathBuf,
-    /// Baud rate.
-    pub baud_rate: u32,
-    /// `"none"`, `"even"` or `"odd"`.
-    pub parity: String,
-    /// 7 or 8.
-    pub data_bits: u8,
-    /// Always 1; named because the original appliance's table names it.
-    pub start_bits: u8,
-    /// 1 or 2.
-    pub stop_bits: u8,
-    /// How long the modem may take to ask for a message.
-    pub prompt_timeout: Span,
-    /// How long the modem may take to say what became of a message.
-    pub result_timeout: Span,
-    /// The SIM's PIN in clear; `check-config` warns.
-    pub sim_pin: Option<PlainPassword>,
-    /// A file whose first line is the SIM's PIN.
-    pub sim_pin_file: Option<PathBuf>,
-    /// The service centre to set, when the SIM's own is wrong.
-    pub sms_center: String,
-    /// The SIM's own number, shown to people.
-    pub msisdn: String,
-    /// Prefixes of receivers that this modem is meant for.
-    pub recipient_prefixes: Vec<String>,
-    /// Takes what no prefix claims.
-    pub default: bool,
-    /// May be used for API requests.
-    pub send_from_api: bool,
-    /// In use at all.
-    pub active: bool,
-    /// Price of a message to its own prefixes.
-    pub cost: u32,
-    /// Price of a message to others; the cheapest comes first on failover.
-    pub other_cost: u32,
-}
-defaults!(ModemSection {
-    name: String::new(),
-    path: PathBuf::new(),
-    baud_rate: 115_200,
-    parity: "none".to_owned(),
-    data_bits: 8,
-    start_bits: 1,
-    stop_bits: 1,
-    prompt_timeout: seconds(10),
-    result_timeout: seconds(120),
-    sim_pin: None,
-    sim_pin_file: None,
-    sms_center: String::new(),
-    msisdn: String::new(),
-    recipient_prefixes: Vec::new(),
-    default: false,
-    send_from_api: true,
-    active: true,
-    cost: 0,
-    other_cost: 0,
-});
 
 /// `[[api_user]]`
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -248,7 +248,7 @@ mod tests {
         assert_eq!((lint.encoding, lint.units, lint.room, lint.parts, lint.bytes), (Encoding::Gsm7, 19, 160, 1, 19));
         assert_eq!((lint.is_good(), said(&lint)), (true, vec![]));
         // Two septets each in the extension table.
-        assert_eq!(look("[%s] {€}").units, 8 + 4 + 6);
+        assert_eq!(look("[%s] {€}").units, 4 + 6 + 1 + 6);
     }
 
     #[test]
@@ -271,7 +271,7 @@ mod tests {
         let forced: Vec<_> = lint.forced.iter().map(|one| (one.character, one.position, one.instead)).collect();
         assert_eq!(
             forced,
-            [('“', 6, Some("\"")), ('”', 11, Some("\"")), ('\u{a0}', 12, Some(" ")), ('…', 17, Some("..."))]
+            [('“', 6, Some("\"")), ('”', 11, Some("\"")), ('\u{a0}', 12, Some(" ")), ('…', 18, Some("..."))]
         );
         assert_eq!(lint.findings[0].severity, Severity::Warning);
         assert!(lint.findings[0].fix.starts_with("write \"\\\"\" instead of '“' at 6, "), "{}", lint.findings[0].fix);

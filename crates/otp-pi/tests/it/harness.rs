@@ -94,7 +94,9 @@ impl Emulator {
     /// Everything that went on air so far, one JSON object a PDU.
     pub(crate) fn transmissions(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.dir.path().join("transmissions.jsonl")).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        // The last line may be half written.
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        whole.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Waits for the transmission whose text holds `needle` and answers its text.

@@ -1,0 +1,74 @@
+//! `[[modem]]` as its owner writes it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::units::Span;
+use super::{PlainPassword, seconds};
+
+/// `[[modem]]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModemSection {
+    /// Its name, unique.
+    pub name: String,
+    /// The path of its serial line; a stable one under `/dev/serial/by-id` is best.
+    #[serde(rename = "port")]
+    pub path: PathBuf,
+    /// Baud rate.
+    pub baud_rate: u32,
+    /// `"none"`, `"even"` or `"odd"`.
+    pub parity: String,
+    /// 7 or 8.
+    pub data_bits: u8,
+    /// Always 1; named because the original appliance's table names it.
+    pub start_bits: u8,
+    /// 1 or 2.
+    pub stop_bits: u8,
+    /// How long the modem may take to ask for a message.
+    pub prompt_timeout: Span,
+    /// How long the modem may take to say what became of a message.
+    pub result_timeout: Span,
+    /// The SIM's PIN in clear; `check-config` warns.
+    pub sim_pin: Option<PlainPassword>,
+    /// A file whose first line is the SIM's PIN.
+    pub sim_pin_file: Option<PathBuf>,
+    /// The service centre to set, when the SIM's own is wrong.
+    pub sms_center: String,
+    /// The SIM's own number, shown to people.
+    pub msisdn: String,
+    /// Prefixes of receivers that this modem is meant for.
+    pub recipient_prefixes: Vec<String>,
+    /// Takes what no prefix claims.
+    pub default: bool,
+    /// May be used for API requests.
+    pub send_from_api: bool,
+    /// In use at all.
+    pub active: bool,
+    /// Price of a message to its own prefixes.
+    pub cost: u32,
+    /// Price of a message to others; the cheapest comes first on failover.
+    pub other_cost: u32,
+}
+defaults!(ModemSection {
+    name: String::new(),
+    path: PathBuf::new(),
+    baud_rate: 115_200,
+    parity: "none".to_owned(),
+    data_bits: 8,
+    start_bits: 1,
+    stop_bits: 1,
+    prompt_timeout: seconds(10),
+    result_timeout: seconds(120),
+    sim_pin: None,
+    sim_pin_file: None,
+    sms_center: String::new(),
+    msisdn: String::new(),
+    recipient_prefixes: Vec::new(),
+    default: false,
+    send_from_api: true,
+    active: true,
+    cost: 0,
+    other_cost: 0,
+});
