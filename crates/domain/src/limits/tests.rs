@@ -378,7 +378,7 @@ fn a_range_whose_codes_nobody_enters_is_held_back_and_let_go_when_they_are_enter
     assert_eq!(desk.ask("6281234700300", at(61)), Ok(()), "the next range");
 
     // Ten who ask one after the other and enter their codes end it.
-    let (mut now, mut released) = (3_700, Vec::new());
+    let (mut now, mut released) = (3 * 3_600 + 100, Vec::new());
     for last in 0..12 {
         let number = format!("62812345{:05}", 70_000 + last);
         let admission = desk.ask_from(&number, None, at(now));
