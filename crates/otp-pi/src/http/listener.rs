@@ -1,8 +1,9 @@
 //! One listening socket: accepts, caps, times out, and ends in order.
 //!
 //! Called by `app`, which binds the socket. It must never read settings from anywhere but [`ApiState`], and never let a client
-//! cost more than its socket: over the cap a connection is answered 503 and closed without being read.
+//! cost more than its socket: over the cap, of all or of its address, a connection is answered 503 and closed without being read.
 
+mod crowd;
 mod guard;
 mod secure;
 
@@ -26,6 +27,7 @@ use tracing::{debug, warn};
 use super::api::ApiState;
 use super::error::Fault;
 use super::tls::Certificates;
+use crowd::{Crowd, Place};
 use guard::{Guarded, Limits, Progress};
 
 /// What one connection may hold in memory: a thousand of them must fit into a small machine.
@@ -56,6 +58,12 @@ pub enum Transport {
     Tls(Certificates),
 }
 
+/// What a connection takes of the caps, until dropped.
+struct Room {
+    _permit: OwnedSemaphorePermit,
+    _place: Place,
+}
+
 /// Serves the API on `listener` until `stop`; then accepts nothing more and returns when the requests under way are answered.
 ///
 /// # Errors
@@ -67,6 +75,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let room = Arc::new(Semaphore::new(state.with_settings(|settings| settings.max_connections)));
+    let crowd = Arc::new(Crowd::default());
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let connections = TaskTracker::new();
     loop {
@@ -87,12 +96,14 @@ pub async fn serve(
             debug!(error = %error, "a connection ended before it began");
             continue;
         }
-        if let Ok(permit) = Arc::clone(&room).try_acquire_owned() {
+        let most = state.with_settings(|settings| settings.max_connections_per_address);
+        let taken = crowd.enter(peer.ip(), most).zip(Arc::clone(&room).try_acquire_owned().ok());
+        if let Some(room) = taken.map(|(place, permit)| Room { _permit: permit, _place: place }) {
             let (state, stop) = (Arc::clone(&state), stop.clone());
             drop(match transport.clone() {
-                Transport::Plain => connections.spawn(converse(stream, peer, state, stop, permit)),
+                Transport::Plain => connections.spawn(converse(stream, peer, state, stop, room)),
                 Transport::Tls(certificates) => {
-                    connections.spawn(converse_over_tls(stream, certificates, peer, state, stop, permit))
+                    connections.spawn(converse_over_tls(stream, certificates, peer, state, stop, room))
                 }
             });
         } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
@@ -112,7 +123,7 @@ async fn converse_over_tls(
     peer: SocketAddr,
     state: Arc<ApiState>,
     stop: CancellationToken,
-    permit: OwnedSemaphorePermit,
+    room: Room,
 ) {
     let handshake_timeout = state.with_settings(|settings| settings.handshake_timeout);
     // Cancel-safe: a connection whose handshake is dropped is closed.
@@ -121,7 +132,7 @@ async fn converse_over_tls(
         agreed = timeout(handshake_timeout, secure::accept(stream, &certificates)) => agreed,
     };
     match agreed {
-        Ok(Ok(stream)) => converse(stream, peer, state, stop, permit).await,
+        Ok(Ok(stream)) => converse(stream, peer, state, stop, room).await,
         // Everyday where anybody may knock.
         Ok(Err(error)) => debug!(error = %error, "no TLS came about"),
         Err(_) => debug!("a TLS handshake stalled"),
@@ -129,13 +140,8 @@ async fn converse_over_tls(
 }
 
 /// Answers the requests of one connection.
-async fn converse<S>(
-    stream: S,
-    peer: SocketAddr,
-    state: Arc<ApiState>,
-    stop: CancellationToken,
-    permit: OwnedSemaphorePermit,
-) where
+async fn converse<S>(stream: S, peer: SocketAddr, state: Arc<ApiState>, stop: CancellationToken, room: Room)
+where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let limits = state.with_settings(|settings| Limits { head: settings.header_timeout, write: settings.idle_timeout });
@@ -178,7 +184,7 @@ async fn converse<S>(
         // Time-outs and broken connections are everyday; nothing of the request is in these words.
         debug!(error = %error, "a connection ended early");
     }
-    drop(permit);
+    drop(room);
 }
 
 /// Answers 503 over a connection that has no room, without reading a request.
