@@ -4,6 +4,7 @@
 //! cost more than its socket: over the cap, of all or of its address, a connection is answered 503 and closed without being read.
 
 mod crowd;
+mod framing;
 mod guard;
 mod secure;
 
@@ -28,6 +29,7 @@ use super::api::ApiState;
 use super::error::Fault;
 use super::tls::Certificates;
 use crowd::{Crowd, Place};
+use framing::Refusal;
 use guard::{Guarded, Limits, Progress};
 
 /// What one connection may hold in memory: a thousand of them must fit into a small machine.
@@ -157,7 +159,7 @@ where
             Ok::<_, Infallible>(response)
         }
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(idle_timeout)
         .max_header_size(HEAD_BYTES)
@@ -166,13 +168,12 @@ where
         // A client may close its sending side behind its request and still wants the answer.
         .half_close(true)
         .serve_connection(io, service);
-    let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        ended = &mut connection => ended,
         () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
+            Pin::new(&mut connection).graceful_shutdown();
             loop {
-                match timeout(STOP_TIME, connection.as_mut()).await {
+                match timeout(STOP_TIME, &mut connection).await {
                     Ok(ended) => break ended,
                     Err(_) if progress.is_answering() => {}
                     Err(_) => break Ok(()),
@@ -183,6 +184,12 @@ where
     if let Err(error) = ended {
         // Time-outs and broken connections are everyday; nothing of the request is in these words.
         debug!(error = %error, "a connection ended early");
+    }
+    match connection.into_parts().io.into_inner().into_refused() {
+        Some((Refusal::Head, stream)) => say(stream, Fault::Malformed).await,
+        Some((Refusal::HeadTooLong, stream)) => say(stream, Fault::HeadTooLarge).await,
+        // The request was answered where its body was read.
+        Some((Refusal::Body, _)) | None => {}
     }
     drop(room);
 }

@@ -3,6 +3,7 @@
 mod authority;
 mod certificates;
 mod https;
+mod smuggling;
 mod support;
 
 use std::net::SocketAddr;

@@ -1,7 +1,8 @@
-//! A connection that notices a stalled client.
+//! A connection that notices a stalled client, and one whose requests have no certain end.
 //!
 //! For [`super::serve`]. The HTTP library times how long a connection waits for a complete head, idling included; this adds a shorter
-//! limit from the first byte of a head, and one for a client that does not read its answers.
+//! limit from the first byte of a head, and one for a client that does not read its answers. To the library, a connection ends
+//! before the first line that [`Framing`] refuses.
 
 use std::future::Future as _;
 use std::io;
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::framing::{Framing, Refusal};
 
 /// How far a connection has come: even while it waits for a head, odd while a request is answered.
 #[derive(Debug, Default)]
@@ -52,6 +55,8 @@ pub(super) struct Guarded<S> {
     stream: S,
     limits: Limits,
     progress: Arc<Progress>,
+    framing: Framing,
+    refusal: Option<Refusal>,
     /// The head that has begun, and until when it must be complete.
     begun: Option<(u64, Instant)>,
     read_timer: Option<Pin<Box<Sleep>>>,
@@ -60,7 +65,13 @@ pub(super) struct Guarded<S> {
 
 impl<S> Guarded<S> {
     pub(super) fn new(stream: S, limits: Limits, progress: Arc<Progress>) -> Self {
-        Self { stream, limits, progress, begun: None, read_timer: None, write_timer: None }
+        let framing = Framing::default();
+        Self { stream, limits, progress, framing, refusal: None, begun: None, read_timer: None, write_timer: None }
+    }
+
+    /// Returns why the connection was ended, with the stream to say so over; `None` also where an answer is still on its way.
+    pub(super) fn into_refused(self) -> Option<(Refusal, S)> {
+        self.refusal.filter(|_| self.write_timer.is_none()).map(|refusal| (refusal, self.stream))
     }
 
     fn watch_write<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -81,8 +92,15 @@ fn stalled() -> io::Error {
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.refusal.is_some() {
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        if let Err((at, refusal)) = this.framing.judge(buffer.filled().get(before..).unwrap_or_default()) {
+            buffer.set_filled(before + at);
+            this.refusal = Some(refusal);
+        }
         let Some(head) = this.progress.awaited_head() else { return polled };
         let has_begun = this.begun.is_some_and(|(begun, _)| begun == head);
         if polled.is_ready() {
