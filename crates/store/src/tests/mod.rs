@@ -1,6 +1,7 @@
 //! The store as its callers see it, on a real file.
 
 mod acceptance;
+mod guesses;
 mod keys;
 mod operator;
 mod privacy;
