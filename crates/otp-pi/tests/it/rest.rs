@@ -5,6 +5,7 @@ mod envelope;
 mod messages;
 mod otp;
 mod simple;
+mod timing;
 mod transport;
 mod wait;
 
