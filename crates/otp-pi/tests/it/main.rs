@@ -13,6 +13,7 @@ mod clients;
 mod corpora;
 mod crash;
 mod demo;
+mod dumps;
 mod faults;
 mod https;
 mod keys;
