@@ -15,6 +15,7 @@ mod crash;
 mod demo;
 mod dumps;
 mod faults;
+mod flood;
 mod https;
 mod keys;
 mod lockout;
