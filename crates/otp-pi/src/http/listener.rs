@@ -7,6 +7,7 @@ mod crowd;
 mod framing;
 mod guard;
 mod secure;
+mod streams;
 
 use std::convert::Infallible;
 use std::io;
@@ -105,7 +106,8 @@ pub async fn serve(
             drop(match transport.clone() {
                 Transport::Plain => connections.spawn(converse(stream, peer, state, stop, room)),
                 Transport::Tls(certificates) => {
-                    connections.spawn(converse_over_tls(stream, certificates, peer, state, stop, room))
+                    let tasks = connections.clone();
+                    connections.spawn(converse_over_tls(stream, certificates, peer, state, stop, room, tasks))
                 }
             });
         } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
@@ -126,14 +128,19 @@ async fn converse_over_tls(
     state: Arc<ApiState>,
     stop: CancellationToken,
     room: Room,
+    tasks: TaskTracker,
 ) {
     let handshake_timeout = state.with_settings(|settings| settings.handshake_timeout);
     // Cancel-safe: a connection whose handshake is dropped is closed.
     let agreed = tokio::select! {
         () = stop.cancelled() => return,
-        agreed = timeout(handshake_timeout, secure::accept(stream, &certificates)) => agreed,
+        agreed = timeout(handshake_timeout, secure::accept(stream, certificates.current())) => agreed,
     };
     match agreed {
+        Ok(Ok(stream)) if secure::is_http2(&stream) => {
+            streams::converse(stream, peer, state, stop, tasks).await;
+            drop(room);
+        }
         Ok(Ok(stream)) => converse(stream, peer, state, stop, room).await,
         // Everyday where anybody may knock.
         Ok(Err(error)) => debug!(error = %error, "no TLS came about"),
@@ -199,7 +206,7 @@ async fn refuse(stream: TcpStream, transport: Transport, permit: OwnedSemaphoreP
     match transport {
         Transport::Plain => say(stream, Fault::TooManyConnections).await,
         Transport::Tls(certificates) => {
-            if let Ok(Ok(stream)) = timeout(REFUSAL_TIME, secure::accept(stream, &certificates)).await {
+            if let Ok(Ok(stream)) = timeout(REFUSAL_TIME, secure::accept(stream, certificates.for_refusals())).await {
                 say(stream, Fault::TooManyConnections).await;
             }
         }

@@ -2,6 +2,7 @@
 
 mod authority;
 mod certificates;
+mod http2;
 mod https;
 mod smuggling;
 mod support;

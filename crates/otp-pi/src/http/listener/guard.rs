@@ -55,7 +55,8 @@ pub(super) struct Guarded<S> {
     stream: S,
     limits: Limits,
     progress: Arc<Progress>,
-    framing: Framing,
+    /// `None` where frames say where a request ends, and heads are not awaited in the open.
+    framing: Option<Framing>,
     refusal: Option<Refusal>,
     /// The head that has begun, and until when it must be complete.
     begun: Option<(u64, Instant)>,
@@ -65,8 +66,13 @@ pub(super) struct Guarded<S> {
 
 impl<S> Guarded<S> {
     pub(super) fn new(stream: S, limits: Limits, progress: Arc<Progress>) -> Self {
-        let framing = Framing::default();
+        let framing = Some(Framing::default());
         Self { stream, limits, progress, framing, refusal: None, begun: None, read_timer: None, write_timer: None }
+    }
+
+    /// A stream of HTTP/2, whose heads come in frames.
+    pub(super) fn of_frames(stream: S, limits: Limits, progress: Arc<Progress>) -> Self {
+        Self { framing: None, ..Self::new(stream, limits, progress) }
     }
 
     /// Returns why the connection was ended, with the stream to say so over; `None` also where an answer is still on its way.
@@ -97,7 +103,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buffer);
-        if let Err((at, refusal)) = this.framing.judge(buffer.filled().get(before..).unwrap_or_default()) {
+        let Some(framing) = &mut this.framing else { return polled };
+        if let Err((at, refusal)) = framing.judge(buffer.filled().get(before..).unwrap_or_default()) {
             buffer.set_filled(before + at);
             this.refusal = Some(refusal);
         }
