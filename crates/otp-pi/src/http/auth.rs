@@ -7,6 +7,7 @@
 //! The order: kept logins → the same login under way → the throttle of failures per address → the bounded queue of the
 //! hashing thread. An unknown user costs the same hashing as a known one. An empty password is always refused.
 
+mod basic;
 mod kept;
 mod password;
 mod throttle;
@@ -17,9 +18,6 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use domain::command::Caller;
 use domain::secret::SecretText;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -27,6 +25,7 @@ use sha2::Sha256;
 use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
+pub use basic::Login;
 use kept::KeptLogins;
 use password::{Enlisted, PasswordThread};
 use throttle::Throttle;
@@ -36,12 +35,6 @@ type Digest = [u8; 32];
 
 /// The longest wait for the hashing thread before the caller is told to come again.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-
-/// Standard alphabet; clients that leave out the padding are understood.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// An API user as the lookup finds it. Inactive users are not found.
 #[derive(Clone)]
@@ -171,36 +164,6 @@ impl Auth {
             mac.update(field);
         }
         mac.finalize().into_bytes().into()
-    }
-}
-
-/// A decoded Basic login, wiped when dropped.
-struct Login {
-    text: Zeroizing<Vec<u8>>,
-}
-
-impl Login {
-    /// Decodes a header value. `None` also for an empty user name or password and for what is not UTF-8.
-    fn parse(header: &[u8]) -> Option<Self> {
-        let (scheme, rest) = header.split_at_checked(6)?;
-        if !scheme.eq_ignore_ascii_case(b"Basic ") {
-            return None;
-        }
-        let login = Self { text: Zeroizing::new(BASE64.decode(rest.trim_ascii()).ok()?) };
-        let (username, password) = login.parts()?;
-        (!username.is_empty() && !password.is_empty()).then_some(login)
-    }
-
-    fn parts(&self) -> Option<(&str, &str)> {
-        std::str::from_utf8(&self.text).ok()?.split_once(':')
-    }
-
-    fn username(&self) -> &str {
-        self.parts().unwrap_or_default().0
-    }
-
-    fn password(&self) -> &str {
-        self.parts().unwrap_or_default().1
     }
 }
 
