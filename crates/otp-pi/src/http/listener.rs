@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -162,6 +163,10 @@ where
         progress.head_is_complete();
         async move {
             let response = state.answer(request, peer.ip()).await;
+            if progress.is_ahead() {
+                // Who asks without waiting for answers takes turns with the others, one answer each.
+                yield_now().await;
+            }
             progress.answer_is_ready();
             Ok::<_, Infallible>(response)
         }

@@ -38,6 +38,7 @@ pub(super) struct Framing {
     /// What came of a line whose end is awaited.
     line: Vec<u8>,
     head: Head,
+    heads: u64,
     extra: usize,
 }
 
@@ -89,6 +90,11 @@ impl Framing {
         Ok(())
     }
 
+    /// How many heads have come whole.
+    pub(super) fn heads(&self) -> u64 {
+        self.heads
+    }
+
     /// Judges one line, if it ends here, and returns what is behind it.
     fn judge_line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], (usize, Refusal)> {
         let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -132,6 +138,7 @@ impl Framing {
             }
             Expected::Field if line.is_empty() => {
                 self.extra = 0;
+                self.heads += 1;
                 take(&mut self.head).body()
             }
             Expected::Field => {

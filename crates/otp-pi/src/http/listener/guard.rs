@@ -17,26 +17,36 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::framing::{Framing, Refusal};
 
-/// How far a connection has come: even while it waits for a head, odd while a request is answered.
+/// How far a connection has come.
 #[derive(Debug, Default)]
-pub(super) struct Progress(AtomicU64);
+pub(super) struct Progress {
+    /// Even while it waits for a head, odd while a request is answered.
+    step: AtomicU64,
+    /// Heads that have come, also those that wait for the answers before theirs.
+    heads: AtomicU64,
+}
 
 impl Progress {
     pub(super) fn head_is_complete(&self) {
-        self.0.fetch_or(1, Ordering::Relaxed);
+        self.step.fetch_or(1, Ordering::Relaxed);
     }
 
     pub(super) fn answer_is_ready(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.step.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn is_answering(&self) -> bool {
         self.awaited_head().is_none()
     }
 
+    /// Whether the client has asked again before it was answered.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.heads.load(Ordering::Relaxed) > self.step.load(Ordering::Relaxed).div_ceil(2)
+    }
+
     /// Returns which head the connection waits for, if it does.
     fn awaited_head(&self) -> Option<u64> {
-        let step = self.0.load(Ordering::Relaxed);
+        let step = self.step.load(Ordering::Relaxed);
         step.is_multiple_of(2).then_some(step)
     }
 }
@@ -108,6 +118,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
             buffer.set_filled(before + at);
             this.refusal = Some(refusal);
         }
+        this.progress.heads.store(framing.heads(), Ordering::Relaxed);
         let Some(head) = this.progress.awaited_head() else { return polled };
         let has_begun = this.begun.is_some_and(|(begun, _)| begun == head);
         if polled.is_ready() {
