@@ -72,10 +72,9 @@ async fn a_client_that_asks_before_it_was_answered_is_ahead() {
     let progress = Arc::new(Progress::default());
     let mut guarded = Guarded::new(ours, Limits { head: LONG, write: LONG }, Arc::clone(&progress));
     let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
-    let mut buffer = [0; 1024];
     for (requests, is_ahead) in [(1, [false].as_slice()), (3, &[true, true, false]), (1, &[false])] {
         theirs.write_all(&request.repeat(requests)).await.unwrap();
-        guarded.read(&mut buffer).await.unwrap();
+        guarded.read_exact(&mut vec![0; requests * request.len()]).await.unwrap();
         for is_ahead in is_ahead {
             progress.head_is_complete();
             assert_eq!(progress.is_ahead(), *is_ahead, "of {requests}");
