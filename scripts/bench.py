@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import bench_flood
 import bench_peer
 from bench_rig import Counters, Emulator, Gateway, Load, TimedModem, fill, fresh_directory, load
 
@@ -317,6 +318,10 @@ def live(gateway, emulator, rate, seconds):
     return total
 
 
+def flood():
+    bench_flood.run(row, rate_row, UNKNOWN, REFUSED, tier.seconds)
+
+
 def peer():
     """The gateway takes texts durably; Kannel takes them into memory."""
     if not bench_peer.is_installed():
@@ -333,7 +338,7 @@ def peer():
 
 
 ALL = {"accept": accept, "validate": validate, "tls": tls, "growth": growth, "latency": latency, "utilisation": utilisation, "start": start,
-       "memory": memory, "written": written, "peer": peer}
+       "memory": memory, "written": written, "flood": flood, "peer": peer}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

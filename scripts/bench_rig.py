@@ -257,7 +257,10 @@ class Counters:
         self.detach()
 
     def written(self):
-        return int(re.search(r"\nwrite_bytes: (\d+)", Path(f"/proc/{self.pids[0]}/io").read_text())[1])
+        try:
+            return int(re.search(r"\nwrite_bytes: (\d+)", Path(f"/proc/{self.pids[0]}/io").read_text())[1])
+        except PermissionError:
+            sys.exit("the benchmarks need root: what a program writes that forbids core dumps is told to nobody else")
 
     def attach(self):
         if not shutil.which("perf"):

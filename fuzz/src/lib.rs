@@ -4,6 +4,7 @@
 //! function panics when something does not hold; none may do input or output.
 
 mod at;
+mod basic;
 mod config;
 mod envelope;
 mod gsm7;
@@ -11,6 +12,7 @@ mod pdu;
 mod simple;
 
 pub use at::at_lines;
+pub use basic::basic_header;
 pub use config::config;
 pub use envelope::envelope;
 pub use gsm7::gsm7;
@@ -31,6 +33,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("envelope", envelope),
     ("simple", simple),
     ("config", config),
+    ("basic_header", basic_header),
 ];
 
 /// Whether the secret may stand in a key of a JSON body: errors do name keys. What is no JSON cannot be looked at.

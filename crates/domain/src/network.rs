@@ -1,7 +1,7 @@
-//! A network of addresses, as `10.0.0.0/8`: from where somebody may call, or do so without a login.
+//! A network of addresses, as `10.0.0.0/8`: from where somebody may call, or do so without a login; and what counts as one address.
 //!
-//! For the listeners, and for `config`, which reads it. It must never let an address in by the way it is written: an IPv4 address
-//! in the clothes of IPv6 is that IPv4 address.
+//! For the listeners, for `config`, which reads it, and for what counts by address. It must never let an address in by the way it is
+//! written: an IPv4 address in the clothes of IPv6 is that IPv4 address.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt;
@@ -89,6 +89,14 @@ fn masked(address: IpAddr, prefix: u8) -> IpAddr {
 impl fmt::Display for Network {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// One household is one address: an IPv6 network of 64 bits, or an IPv4 address however it is written.
+pub fn household(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        canonical => canonical,
     }
 }
 

@@ -139,7 +139,7 @@ async fn forget_the_rest(
     let mut counts = [0_u64; 6];
     let statements = [
         "DELETE FROM outbox",
-        "DELETE FROM ticket",
+        "DELETE FROM ticket WHERE keep_until > 0",
         "DELETE FROM replay",
         "DELETE FROM blocked",
         "DELETE FROM limit_counter",

@@ -1,12 +1,13 @@
 //! What is counted: receivers, their prefixes and ranges, countries, clients, API users; each under a keyed hash.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::country::calling_code;
+use crate::network::household;
 use crate::receiver::{Msisdn, Receiver};
 
 /// Last digits that a prefix leaves open: ten thousand numbers.
@@ -199,12 +200,9 @@ fn without_last(digits: &str, count: usize) -> &str {
 /// Answers what stands for an end user: an IPv4 address, or the first half of an IPv6 address, of which the other half is the
 /// user's own choice.
 pub fn client_network(address: IpAddr) -> String {
-    match address.to_canonical() {
+    match household(address) {
         IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
+        IpAddr::V6(address) => format!("{address}/64"),
     }
 }
 

@@ -9,6 +9,7 @@ mod keys;
 mod listeners;
 mod live;
 mod machine;
+mod memory;
 mod modems;
 mod offline;
 mod pins;
@@ -52,6 +53,7 @@ use running::Running;
 pub use clock::SystemClock;
 pub use direct::DirectModem;
 pub use keys::{place as keys_place, readable as keys_readable};
+pub use memory::forbid_dumps;
 pub use offline::{OfflineStore, check_owner};
 pub use tasks::Tasks;
 

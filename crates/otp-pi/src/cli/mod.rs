@@ -28,6 +28,8 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::app;
+
 #[derive(Debug, Parser)]
 #[command(name = "otp-pi", version, about = "A self-hosted OTP and SMS gateway", arg_required_else_help = true)]
 struct Arguments {
@@ -122,6 +124,9 @@ pub fn run() -> ExitCode {
     let matches = Arguments::command().get_matches();
     let is_json = wants_json(&matches);
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let Err(error) = app::forbid_dumps() {
+        return finish(Err(anyhow::anyhow!("core dumps, which would hold keys, cannot be disabled: {error}")));
+    }
     match arguments.command {
         Command::Demo(arguments) => finish(demo::run(&arguments)),
         Command::Serve(arguments) if arguments.check => check_config::run(&arguments.config),

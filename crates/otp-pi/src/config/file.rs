@@ -134,6 +134,8 @@ pub struct Api {
     pub attempts_left: bool,
     /// Most connections at once.
     pub max_connections: usize,
+    /// Most of them from one address.
+    pub max_connections_per_address: usize,
 }
 defaults!(Api {
     http_listen: Listen(vec![std::net::SocketAddr::from(([0, 0, 0, 0], 8899))]),
@@ -153,6 +155,7 @@ defaults!(Api {
     simple_otp_user: String::new(),
     attempts_left: false,
     max_connections: 1024,
+    max_connections_per_address: 256,
 });
 
 impl Api {

@@ -291,6 +291,9 @@ fn http_settings(file: &File, found: &mut Found) -> http::Settings {
             found.problem(key, format!("{path:?} does not begin with /"), "write it like \"/api/otp\"");
         }
     }
+    if api.max_connections_per_address == 0 {
+        found.problem("api.max_connections_per_address", "with 0 nobody could connect", "write 256");
+    }
     http::Settings {
         listen: api.http_listen.0.clone(),
         https_listen: api.https_listen.0.clone(),
@@ -309,6 +312,7 @@ fn http_settings(file: &File, found: &mut Found) -> http::Settings {
             code_state: api.wait == "sent",
         },
         max_connections: api.max_connections,
+        max_connections_per_address: api.max_connections_per_address,
         realm: file.device.name.clone(),
         ..http::Settings::default()
     }

@@ -451,3 +451,11 @@ fn an_older_pepper_is_honoured_as_long_as_a_code_may_live() {
     let config = parse(&format!("{GOOD}[otp]\nmax_lifetime = \"8m\"\n")).unwrap();
     assert_eq!(config.store.longest_lifetime, Duration::from_secs(480));
 }
+
+#[test]
+fn an_address_may_have_some_connections_and_not_none() {
+    let with = |most: &str| format!("{GOOD}[api]\nmax_connections_per_address = {most}\n");
+    assert_eq!(parse(GOOD).unwrap().api.max_connections_per_address, 256);
+    assert_eq!(parse(&with("1")).unwrap().api.max_connections_per_address, 1);
+    check(&with("0"), &["api.max_connections_per_address: with 0 nobody could connect", "write 256"]);
+}

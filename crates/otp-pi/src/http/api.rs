@@ -97,6 +97,11 @@ impl ApiState {
         }
     }
 
+    /// Answers a request that is not looked at.
+    pub(super) fn refuse(&self, fault: Fault) -> Response<Full<Bytes>> {
+        fault.response(&self.rules().challenge)
+    }
+
     async fn try_answer(
         &self,
         request: Request<Incoming>,

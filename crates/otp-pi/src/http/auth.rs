@@ -12,6 +12,7 @@
 //! between the user may have been changed or switched off.
 
 mod alarm;
+mod basic;
 mod kept;
 mod password;
 mod register;
@@ -24,11 +25,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use domain::clock::{Clock, WallTime};
 use domain::command::Caller;
+use domain::network::household;
 use domain::secret::SecretText;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -44,6 +43,7 @@ use register::{By, Register};
 use throttle::Throttle;
 use uses::LastUses;
 
+pub use basic::Login;
 pub use register::{Identity, KnownUser, Pass, PreviousSecret, UnderWay};
 
 /// A keyed hash of one login.
@@ -51,12 +51,6 @@ type Digest = [u8; 32];
 
 /// The longest wait for the hashing thread before the caller is told to come again.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-
-/// Standard alphabet; clients that leave out the padding are understood.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// How often a request whose user changes again and again is looked at.
 const LOOKS: usize = 5;
@@ -274,7 +268,7 @@ impl Auth {
         if told.len() >= MOST_TOLD {
             told.clear();
         }
-        if told.insert((username.to_owned(), throttle::group(peer))) {
+        if told.insert((username.to_owned(), household(peer))) {
             warn!(
                 api_user.name = username,
                 api.peer = %peer.to_canonical(),
@@ -284,7 +278,7 @@ impl Auth {
     }
 
     fn throttled(&self, peer: IpAddr, retry_after: Duration) -> AuthFailure {
-        self.alarm.raise(throttle::group(peer), Instant::now());
+        self.alarm.raise(household(peer), Instant::now());
         AuthFailure::Throttled { retry_after }
     }
 
@@ -296,36 +290,6 @@ impl Auth {
             mac.update(field);
         }
         mac.finalize().into_bytes().into()
-    }
-}
-
-/// A decoded Basic login, wiped when dropped.
-struct Login {
-    text: Zeroizing<Vec<u8>>,
-}
-
-impl Login {
-    /// Decodes a header value. `None` also for an empty user name or password and for what is not UTF-8.
-    fn parse(header: &[u8]) -> Option<Self> {
-        let (scheme, rest) = header.split_at_checked(6)?;
-        if !scheme.eq_ignore_ascii_case(b"Basic ") {
-            return None;
-        }
-        let login = Self { text: Zeroizing::new(BASE64.decode(rest.trim_ascii()).ok()?) };
-        let (username, password) = login.parts()?;
-        (!username.is_empty() && !password.is_empty()).then_some(login)
-    }
-
-    fn parts(&self) -> Option<(&str, &str)> {
-        std::str::from_utf8(&self.text).ok()?.split_once(':')
-    }
-
-    fn username(&self) -> &str {
-        self.parts().unwrap_or_default().0
-    }
-
-    fn password(&self) -> &str {
-        self.parts().unwrap_or_default().1
     }
 }
 

@@ -26,6 +26,10 @@ pub(super) enum Fault {
     TooManyConnections,
     /// HTTP without TLS on a listener that speaks HTTPS.
     NotEncrypted,
+    /// What came is no request, or could be taken for two different ones.
+    Malformed,
+    /// The head is longer than allowed.
+    HeadTooLarge,
     /// No such path.
     NotFound,
     /// A method other than POST and PUT where a command is meant.
@@ -47,7 +51,7 @@ impl Fault {
     /// Returns the status of the fault.
     ///
     /// # Standard
-    /// RFC 9110 section 15; 429 is RFC 6585 section 4.
+    /// RFC 9110 section 15; 429 and 431 are RFC 6585 sections 4 and 5.
     fn status(self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -57,7 +61,8 @@ impl Fault {
             Self::NotACommand | Self::NotAQuestion => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyBroken | Self::NotEncrypted => StatusCode::BAD_REQUEST,
+            Self::BodyBroken | Self::NotEncrypted | Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         }
     }
 
@@ -68,6 +73,8 @@ impl Fault {
             Self::Busy => "too many logins at once, try again",
             Self::TooManyConnections => "too many connections, try again",
             Self::NotEncrypted => "this is an HTTPS listener: use https://",
+            Self::Malformed => "the request is malformed",
+            Self::HeadTooLarge => "the header is too large",
             Self::NotFound => "there is nothing at this path",
             Self::NotACommand => "use POST or PUT",
             Self::NotAQuestion => "use GET",
@@ -81,7 +88,13 @@ impl Fault {
     fn ends_connection(self) -> bool {
         matches!(
             self,
-            Self::TooManyConnections | Self::NotEncrypted | Self::BodyTooLarge | Self::BodyTimedOut | Self::BodyBroken
+            Self::TooManyConnections
+                | Self::NotEncrypted
+                | Self::Malformed
+                | Self::HeadTooLarge
+                | Self::BodyTooLarge
+                | Self::BodyTimedOut
+                | Self::BodyBroken
         )
     }
 
@@ -94,6 +107,8 @@ impl Fault {
             | Self::Busy
             | Self::TooManyConnections
             | Self::NotEncrypted
+            | Self::Malformed
+            | Self::HeadTooLarge
             | Self::NotFound
             | Self::BodyTooLarge
             | Self::BodyTimedOut
@@ -107,6 +122,8 @@ impl Fault {
             Self::Busy | Self::TooManyConnections => Some(ROOM_IN),
             Self::Unauthorized
             | Self::NotEncrypted
+            | Self::Malformed
+            | Self::HeadTooLarge
             | Self::NotFound
             | Self::NotACommand
             | Self::NotAQuestion

@@ -1,10 +1,13 @@
 //! One listening socket: accepts, caps, times out, and ends in order.
 //!
 //! Called by `app`, which binds the socket. It must never read settings from anywhere but [`ApiState`], and never let a client
-//! cost more than its socket: over the cap a connection is answered 503 and closed without being read.
+//! cost more than its socket: over the cap, of all or of its address, a connection is answered 503 and closed without being read.
 
+mod crowd;
+mod framing;
 mod guard;
 mod secure;
+mod streams;
 
 use std::convert::Infallible;
 use std::io;
@@ -18,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,6 +30,8 @@ use tracing::{debug, warn};
 use super::api::ApiState;
 use super::error::Fault;
 use super::tls::Certificates;
+use crowd::{Crowd, Place};
+use framing::Refusal;
 use guard::{Guarded, Limits, Progress};
 
 /// What one connection may hold in memory: a thousand of them must fit into a small machine.
@@ -56,6 +62,12 @@ pub enum Transport {
     Tls(Certificates),
 }
 
+/// What a connection takes of the caps, until dropped.
+struct Room {
+    _permit: OwnedSemaphorePermit,
+    _place: Place,
+}
+
 /// Serves the API on `listener` until `stop`; then accepts nothing more and returns when the requests under way are answered.
 ///
 /// # Errors
@@ -67,6 +79,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let room = Arc::new(Semaphore::new(state.with_settings(|settings| settings.max_connections)));
+    let crowd = Arc::new(Crowd::default());
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let connections = TaskTracker::new();
     loop {
@@ -87,12 +100,15 @@ pub async fn serve(
             debug!(error = %error, "a connection ended before it began");
             continue;
         }
-        if let Ok(permit) = Arc::clone(&room).try_acquire_owned() {
+        let most = state.with_settings(|settings| settings.max_connections_per_address);
+        let taken = crowd.enter(peer.ip(), most).zip(Arc::clone(&room).try_acquire_owned().ok());
+        if let Some(room) = taken.map(|(place, permit)| Room { _permit: permit, _place: place }) {
             let (state, stop) = (Arc::clone(&state), stop.clone());
             drop(match transport.clone() {
-                Transport::Plain => connections.spawn(converse(stream, peer, state, stop, permit)),
+                Transport::Plain => connections.spawn(converse(stream, peer, state, stop, room)),
                 Transport::Tls(certificates) => {
-                    connections.spawn(converse_over_tls(stream, certificates, peer, state, stop, permit))
+                    let tasks = connections.clone();
+                    connections.spawn(converse_over_tls(stream, certificates, peer, state, stop, room, tasks))
                 }
             });
         } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
@@ -112,16 +128,21 @@ async fn converse_over_tls(
     peer: SocketAddr,
     state: Arc<ApiState>,
     stop: CancellationToken,
-    permit: OwnedSemaphorePermit,
+    room: Room,
+    tasks: TaskTracker,
 ) {
     let handshake_timeout = state.with_settings(|settings| settings.handshake_timeout);
     // Cancel-safe: a connection whose handshake is dropped is closed.
     let agreed = tokio::select! {
         () = stop.cancelled() => return,
-        agreed = timeout(handshake_timeout, secure::accept(stream, &certificates)) => agreed,
+        agreed = timeout(handshake_timeout, secure::accept(stream, certificates.current())) => agreed,
     };
     match agreed {
-        Ok(Ok(stream)) => converse(stream, peer, state, stop, permit).await,
+        Ok(Ok(stream)) if secure::is_http2(&stream) => {
+            streams::converse(stream, peer, state, stop, tasks).await;
+            drop(room);
+        }
+        Ok(Ok(stream)) => converse(stream, peer, state, stop, room).await,
         // Everyday where anybody may knock.
         Ok(Err(error)) => debug!(error = %error, "no TLS came about"),
         Err(_) => debug!("a TLS handshake stalled"),
@@ -129,13 +150,8 @@ async fn converse_over_tls(
 }
 
 /// Answers the requests of one connection.
-async fn converse<S>(
-    stream: S,
-    peer: SocketAddr,
-    state: Arc<ApiState>,
-    stop: CancellationToken,
-    permit: OwnedSemaphorePermit,
-) where
+async fn converse<S>(stream: S, peer: SocketAddr, state: Arc<ApiState>, stop: CancellationToken, room: Room)
+where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let limits = state.with_settings(|settings| Limits { head: settings.header_timeout, write: settings.idle_timeout });
@@ -147,11 +163,15 @@ async fn converse<S>(
         progress.head_is_complete();
         async move {
             let response = state.answer(request, peer.ip()).await;
+            if progress.is_ahead() {
+                // Who asks without waiting for answers takes turns with the others, one answer each.
+                yield_now().await;
+            }
             progress.answer_is_ready();
             Ok::<_, Infallible>(response)
         }
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(idle_timeout)
         .max_header_size(HEAD_BYTES)
@@ -160,13 +180,12 @@ async fn converse<S>(
         // A client may close its sending side behind its request and still wants the answer.
         .half_close(true)
         .serve_connection(io, service);
-    let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        ended = &mut connection => ended,
         () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
+            Pin::new(&mut connection).graceful_shutdown();
             loop {
-                match timeout(STOP_TIME, connection.as_mut()).await {
+                match timeout(STOP_TIME, &mut connection).await {
                     Ok(ended) => break ended,
                     Err(_) if progress.is_answering() => {}
                     Err(_) => break Ok(()),
@@ -178,7 +197,13 @@ async fn converse<S>(
         // Time-outs and broken connections are everyday; nothing of the request is in these words.
         debug!(error = %error, "a connection ended early");
     }
-    drop(permit);
+    match connection.into_parts().io.into_inner().into_refused() {
+        Some((Refusal::Head, stream)) => say(stream, Fault::Malformed).await,
+        Some((Refusal::HeadTooLong, stream)) => say(stream, Fault::HeadTooLarge).await,
+        // The request was answered where its body was read.
+        Some((Refusal::Body, _)) | None => {}
+    }
+    drop(room);
 }
 
 /// Answers 503 over a connection that has no room, without reading a request.
@@ -186,7 +211,7 @@ async fn refuse(stream: TcpStream, transport: Transport, permit: OwnedSemaphoreP
     match transport {
         Transport::Plain => say(stream, Fault::TooManyConnections).await,
         Transport::Tls(certificates) => {
-            if let Ok(Ok(stream)) = timeout(REFUSAL_TIME, secure::accept(stream, &certificates)).await {
+            if let Ok(Ok(stream)) = timeout(REFUSAL_TIME, secure::accept(stream, certificates.for_refusals())).await {
                 say(stream, Fault::TooManyConnections).await;
             }
         }

@@ -32,6 +32,8 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// The most connections of one listener.
     pub max_connections: usize,
+    /// The most of them from one IPv4 address, or from one IPv6 network of 64 bits.
+    pub max_connections_per_address: usize,
     /// The realm named to callers without a login.
     pub realm: String,
 }
@@ -50,6 +52,7 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(1),
             max_connections: 1024,
+            max_connections_per_address: 256,
             realm: "OTP-Pi".to_owned(),
         }
     }

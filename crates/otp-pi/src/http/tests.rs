@@ -2,7 +2,9 @@
 
 mod authority;
 mod certificates;
+mod http2;
 mod https;
+mod smuggling;
 mod support;
 
 use std::net::SocketAddr;
@@ -75,6 +77,13 @@ impl Server {
 
     async fn connect(&self) -> Client {
         Client { stream: TcpStream::connect(self.address).await.unwrap(), unread: Vec::new() }
+    }
+
+    /// Connects from another address of this machine.
+    async fn connect_from(&self, source: std::net::IpAddr) -> Client {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((source, 0).into()).unwrap();
+        Client { stream: socket.connect(self.address).await.unwrap(), unread: Vec::new() }
     }
 
     /// Sends one request over its own connection.
@@ -504,6 +513,35 @@ async fn over_the_cap_it_is_503_until_a_connection_ends() {
     held.pop();
     let room = async { while server.ask(&post(ECHO)).await.status != 200 {} };
     timeout(DEADLINE, room).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_with_all_its_connections_is_refused_and_others_are_not() {
+    let server = Server::start(Settings { max_connections_per_address: 2, ..Settings::default() }).await;
+    let greedy: std::net::IpAddr = [127, 0, 0, 2].into();
+    let (mut first, mut second) = (server.connect_from(greedy).await, server.connect_from(greedy).await);
+    for client in [&mut first, &mut second] {
+        client.send(post(ECHO)).await;
+        assert_eq!(client.answer().await.body, ECHOED);
+    }
+    let mut third = server.connect_from(greedy).await;
+    third.send(post(ECHO)).await;
+    let answer = third.answer().await;
+    assert_eq!(
+        (answer.status, answer.header("retry-after"), answer.header("connection")),
+        (503, Some("1"), Some("close"))
+    );
+    assert_eq!(server.ask(&post(ECHO)).await.body, ECHOED, "another address is not meant");
+    drop(first);
+    let deadline = tokio::time::Instant::now() + DEADLINE;
+    loop {
+        let mut again = server.connect_from(greedy).await;
+        again.send(post(ECHO)).await;
+        if again.answer().await.status == 200 {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the place is not given back");
+    }
 }
 
 #[tokio::test]

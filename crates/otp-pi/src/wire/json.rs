@@ -6,8 +6,9 @@
 //!   before it is not.
 //! - A number keeps every digit as it was written.
 //! - A key given twice, in the envelope or in `data`, is refused: two readers of one body could act on different values.
-//! - A raw control character in a string, a lone surrogate, bytes that are not UTF-8, text after the closing brace and
-//!   nesting deeper than 128 are refused. A UTF-8 byte order mark at the start is skipped (RFC 8259 section 8.1).
+//! - A body that is nested deeper than 127, or holds more than 4,096 values, is refused before any value is made of it: 64 KiB of
+//!   tiny objects would take a hundred times as much memory.
+//! - A raw control character in a string, a lone surrogate, bytes that are not UTF-8 and text after the closing brace are refused. A UTF-8 byte order mark at the start is skipped (RFC 8259 section 8.1).
 //! - An envelope or a `data` of more than 256 members is refused; looking one up stays cheap.
 //! - `"data": []` is an empty object, because that is how PHP prints one.
 
@@ -23,6 +24,12 @@ const NUMBER: &str = "$serde_json::private::Number";
 
 /// The most members that an envelope or its `data` may have.
 const MAX_MEMBERS: usize = 256;
+
+/// How deep objects and lists may stand in one another; the library would refuse one level more.
+const MAX_DEPTH: usize = 127;
+
+/// The most members and elements of all objects and lists together.
+const MAX_VALUES: usize = 4096;
 
 /// The members of a JSON object in the order they were given, without duplicates.
 #[derive(Clone, Default, PartialEq)]
@@ -85,15 +92,17 @@ pub(super) fn read(body: &[u8]) -> Result<Document, String> {
         Some(b'{') => {}
         Some(_) => return Err("the body is not a JSON object".to_owned()),
     }
-    serde_json::from_slice(&blank_trailing_commas(body)).map_err(|error| match error.classify() {
+    serde_json::from_slice(&scan(body)?).map_err(|error| match error.classify() {
         Category::Eof => format!("the body is incomplete: {error}"),
         Category::Data => error.to_string(),
         Category::Syntax | Category::Io => format!("the body is not JSON: {error}"),
     })
 }
 
-/// Replaces each comma that follows a value and precedes `}` or `]` by a blank, so that positions in errors stay true.
-fn blank_trailing_commas(body: &[u8]) -> Cow<'_, [u8]> {
+/// Refuses what is too deep or too much, and replaces each comma that follows a value and precedes `}` or `]` by a blank, so that
+/// positions in errors stay true.
+fn scan(body: &[u8]) -> Result<Cow<'_, [u8]>, String> {
+    let (mut depth, mut values) = (0_usize, 0_usize);
     let mut cleaned = Cow::Borrowed(body);
     let mut in_string = false;
     let mut is_escaped = false;
@@ -109,6 +118,18 @@ fn blank_trailing_commas(body: &[u8]) -> Cow<'_, [u8]> {
                 _ => {}
             }
             continue;
+        }
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        values += usize::from(matches!(byte, b',' | b'{' | b'['));
+        if depth > MAX_DEPTH {
+            return Err(format!("the body is nested deeper than {MAX_DEPTH}"));
+        }
+        if values > MAX_VALUES {
+            return Err(format!("the body holds more than {MAX_VALUES} values"));
         }
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => continue,
@@ -128,7 +149,7 @@ fn blank_trailing_commas(body: &[u8]) -> Cow<'_, [u8]> {
         }
         previous = byte;
     }
-    cleaned
+    Ok(cleaned)
 }
 
 impl<'de> Deserialize<'de> for Document {

@@ -95,7 +95,7 @@ fn openssl_request(address: SocketAddr, certificate: &Path, version: &str) -> Op
         "-verify_hostname",
         "localhost",
         "-alpn",
-        "h2,http/1.1",
+        "http/1.1",
         version,
         "-CAfile",
         certificate,
@@ -128,6 +128,42 @@ fn curl_and_openssl_trust_the_certificate_that_the_gateway_made() {
     let url = format!("https://localhost:{}/healthz", address.port());
     if let Some(output) = run("curl", &["-sS", &url], "") {
         assert_eq!(output.status.code(), Some(60), "a stranger has no reason to trust it: {}", text(&output));
+    }
+}
+
+#[test]
+fn curl_chooses_http_2_or_1_1_and_no_answer_names_the_program() {
+    let gateway = https("\"127.0.0.1:0\"").start();
+    let (address, certificate) = (address(&gateway), own_certificate(&gateway));
+    let login = format!("{USER}:{PASSWORD}");
+    let url = format!("https://localhost:{}/api/otp", address.port());
+    for (version, expected) in [("--http2", "2"), ("--http1.1", "1.1")] {
+        for (login, body, status) in [(login.as_str(), ECHO, "200"), ("nobody:x", ECHO, "401"), (&login, "", "200")] {
+            let trusting = ["-sS", "-i", version, "--cacert", certificate.to_str().unwrap()];
+            let asking = ["-u", login, "-d", body, "-w", "\n%{http_version} %{http_code}", &url];
+            let Some(output) = run("curl", &[trusting.as_slice(), &asking].concat(), "") else { return };
+            let said = text(&output);
+            assert!(said.ends_with(&format!("\n{expected} {status}")), "{version}: {said}");
+            let names = said.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.to_lowercase());
+            let telling = names.filter(|name| ["server", "x-powered-by", "via"].contains(&name.as_str()));
+            assert_eq!(telling.collect::<Vec<_>>(), [""; 0], "{said}");
+            assert!(!said.contains(env!("CARGO_PKG_VERSION")), "{said}");
+        }
+    }
+}
+
+#[test]
+fn versions_of_tls_before_1_2_are_refused() {
+    let gateway = https("\"127.0.0.1:0\"").start();
+    let place = address(&gateway).to_string();
+    for (version, is_spoken) in [("-tls1", false), ("-tls1_1", false), ("-tls1_2", true), ("-tls1_3", true)] {
+        // The level keeps the client itself from refusing.
+        let arguments = ["s_client", "-connect", &place, version, "-cipher", "DEFAULT@SECLEVEL=0"];
+        let Some(output) = run("openssl", &arguments, "") else { return };
+        let said = text(&output);
+        assert_eq!(said.contains("BEGIN CERTIFICATE"), is_spoken, "{version}: {said}");
+        // An alert of the gateway's: the client was willing.
+        assert_eq!(said.contains("SSL alert number"), !is_spoken, "{version}: {said}");
     }
 }
 

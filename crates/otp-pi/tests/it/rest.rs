@@ -7,6 +7,7 @@ mod messages;
 mod otp;
 mod simple;
 mod texts;
+mod timing;
 mod transport;
 mod wait;
 

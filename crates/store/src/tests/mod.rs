@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod audit;
+mod guesses;
 mod keys;
 mod operator;
 mod privacy;

@@ -11,7 +11,7 @@ use sqlx::SqliteConnection;
 use super::job::{AcceptJob, Job};
 use super::message::{Place, Tracked};
 use super::reports::ReportIndex;
-use super::rows::{execute, replay_row, row_key, ticket_row};
+use super::rows::{decoy_row, execute, replay_row, row_key, ticket_row};
 use super::texts::KeptText;
 use super::{rare, statements as sql};
 use crate::acceptance::{Accepted, IdConflict};
@@ -34,6 +34,8 @@ const TAIL_DIGITS: usize = 7;
 pub(super) struct TicketSlot {
     pub(super) ticket: Option<Ticket>,
     pub(super) is_changed: bool,
+    /// A guess costs a row, whatever it finds.
+    pub(super) is_guessed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -197,7 +199,7 @@ impl<'a> Group<'a> {
             let slot = self.tickets.entry(row_key(*key)).or_default();
             match Ticket::reserve(slot.ticket.as_ref(), reservation, accept.now) {
                 ReserveOutcome::New(ticket) | ReserveOutcome::Resent(ticket) => {
-                    *slot = TicketSlot { ticket: Some(ticket), is_changed: true };
+                    *slot = TicketSlot { ticket: Some(ticket), is_changed: true, ..TicketSlot::default() };
                 }
                 ReserveOutcome::Repeat { message_id } => return self.repeat(message_id),
                 ReserveOutcome::Conflict => return Accepted::Conflict,
@@ -306,6 +308,8 @@ impl<'a> Group<'a> {
         for (key, slot) in self.tickets {
             if let Some(ticket) = slot.ticket.filter(|_| slot.is_changed) {
                 tickets.push(&ticket_row(&key, &ticket));
+            } else if slot.is_guessed {
+                tickets.push(&decoy_row()?);
             }
         }
         let mut replays = JsonRows::default();

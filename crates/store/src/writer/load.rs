@@ -127,7 +127,7 @@ impl Group<'_> {
     }
 
     fn fill_ticket(&mut self, key: [u8; 16], ticket: Ticket) {
-        self.tickets.insert(key, TicketSlot { ticket: Some(ticket), is_changed: false });
+        self.tickets.insert(key, TicketSlot { ticket: Some(ticket), ..TicketSlot::default() });
     }
 
     /// Makes a slot for each key; answers what is stored, None for what cannot be read.

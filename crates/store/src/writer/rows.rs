@@ -8,8 +8,12 @@ use super::group::ReplaySlot;
 use super::message::{LoadedRow, Tracked};
 use crate::codec::{JsonRow, JsonRows};
 use crate::error::StoreError;
+use crate::keys::fill_random;
 use crate::outbox_read::read_id;
 use crate::tickets::record;
+
+/// About what a ticket with one code takes.
+const DECOY_BYTES: usize = 192;
 
 /// The stored form of a ticket key: 128 bits find a row as surely as 256 and halve the index.
 pub(crate) fn row_key(key: TicketKey) -> [u8; 16] {
@@ -22,6 +26,19 @@ pub(super) fn ticket_row(key: &[u8; 16], ticket: &Ticket) -> String {
     row.integer(ticket.keep_until.as_unix_millis());
     row.blob(&record::encode(ticket));
     row.finish()
+}
+
+/// What a guess writes that changes no ticket, so that the time of its answer does not tell that from a wrong code: one row for all of
+/// them, never read, and the next sweep takes it. No key is all zeros but by a chance of one in 2¹²⁸. A row that stays as it was is
+/// not written, hence the random bytes.
+pub(super) fn decoy_row() -> Result<String, StoreError> {
+    let mut record = [0; DECOY_BYTES];
+    fill_random(&mut record).map_err(|_| StoreError::Randomness)?;
+    let mut row = JsonRow::with_capacity(700);
+    row.blob(&[0; 16]);
+    row.integer(0);
+    row.blob(&record);
+    Ok(row.finish())
 }
 
 pub(super) fn replay_row(key: &[u8; 16], slot: &ReplaySlot) -> String {

@@ -16,7 +16,7 @@ impl Group<'_> {
             TicketStep::Reserve { reservation, now, answer } => {
                 let outcome = Ticket::reserve(slot.ticket.as_ref(), reservation, *now);
                 if let ReserveOutcome::New(ticket) | ReserveOutcome::Resent(ticket) = &outcome {
-                    *slot = TicketSlot { ticket: Some(ticket.clone()), is_changed: true };
+                    *slot = TicketSlot { ticket: Some(ticket.clone()), is_changed: true, ..TicketSlot::default() };
                 }
                 answer.set(outcome);
             }
@@ -45,6 +45,7 @@ impl Group<'_> {
                 answer.set(slot.ticket.as_ref().is_some_and(|ticket| was_entered(ticket, *message_id)));
             }
             TicketStep::Validate { guess, now, answer } => {
+                slot.is_guessed = true;
                 let Some(ticket) = slot.ticket.as_mut() else { return answer.set(Verdict::NoCode) };
                 let verdict = ticket.validate(guess, *now);
                 slot.is_changed |= matches!(verdict, Verdict::Valid | Verdict::Wrong { .. });

@@ -1,3 +1,5 @@
+use base64::Engine as _;
+
 use super::*;
 use domain::clock::Manual;
 use domain::command::{Entrance, Scope, ScopeSet};

@@ -4,11 +4,13 @@
 //! its outcome is known, so that parallel tries cannot overrun the limit, and refunded if it was no failure.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use domain::network::household;
 
 /// Failures that an address may make at once.
 pub(super) const BURST: u32 = 20;
@@ -41,13 +43,13 @@ impl Throttle {
         if addresses.len() >= MOST_ADDRESSES {
             addresses.clear();
         }
-        addresses.insert(group(peer), forgiven_at + INTERVAL);
+        addresses.insert(household(peer), forgiven_at + INTERVAL);
         Ok(())
     }
 
     /// Takes one charge back.
     pub(super) fn refund(&self, peer: IpAddr) {
-        if let Some(at) = self.lock().get_mut(&group(peer)) {
+        if let Some(at) = self.lock().get_mut(&household(peer)) {
             *at = at.checked_sub(INTERVAL).unwrap_or(*at);
         }
     }
@@ -59,17 +61,9 @@ impl Throttle {
 
 /// Returns when all failures are forgiven, or how long to wait for the next try.
 fn allowed(addresses: &HashMap<IpAddr, Instant>, peer: IpAddr, now: Instant) -> Result<Instant, Duration> {
-    let forgiven_at = addresses.get(&group(peer)).map_or(now, |&at| at.max(now));
+    let forgiven_at = addresses.get(&household(peer)).map_or(now, |&at| at.max(now));
     let excess = (forgiven_at + INTERVAL).saturating_duration_since(now + INTERVAL * BURST);
     if excess.is_zero() { Ok(forgiven_at) } else { Err(excess) }
-}
-
-/// One household is one address: an IPv6 network of 64 bits, or an IPv4 address however it is written.
-pub(super) fn group(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
-        canonical => canonical,
-    }
 }
 
 #[cfg(test)]

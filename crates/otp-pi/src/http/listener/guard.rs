@@ -1,7 +1,8 @@
-//! A connection that notices a stalled client.
+//! A connection that notices a stalled client, and one whose requests have no certain end.
 //!
 //! For [`super::serve`]. The HTTP library times how long a connection waits for a complete head, idling included; this adds a shorter
-//! limit from the first byte of a head, and one for a client that does not read its answers.
+//! limit from the first byte of a head, and one for a client that does not read its answers. To the library, a connection ends
+//! before the first line that [`Framing`] refuses.
 
 use std::future::Future as _;
 use std::io;
@@ -14,26 +15,38 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How far a connection has come: even while it waits for a head, odd while a request is answered.
+use super::framing::{Framing, Refusal};
+
+/// How far a connection has come.
 #[derive(Debug, Default)]
-pub(super) struct Progress(AtomicU64);
+pub(super) struct Progress {
+    /// Even while it waits for a head, odd while a request is answered.
+    step: AtomicU64,
+    /// Heads that have come, also those that wait for the answers before theirs.
+    heads: AtomicU64,
+}
 
 impl Progress {
     pub(super) fn head_is_complete(&self) {
-        self.0.fetch_or(1, Ordering::Relaxed);
+        self.step.fetch_or(1, Ordering::Relaxed);
     }
 
     pub(super) fn answer_is_ready(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.step.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn is_answering(&self) -> bool {
         self.awaited_head().is_none()
     }
 
+    /// Whether the client has asked again before it was answered.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.heads.load(Ordering::Relaxed) > self.step.load(Ordering::Relaxed).div_ceil(2)
+    }
+
     /// Returns which head the connection waits for, if it does.
     fn awaited_head(&self) -> Option<u64> {
-        let step = self.0.load(Ordering::Relaxed);
+        let step = self.step.load(Ordering::Relaxed);
         step.is_multiple_of(2).then_some(step)
     }
 }
@@ -52,6 +65,9 @@ pub(super) struct Guarded<S> {
     stream: S,
     limits: Limits,
     progress: Arc<Progress>,
+    /// `None` where frames say where a request ends, and heads are not awaited in the open.
+    framing: Option<Framing>,
+    refusal: Option<Refusal>,
     /// The head that has begun, and until when it must be complete.
     begun: Option<(u64, Instant)>,
     read_timer: Option<Pin<Box<Sleep>>>,
@@ -60,7 +76,18 @@ pub(super) struct Guarded<S> {
 
 impl<S> Guarded<S> {
     pub(super) fn new(stream: S, limits: Limits, progress: Arc<Progress>) -> Self {
-        Self { stream, limits, progress, begun: None, read_timer: None, write_timer: None }
+        let framing = Some(Framing::default());
+        Self { stream, limits, progress, framing, refusal: None, begun: None, read_timer: None, write_timer: None }
+    }
+
+    /// A stream of HTTP/2, whose heads come in frames.
+    pub(super) fn of_frames(stream: S, limits: Limits, progress: Arc<Progress>) -> Self {
+        Self { framing: None, ..Self::new(stream, limits, progress) }
+    }
+
+    /// Returns why the connection was ended, with the stream to say so over; `None` also where an answer is still on its way.
+    pub(super) fn into_refused(self) -> Option<(Refusal, S)> {
+        self.refusal.filter(|_| self.write_timer.is_none()).map(|refusal| (refusal, self.stream))
     }
 
     fn watch_write<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -81,8 +108,17 @@ fn stalled() -> io::Error {
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.refusal.is_some() {
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        let Some(framing) = &mut this.framing else { return polled };
+        if let Err((at, refusal)) = framing.judge(buffer.filled().get(before..).unwrap_or_default()) {
+            buffer.set_filled(before + at);
+            this.refusal = Some(refusal);
+        }
+        this.progress.heads.store(framing.heads(), Ordering::Relaxed);
         let Some(head) = this.progress.awaited_head() else { return polled };
         let has_begun = this.begun.is_some_and(|(begun, _)| begun == head);
         if polled.is_ready() {

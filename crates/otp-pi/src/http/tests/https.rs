@@ -20,15 +20,15 @@ use crate::http::tls::{Certificates, TlsError};
 const HALF_A_HELLO: [u8; 6] = [22, 3, 1, 2, 0, 1];
 
 /// An HTTPS listener with a certificate of an authority of its own.
-struct Https {
-    server: Server,
+pub(super) struct Https {
+    pub(super) server: Server,
     files: Files,
     certificates: Certificates,
-    authority: Authority,
+    pub(super) authority: Authority,
 }
 
 impl Https {
-    async fn start(settings: Settings) -> Self {
+    pub(super) async fn start(settings: Settings) -> Self {
         let authority = Authority::new();
         let issued = authority.issue("gateway", 2030);
         let files = Files::with(&issued.certificate, &issued.key);
@@ -37,12 +37,12 @@ impl Https {
         Self { server, files, certificates, authority }
     }
 
-    async fn connect(&self, client: &Arc<ClientConfig>) -> std::io::Result<Client<TlsStream<TcpStream>>> {
+    pub(super) async fn connect(&self, client: &Arc<ClientConfig>) -> std::io::Result<Client<TlsStream<TcpStream>>> {
         connect(&self.server, client, "gateway").await
     }
 
     /// A connection of a client that never came before.
-    async fn fresh(&self) -> Client<TlsStream<TcpStream>> {
+    pub(super) async fn fresh(&self) -> Client<TlsStream<TcpStream>> {
         self.connect(&Arc::new(self.authority.client())).await.unwrap()
     }
 }
@@ -76,7 +76,7 @@ async fn both_versions_of_tls_carry_requests() {
     let https = Https::start(Settings::default()).await;
     for version in [&TLS12, &TLS13] {
         let mut config = https.authority.client_of_version(version);
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
         let mut client = https.connect(&Arc::new(config)).await.unwrap();
         assert_eq!(client.stream.get_ref().1.protocol_version(), Some(version.version));
         assert_eq!(client.stream.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
@@ -89,7 +89,7 @@ async fn both_versions_of_tls_carry_requests() {
 async fn a_client_that_wants_another_protocol_is_refused_in_the_handshake() {
     let https = Https::start(Settings::default()).await;
     let mut config = https.authority.client();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![b"spdy/3".to_vec()];
     assert!(https.connect(&Arc::new(config)).await.is_err());
     echo(&mut https.fresh().await).await;
 }

@@ -13,8 +13,9 @@ use tracing::{info, warn};
 use super::error::TlsError;
 use super::{MachineNames, PemFiles, Summary, TlsSettings, pair, self_signed};
 
-/// The protocol that is offered: HTTP/1.1 alone (RFC 7301 section 6).
-const PROTOCOL: &[u8] = b"http/1.1";
+/// The protocols that are offered, the first before the second (RFC 7301 section 6).
+pub(in crate::http) const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
 
 /// The certificate in service. Cheap to clone; all clones change together.
 #[derive(Clone)]
@@ -84,6 +85,13 @@ impl Certificates {
     pub(in crate::http) fn current(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.served.read().unwrap_or_else(PoisonError::into_inner).config)
     }
+
+    /// What a connection is served with that gets nothing but a word: over HTTP/1.1, where a word is all it takes.
+    pub(in crate::http) fn for_refusals(&self) -> Arc<ServerConfig> {
+        let mut config = ServerConfig::clone(&self.current());
+        config.alpn_protocols = vec![HTTP1.to_vec()];
+        Arc::new(config)
+    }
 }
 
 impl fmt::Debug for Certificates {
@@ -102,7 +110,7 @@ fn read(settings: &TlsSettings, machine: &MachineNames, clock: &dyn Clock) -> Re
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(TlsError::Refused)?.with_no_client_auth();
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair.key)));
-    config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
     // Tickets, so that a client that comes again costs no signature and no memory. Their keys go with the certificate.
     config.ticketer = ring::Ticketer::new().map_err(TlsError::Refused)?;
     tell(settings, &files, machine, &pair.summary, clock);

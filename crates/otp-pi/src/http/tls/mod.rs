@@ -13,6 +13,7 @@ mod summary;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+pub(in crate::http) use certificates::HTTP2;
 pub use certificates::{Certificates, Replacement};
 pub use error::{Part, TlsError};
 pub use pair::check;

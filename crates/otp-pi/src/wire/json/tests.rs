@@ -103,12 +103,33 @@ fn a_byte_order_mark_is_skipped() {
 fn deep_nesting_is_refused_without_overflowing_the_stack() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let deep = format!("{{\"data\":{{\"a\":{}1{}}}}}", open.repeat(10_000), close.repeat(10_000));
-        assert!(refused(deep.as_bytes()).contains("recursion limit"));
+        assert!(refused(deep.as_bytes()).contains("nested deeper than 127"));
         let unclosed = format!("{{\"a\":{}", open.repeat(10_000));
-        assert!(refused(unclosed.as_bytes()).contains("recursion limit"));
+        assert!(refused(unclosed.as_bytes()).contains("nested deeper than 127"));
     }
-    let shallow = format!("{{\"a\":{}1{}}}", "[".repeat(100), "]".repeat(100));
-    assert!(read(shallow.as_bytes()).is_ok());
+    let just = |depth: usize| format!("{{\"a\":{}1{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+    assert!(read(just(MAX_DEPTH).as_bytes()).is_ok());
+    assert!(refused(just(MAX_DEPTH + 1).as_bytes()).contains("nested deeper than 127"));
+    let side_by_side = format!("{{\"a\":[{}[]]}}", "[[[]]],".repeat(500));
+    assert!(read(side_by_side.as_bytes()).is_ok());
+    let in_text = format!("{{\"a\":\"{}\"}}", "[{,".repeat(5_000));
+    assert!(read(in_text.as_bytes()).is_ok());
+}
+
+#[test]
+fn too_many_values_are_refused_before_any_is_made() {
+    let list = |count: usize| format!("{{\"a\":[{}{{}}]}}", "{},".repeat(count - 1));
+    // Each empty object counts as one value and, but for the last, as one place in the list.
+    assert!(read(list(MAX_VALUES / 2 - 1).as_bytes()).is_ok());
+    for body in [
+        list(MAX_VALUES / 2),
+        list(20_000),
+        format!("{{\"data\":{{\"a\":[{}0]}}}}", "0,".repeat(30_000)),
+        // Not JSON at all, and not looked at either.
+        format!("{{{}", "{".repeat(50).repeat(2) + &",".repeat(60_000)),
+    ] {
+        assert!(refused(body.as_bytes()).contains("more than 4096 values"), "{}", body.len());
+    }
 }
 
 #[test]
@@ -146,6 +167,6 @@ proptest::proptest! {
     #[test]
     fn valid_json_is_left_alone(text in ".*", number in proptest::prelude::any::<i64>()) {
         let body = serde_json::json!({"data": {"text": text, "list": [number, {"x": text}]}}).to_string();
-        proptest::prop_assert!(matches!(blank_trailing_commas(body.as_bytes()), Cow::Borrowed(_)));
+        proptest::prop_assert!(matches!(scan(body.as_bytes()), Ok(Cow::Borrowed(_))));
     }
 }

@@ -38,6 +38,47 @@ fn a_body_that_is_not_one_whole_json_object_is_1403() {
 }
 
 #[test]
+fn bodies_that_would_be_large_in_memory_are_refused_early_in_the_words_of_their_dialect() {
+    let stage = Stage::new();
+    let login = authorization(USER, PASSWORD);
+    let post = |path: &str, body: &str| {
+        let mut client = stage.gateway.connect();
+        let answer = client.request("POST", path, Some(&login), body.as_bytes()).unwrap();
+        (answer.status, answer.json())
+    };
+    let fields =
+        |member: &str| format!(r#"{{"command":"validate-otp","data":{{"receiver":"{PHONE}","otp":"1",{member}}}}}"#);
+    for (member, code) in [
+        (format!(r#""reference":{}1{}"#, "[".repeat(128), "]".repeat(128)), "1403"),
+        (format!(r#""reference":{}1{}"#, r#"{"a":"#.repeat(5_000), "}".repeat(5_000)), "1403"),
+        (format!(r#""reference":[{}{{}}]"#, "{},".repeat(20_000)), "1403"),
+        (format!(r#""reference":[{}0]"#, "0,".repeat(30_000)), "1403"),
+        (r#""reference":"a","reference":"a""#.to_owned(), "1403"),
+        (format!(r#""reference":{}"#, "7".repeat(60_000)), "1401"),
+        (format!(r#""reference":1e{}"#, "7".repeat(60_000)), "1401"),
+        (format!(r#""reference":"{}""#, "a".repeat(60_000)), "1401"),
+        (format!(r#""reference":[{}0]"#, "0,".repeat(1_000)), "1401"),
+    ] {
+        let (status, answer) = post("/api/otp", &fields(&member));
+        let begin = member.get(..30);
+        assert_eq!((status, response_code(&answer).as_str()), (200, code), "{begin:?}: {answer}");
+    }
+    for value in [
+        format!("{}1{}", "[".repeat(128), "]".repeat(128)),
+        format!("[{}{{}}]", "{},".repeat(9_000)),
+        "7".repeat(30_000),
+    ] {
+        for path in ["/send_otp", "/generate_otp", "/verify_otp", "/validate_otp"] {
+            let (status, answer) = post(path, &format!(r#"{{"phone":{value},"mobile":{value},"otp":"1"}}"#));
+            assert_eq!(status, 400, "{path}: {answer}");
+            assert!(answer.to_string().len() < 1_000, "{path} is answered at length");
+        }
+    }
+    let code = stage.code("after-all-that");
+    assert_eq!(stage.validate("after-all-that", &code), "000");
+}
+
+#[test]
 fn an_unknown_command_is_1402_and_its_name_is_answered() {
     let gateway = Setup::without_modems().start();
     for command in ["launch-rocket", "Create-OTP", "request-ussd", "set-gpio-value"] {

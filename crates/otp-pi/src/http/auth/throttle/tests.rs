@@ -1,5 +1,5 @@
 use super::*;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 fn v4(last: u8) -> IpAddr {
     Ipv4Addr::new(192, 0, 2, last).into()

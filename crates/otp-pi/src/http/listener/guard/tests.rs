@@ -65,3 +65,20 @@ async fn each_head_has_its_own_time() {
         assert!(tokio::time::timeout(SHORT * 4, guarded.read_u8()).await.is_err(), "no next head has begun");
     }
 }
+
+#[tokio::test]
+async fn a_client_that_asks_before_it_was_answered_is_ahead() {
+    let (ours, mut theirs) = duplex(1024);
+    let progress = Arc::new(Progress::default());
+    let mut guarded = Guarded::new(ours, Limits { head: LONG, write: LONG }, Arc::clone(&progress));
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    for (requests, is_ahead) in [(1, [false].as_slice()), (3, &[true, true, false]), (1, &[false])] {
+        theirs.write_all(&request.repeat(requests)).await.unwrap();
+        guarded.read_exact(&mut vec![0; requests * request.len()]).await.unwrap();
+        for is_ahead in is_ahead {
+            progress.head_is_complete();
+            assert_eq!(progress.is_ahead(), *is_ahead, "of {requests}");
+            progress.answer_is_ready();
+        }
+    }
+}

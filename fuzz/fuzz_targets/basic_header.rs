@@ -1,0 +1,5 @@
+//! The `Authorization` header. The check is in `fuzz/src`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::basic_header(bytes));
