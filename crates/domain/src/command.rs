@@ -4,8 +4,8 @@
 //! permissions. Receivers are outside text here: to canonicalise them needs settings, which the gateway has.
 
 // An address alone: there are no sockets in `core`.
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 
 use crate::autofill::Autofill;
 use crate::clock::WallTime;
