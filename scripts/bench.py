@@ -256,9 +256,9 @@ def memory():
     gateway.clean()
 
 
-def written():
+def written(limits="off"):
     emulator = Emulator(16)
-    gateway = Gateway(emulator.modems)
+    gateway = Gateway(emulator.modems, limits=limits)
     gateway.wait_for_modems(16)
     for rate, seconds, target in ((10, tier.slow_seconds, 48), (1000, tier.fast_seconds, 12)):
         gateway.wait_until_folded()
@@ -268,10 +268,23 @@ def written():
             took = time.monotonic() - begin
             gateway.wait_until_folded()
         kib = counters.bytes / total / 1024
-        row(f"bytes written per OTP at {rate:,}/s, checkpoints included", f"{target} KiB", f"{kib:.1f} KiB", target / kib,
+        counted = "" if limits == "off" else ", limits counted"
+        row(f"bytes written per OTP at {rate:,}/s, checkpoints included{counted}", f"{target} KiB", f"{kib:.1f} KiB", target / kib,
             f"accepted, sent, validated; {total / took:.0f}/s reached; {counters.fsyncs_per(total, 'OTP')}")
     gateway.clean()
     emulator.stop()
+
+
+def limits():
+    """What it costs to count: nothing is refused, everything is counted and written behind."""
+    gateway = Gateway(limits="observe")
+    load(gateway, CREATE, seconds=1, salt="warm")
+    result = load(gateway, CREATE, seconds=tier.seconds)
+    rate_row("durable accept, create-otp, limits counted", 10000, result)
+    guesses = load(gateway, UNKNOWN, code=REFUSED, seconds=tier.seconds)
+    rate_row("validate-otp of unknown references, limits counted", 10000, guesses)
+    gateway.clean()
+    written("observe")
 
 
 def live(gateway, emulator, rate, seconds):
@@ -337,7 +350,7 @@ def peer():
         f"ratio to Kannel; {ours.counters.fsyncs_per(ours.requests)}; {ours.used}")
 
 
-ALL = {"accept": accept, "validate": validate, "tls": tls, "growth": growth, "latency": latency, "utilisation": utilisation, "start": start,
+ALL = {"accept": accept, "validate": validate, "limits": limits, "tls": tls, "growth": growth, "latency": latency, "utilisation": utilisation, "start": start,
        "memory": memory, "written": written, "flood": flood, "peer": peer}
 
 if __name__ == "__main__":

@@ -63,9 +63,11 @@ class Emulator:
 
 
 class Gateway:
-    """The release binary with a configuration and a directory of its own; `data` is copied into it, if given."""
+    """The release binary with a configuration and a directory of its own; `data` is copied into it, if given.
 
-    def __init__(self, modems=(), data=None, api="", extra=""):
+    Without limits: one client would reach them at once. With limits="observe" everything is counted and nothing refused."""
+
+    def __init__(self, modems=(), data=None, api="", extra="", limits="off"):
         self.dir = fresh_directory()
         self.data = Path(self.dir.name) / "data"
         if data:
@@ -75,8 +77,8 @@ class Gateway:
         # Accepting without sending: a modem that is not there.
         lines = list(modems) or ["/dev/does-not-exist"]
         self.config.write_text(
-            f'data_dir = "{self.data}"\n[limits]\nmode = "off"\n[api]\nhttp_listen = "127.0.0.1:0"\n{api}\n'
-            f'[sms]\ncountry_code = "62"\nmax_queue = 2000000\ndelivery_reports = false\n[limits]\nmode = "off"\n{extra}\n'
+            f'data_dir = "{self.data}"\n[limits]\nmode = "{limits}"\n[api]\nhttp_listen = "127.0.0.1:0"\n{api}\n'
+            f'[sms]\ncountry_code = "62"\nmax_queue = 2000000\ndelivery_reports = false\n{extra}\n'
             f'[[api_user]]\nusername = "{USER}"\npassword = "{PASSWORD}"\n'
             + "".join(f'[[modem]]\nname = "m{number}"\nport = "{path}"\n' for number, path in enumerate(lines)))
         self.config.chmod(0o600)
