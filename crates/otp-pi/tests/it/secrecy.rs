@@ -359,6 +359,8 @@ fn no_secret_is_in_the_log_or_in_the_data_directory_not_even_after_a_power_cut()
     fs::write(&password, format!("{SECOND_PASSWORD}\n")).unwrap();
     let mut setup = Setup::with(&emulator);
     setup.log = "trace";
+    // Everything is counted, and nothing refused.
+    setup.limits = "mode = \"observe\"".to_owned();
     setup.otp = format!("length = {CODE_LENGTH}");
     setup.sms = "failover = \"wait\"".to_owned();
     setup.modem = format!("sim_pin_file = {pin:?}\ndefault = true");
