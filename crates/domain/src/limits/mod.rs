@@ -25,7 +25,7 @@ pub use country::calling_code;
 pub use destination::{Destination, Destinations};
 pub use explain::{Explained, Explanation, Standing, explain, standing};
 pub use guess::{Begun, Ended, GuessEnd, begin_guess, end_guess};
-pub use key::{CodeKeys, LimitKey, NumberKeys, SubjectKind, client_network};
+pub use key::{CodeKeys, LimitKey, NumberKeys, SubjectKind, client_network, masked_network};
 pub use rate::{Rate, RateError};
 pub use rules::{ConversionRules, LimitRefusal, Mode, Rule, Rules};
 pub use windows::{Slots, Windows};

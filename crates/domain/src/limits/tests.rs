@@ -447,6 +447,16 @@ fn a_flood_faster_than_anybody_enters_a_code_is_judged_all_the_same() {
 }
 
 #[test]
+fn a_network_is_masked_by_half() {
+    for (address, masked) in
+        [("192.0.2.77", "192.0.•"), ("2001:db8:1:2::3", "2001:db8:•"), ("::1", "::•"), ("::ffff:192.0.2.77", "192.0.•")]
+    {
+        assert_eq!(masked_network(&client_network(address.parse().expect("an address"))), masked, "{address}");
+    }
+    assert_eq!(masked_network(""), "");
+}
+
+#[test]
 fn a_clock_that_jumps_forward_forgets_counts_and_keeps_the_known() {
     let mut desk = Desk::new();
     desk.ask("6281234567890", at(0)).expect("allowed");
