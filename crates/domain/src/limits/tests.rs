@@ -263,6 +263,7 @@ fn destinations_are_home_and_what_is_listed_and_the_longest_prefix_decides() {
         ("19005560100", Destination::Costly),
         ("447700900123", Destination::Allowed),
         ("449098790000", Destination::Costly),
+        ("447012345678", Destination::Costly),
         ("8816123456789", Destination::NotListed),
         ("33612345678", Destination::NotListed),
     ] {
@@ -272,7 +273,12 @@ fn destinations_are_home_and_what_is_listed_and_the_longest_prefix_decides() {
     }
     let anywhere = Destinations { allowed: vec!["*".to_owned()], ..Destinations::default() };
     assert_eq!(anywhere.judge("33612345678"), Destination::Allowed);
-    assert_eq!(anywhere.judge("8816123456789"), Destination::Costly);
+    for costly in ["8816123456789", "80812345678", "87810123456", "883510001234", "88812345678"] {
+        assert_eq!(anywhere.judge(costly), Destination::Costly, "{costly}");
+    }
+    for usual in ["8801712345678", "886912345678", "85512345678", "447911123456"] {
+        assert_eq!(anywhere.judge(usual), Destination::Allowed, "{usual}");
+    }
 }
 
 #[test]

@@ -185,7 +185,7 @@ impl Limiter {
         self.tell(admission.refusal, receiver, settings);
         match (admission.taken, admission.refusal) {
             (Some(taken), _) => {
-                self.flights().add(*id, Flight { judged: taken.keys.judged(), message: taken.message });
+                self.flights().add(*id, Flight { judged: taken.keys.judged(), message: taken.message, is_sent: false });
                 Ok(Counted::Code { taken: Box::new(taken), id: *id })
             }
             (None, Some(refusal)) => Err(LimitError::Refused(refusal)),
