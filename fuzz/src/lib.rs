@@ -9,6 +9,7 @@ mod config;
 mod envelope;
 mod gsm7;
 mod pdu;
+mod rate;
 mod simple;
 
 pub use at::at_lines;
@@ -17,6 +18,7 @@ pub use config::config;
 pub use envelope::envelope;
 pub use gsm7::gsm7;
 pub use pdu::pdu_decode;
+pub use rate::rate;
 pub use simple::simple;
 
 /// A secret that seeds hold where secrets stand: it must not come out again.
@@ -30,6 +32,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("pdu_decode", pdu_decode),
     ("at_lines", at_lines),
     ("gsm7", gsm7),
+    ("rate", rate),
     ("envelope", envelope),
     ("simple", simple),
     ("config", config),

@@ -31,6 +31,12 @@ impl WallTime {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// Takes a duration off and stays at the beginning of time instead of overflowing.
+    #[must_use]
+    pub fn saturating_sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// Answers the time passed since `earlier`, zero if `earlier` is later.
     pub fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -90,6 +96,8 @@ mod tests {
             i64::MAX as u128
         );
         assert_eq!(late.saturating_add(Duration::MAX), WallTime(i64::MAX));
+        assert_eq!(late.saturating_sub(Duration::from_millis(3_500)), early);
+        assert_eq!(WallTime(-2).saturating_sub(Duration::MAX), WallTime(i64::MIN));
     }
 
     #[test]

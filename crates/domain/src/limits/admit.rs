@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::book::{Book, Record};
+use super::book::{Book, Record, pauses_forgotten};
 use super::conversion::{self, Alarm, Sample, SampleState};
 use super::destination::Destination;
 use super::key::{CodeKeys, LimitKey, SubjectKind, range_label};
@@ -10,8 +10,6 @@ use super::rate::Rate;
 use super::rules::{LimitRefusal, Mode, Rule, Rules};
 use crate::clock::WallTime;
 
-/// After so long without a code, the pauses begin anew.
-const PAUSES_FORGOTTEN: Duration = Duration::from_secs(3_600);
 /// Messages of a receiver that a right code may have come from: two codes are valid at once, and one may have just been replaced.
 const RECENT: usize = 3;
 
@@ -43,6 +41,8 @@ pub struct Taken {
     at: WallTime,
     /// The receiver's pauses as they were.
     pauses: (u8, Option<WallTime>),
+    /// The receiver was known: neither prefix nor country counted it.
+    is_known: bool,
     /// Which of them let a new receiver in by its quota.
     quotas: Vec<LimitKey>,
 }
@@ -61,6 +61,7 @@ pub struct Admission {
 /// Decides on a wish for a code, and counts it.
 pub fn admit_code(book: &mut Book, rules: &Rules, request: &CodeRequest<'_>, now: WallTime) -> Admission {
     let keys = &request.keys;
+    book.set_back(&keys.all(), now);
     let threshold = conversion::threshold(book.find(&keys.api_user), &rules.conversion, now);
     let alarms = conversion::judge(book, &keys.judged(), threshold, now);
     let is_known = book.find(&keys.receiver).is_some_and(|record| record.is_known(now));
@@ -116,7 +117,7 @@ pub(super) fn pause(record: &Record, rules: &Rules, now: WallTime) -> Option<Dur
     let since = now.saturating_since(person.last_code?);
     let step = usize::from(person.step.checked_sub(1)?);
     let pause = rules.cool_down.get(step).or(rules.cool_down.last())?;
-    pause.checked_sub(since).filter(|left| !left.is_zero() && since < PAUSES_FORGOTTEN)
+    pause.checked_sub(since).filter(|left| !left.is_zero())
 }
 
 fn counted(book: &Book, key: Option<LimitKey>, rates: &[Rate], now: WallTime) -> Option<(Rate, Duration)> {
@@ -170,7 +171,7 @@ fn count(book: &mut Book, rules: &Rules, request: &CodeRequest<'_>, is_known: bo
     receiver.codes.count(&rules.codes_per_receiver, now);
     let person = receiver.person_mut();
     let pauses = (person.step, person.last_code);
-    if person.last_code.is_some_and(|last| now.saturating_since(last) >= PAUSES_FORGOTTEN) {
+    if person.last_code.is_some_and(|last| now.saturating_since(last) >= pauses_forgotten(rules)) {
         person.step = 0;
     }
     (person.step, person.last_code) = (person.step.saturating_add(1), Some(now));
@@ -206,7 +207,7 @@ fn count(book: &mut Book, rules: &Rules, request: &CodeRequest<'_>, is_known: bo
     if let Some(number) = keys.number.filter(|_| !is_known) {
         book.change(number.prefix, now).codes.count(&rules.codes_per_prefix, now);
     }
-    Taken { keys, message: request.message, at: now, pauses, quotas }
+    Taken { keys, message: request.message, at: now, pauses, is_known, quotas }
 }
 
 fn label(kind: SubjectKind, request: &CodeRequest<'_>) -> String {
@@ -231,7 +232,7 @@ pub fn give_back(book: &mut Book, taken: &Taken, now: WallTime) {
         person.client = person.client.filter(|_| !person.recent.is_empty());
         book.forget_if_empty(&taken.keys.receiver);
     }
-    if let Some(number) = taken.keys.number
+    if let Some(number) = taken.keys.number.filter(|_| !taken.is_known)
         && let Some(record) = book.change_existing(number.prefix, now)
     {
         record.codes.give_back(taken.at);
@@ -239,7 +240,9 @@ pub fn give_back(book: &mut Book, taken: &Taken, now: WallTime) {
     }
     for key in taken.keys.judged() {
         let Some(record) = book.change_existing(key, now) else { continue };
-        record.codes.give_back(taken.at);
+        if key.kind() != SubjectKind::Country || !taken.is_known {
+            record.codes.give_back(taken.at);
+        }
         let Some(conversion) = record.conversion.as_deref_mut() else { continue };
         conversion.samples.retain(|sample| sample.message != taken.message);
         if taken.quotas.contains(&key) {
@@ -256,6 +259,7 @@ pub fn admit_send(
     digits: Option<&str>,
     now: WallTime,
 ) -> Option<LimitRefusal> {
+    book.set_back(&[api_user], now);
     let refusal = digits
         .and_then(|digits| destination_refusal(rules, digits))
         .or_else(|| counted(book, Some(api_user), rates, now).map(limit(Rule::ApiUser)));

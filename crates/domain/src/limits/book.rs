@@ -1,7 +1,9 @@
 //! The records of everything that is counted, and which of them have changed.
 //!
 //! A store keeps one whole book in memory, or fills a small one with the records that a step needs. The number of records is bounded:
-//! over the bound the one that was made first goes, unless it holds somebody back.
+//! over the bound the one that was made first goes, unless it holds somebody back, or was in use within the day.
+//!
+//! A record is never changed at an earlier time than before but when the clock was set back; then all its times go back with it.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -17,6 +19,12 @@ use crate::clock::WallTime;
 const MOST_RECORDS: usize = 131_072;
 /// Records that are looked at for one that may go.
 const LOOKED_AT: usize = 32;
+/// Whoever comes so much before a record was last changed comes after the clock was set back; by less, requests overtake each other.
+const SET_BACK: Duration = Duration::from_secs(10);
+/// Without a code for so long, a receiver's pauses begin anew; or for as long as the longest of them, if that is more.
+const PAUSES_FORGOTTEN: Duration = Duration::from_secs(3_600);
+/// Over the bound, what was in use so lately goes only when there is nothing else.
+const IN_USE: Duration = Duration::from_secs(86_400);
 /// How long a receiver is known after a right code.
 pub(super) const KNOWN_FOR: Duration = Duration::from_secs(90 * 86_400);
 /// How long wrong codes on end are remembered after the last of them, and what is usual for a country or an API user.
@@ -81,6 +89,27 @@ impl Person {
 }
 
 impl Record {
+    /// Notes that it changes.
+    fn touch(&mut self, now: WallTime) {
+        let ahead = self.touched.saturating_since(now);
+        if ahead < SET_BACK {
+            self.touched = self.touched.max(now);
+            return;
+        }
+        // Everything is as old as it was. Only a receiver is known all the same: a clock that was behind comes right again.
+        self.touched = now;
+        self.codes.set_back(ahead);
+        if let Some(person) = self.person.as_deref_mut() {
+            person.wrong.set_back(ahead);
+            for at in person.last_code.iter_mut().chain(&mut person.locked_until) {
+                *at = at.saturating_sub(ahead);
+            }
+        }
+        if let Some(conversion) = self.conversion.as_deref_mut() {
+            conversion.set_back(ahead);
+        }
+    }
+
     /// The receiver's side of it.
     pub(super) fn person_mut(&mut self) -> &mut Person {
         self.person.get_or_insert_default()
@@ -101,7 +130,9 @@ impl Record {
         let age = now.saturating_since(self.touched);
         let longest = |rates: &[super::Rate]| rates.iter().map(|rate| rate.period()).max().unwrap_or_default();
         let counted = match kind {
-            SubjectKind::Receiver => longest(&rules.codes_per_receiver).max(longest(&rules.wrong_per_receiver)),
+            SubjectKind::Receiver => {
+                longest(&rules.codes_per_receiver).max(longest(&rules.wrong_per_receiver)).max(pauses_forgotten(rules))
+            }
             SubjectKind::Prefix => longest(&rules.codes_per_prefix),
             SubjectKind::Range => SAMPLES_KEPT,
             SubjectKind::Client => longest(&rules.codes_per_client).max(SAMPLES_KEPT),
@@ -114,9 +145,10 @@ impl Record {
         age >= counted && !is_held
     }
 
-    /// Tells whether it holds somebody back beyond a count that runs out.
-    fn holds_back(&self) -> bool {
-        self.person.as_ref().is_some_and(|person| person.locks > 0 || person.streak > 0)
+    /// Tells whether it holds somebody back beyond a count that runs out, or was in use lately.
+    fn is_wanted(&self, now: WallTime) -> bool {
+        now.saturating_since(self.touched) < IN_USE
+            || self.person.as_ref().is_some_and(|person| person.locks > 0 || person.streak > 0)
             || self.conversion.as_ref().is_some_and(|conversion| conversion.pressed.is_some())
     }
 
@@ -148,11 +180,12 @@ impl Book {
     pub fn change(&mut self, key: LimitKey, now: WallTime) -> &mut Record {
         self.changed.insert(key);
         if !self.records.contains_key(&key) {
-            self.make_room();
+            self.make_room(now);
             self.made.push_back(key);
         }
-        let record = self.records.entry(key).or_default();
-        record.touched = now;
+        let new = || Record { touched: now, ..Record::default() };
+        let record = self.records.entry(key).or_insert_with(new);
+        record.touch(now);
         record
     }
 
@@ -160,8 +193,18 @@ impl Book {
     pub fn change_existing(&mut self, key: LimitKey, now: WallTime) -> Option<&mut Record> {
         let record = self.records.get_mut(&key)?;
         self.changed.insert(key);
-        record.touched = now;
+        record.touch(now);
         Some(record)
+    }
+
+    /// Takes the times of these records back where the clock was set back since they were changed: before anybody is refused for what
+    /// lies in the future.
+    pub(super) fn set_back(&mut self, keys: &[LimitKey], now: WallTime) {
+        for key in keys {
+            if self.find(key).is_some_and(|record| record.touched.saturating_since(now) >= SET_BACK) {
+                self.change_existing(*key, now);
+            }
+        }
     }
 
     /// Puts a record in as it was stored.
@@ -233,20 +276,36 @@ impl Book {
         self.changed.extend(keys);
     }
 
-    fn make_room(&mut self) {
+    fn make_room(&mut self, now: WallTime) {
         if self.made.len() > MOST_RECORDS.saturating_mul(2) {
             let records = &self.records;
             self.made.retain(|key| records.contains_key(key));
         }
         let mut looked_at = 0;
-        while self.records.len() >= MOST_RECORDS {
+        // Each at most once, whatever they are.
+        for _ in 0..self.made.len() {
+            if self.records.len() < MOST_RECORDS {
+                return;
+            }
             let Some(oldest) = self.made.pop_front() else { return };
+            if matches!(oldest.kind(), SubjectKind::Country | SubjectKind::ApiUser)
+                && self.records.contains_key(&oldest)
+            {
+                // There are few of them, and all others count on them.
+                self.made.push_back(oldest);
+                continue;
+            }
             looked_at += 1;
             match self.records.get(&oldest) {
-                Some(record) if record.holds_back() && looked_at < LOOKED_AT => self.made.push_back(oldest),
+                Some(record) if looked_at < LOOKED_AT && record.is_wanted(now) => self.made.push_back(oldest),
                 Some(_) => drop(self.forget(&oldest)),
                 None => {}
             }
         }
     }
+}
+
+/// After how long without a code a receiver's pauses begin anew.
+pub(super) fn pauses_forgotten(rules: &Rules) -> Duration {
+    rules.cool_down.iter().copied().max().unwrap_or_default().max(PAUSES_FORGOTTEN)
 }

@@ -17,6 +17,8 @@ use crate::clock::WallTime;
 
 /// How long a user has to enter a code before it counts as not entered.
 const GRACE: Duration = Duration::from_secs(60);
+/// Of a code that waits for so long it is not known any more whether it was sent.
+const LOST: Duration = Duration::from_secs(3_600);
 /// New receivers are let in again after so many judged codes, if enough of them are entered.
 const TRIAL: usize = 10;
 /// Without anybody who wanted a code for so long, they are let in again too.
@@ -191,8 +193,26 @@ impl Conversion {
         self.samples.push_back(sample);
         // Some still wait to be sent, or to be entered.
         while self.samples.len() > size.saturating_mul(2) {
-            self.samples.pop_front();
+            // In a flood as many as are judged stay until they can be, or none ever would be.
+            let is_young = self.samples.get(size.saturating_sub(1)).is_some_and(|old| {
+                let age = sample.at.saturating_since(old.at);
+                match old.state {
+                    SampleState::Waiting => age < LOST,
+                    SampleState::Sent | SampleState::Delivered => age < GRACE,
+                    SampleState::Entered => false,
+                }
+            });
+            self.samples.remove(if is_young { size } else { 0 });
         }
+    }
+
+    /// Dates everything earlier by so much: the clock was set back.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        let pressed = self.pressed.iter_mut().flat_map(|pressed| [&mut pressed.since, &mut pressed.wanted_at]);
+        for at in self.samples.iter_mut().map(|sample| &mut sample.at).chain(pressed) {
+            *at = at.saturating_sub(by);
+        }
+        self.quota.set_back(by);
     }
 
     /// Answers how many of the newest codes are judged, and how many of these were entered.

@@ -43,6 +43,7 @@ pub struct Ended {
 
 /// Decides whether a receiver's code may be guessed at, and counts the guess as wrong until it is known.
 pub fn begin_guess(book: &mut Book, rules: &Rules, receiver: LimitKey, now: WallTime) -> Begun {
+    book.set_back(&[receiver], now);
     let person = book.find(&receiver).and_then(|record| record.person.as_deref());
     let locked = person.and_then(|person| person.locked_for(rules, now));
     let refusal = match locked {
@@ -71,7 +72,9 @@ pub fn end_guess(
     match end {
         GuessEnd::Wrong => {
             person.streak = person.streak.saturating_add(1);
-            if rules.lock_after == 0 || person.streak < rules.lock_after {
+            // Several guesses may have been under way when it was locked: that is one lock.
+            let is_locked = person.locked_for(rules, now).is_some();
+            if rules.lock_after == 0 || person.streak < rules.lock_after || is_locked {
                 return Ended::default();
             }
             let length = rules.lock.saturating_mul(1_u32.checked_shl(person.locks.into()).unwrap_or(u32::MAX));

@@ -98,6 +98,11 @@ impl LimitKey {
         Self::derive(secret, SubjectKind::ApiUser, "", username)
     }
 
+    /// Makes the key of a country, by its calling code.
+    pub fn country(secret: &[u8], calling_code: &str) -> Self {
+        Self::derive(secret, SubjectKind::Country, "", calling_code)
+    }
+
     /// Makes the key of an end user's network.
     pub fn client(secret: &[u8], address: IpAddr) -> Self {
         Self::derive(secret, SubjectKind::Client, "", &client_network(address))
@@ -161,7 +166,7 @@ impl CodeKeys {
         let number = msisdn.map(|_| NumberKeys {
             prefix: derive(SubjectKind::Prefix, without_last(digits, PREFIX_OPEN)),
             range: derive(SubjectKind::Range, range),
-            country: LimitKey::derive(secret, SubjectKind::Country, "", calling_code(digits)),
+            country: LimitKey::country(secret, calling_code(digits)),
         });
         Self {
             receiver: derive(SubjectKind::Receiver, receiver.expose()),
@@ -195,6 +200,14 @@ pub(super) fn range_label(digits: &str) -> String {
 
 fn without_last(digits: &str, count: usize) -> &str {
     digits.get(..digits.len().saturating_sub(count)).unwrap_or_default()
+}
+
+/// An end user's network with its second half open, for logs and records that are kept.
+pub fn masked_network(network: &str) -> String {
+    let separator = if network.contains(':') { ':' } else { '.' };
+    // After a restart nobody knows its name.
+    let Some(second) = network.match_indices(separator).nth(1) else { return String::new() };
+    format!("{}{separator}•", network.get(..second.0).unwrap_or_default())
 }
 
 /// Answers what stands for an end user: an IPv4 address, or the first half of an IPv6 address, of which the other half is the

@@ -263,6 +263,7 @@ fn destinations_are_home_and_what_is_listed_and_the_longest_prefix_decides() {
         ("19005560100", Destination::Costly),
         ("447700900123", Destination::Allowed),
         ("449098790000", Destination::Costly),
+        ("447012345678", Destination::Costly),
         ("8816123456789", Destination::NotListed),
         ("33612345678", Destination::NotListed),
     ] {
@@ -272,7 +273,12 @@ fn destinations_are_home_and_what_is_listed_and_the_longest_prefix_decides() {
     }
     let anywhere = Destinations { allowed: vec!["*".to_owned()], ..Destinations::default() };
     assert_eq!(anywhere.judge("33612345678"), Destination::Allowed);
-    assert_eq!(anywhere.judge("8816123456789"), Destination::Costly);
+    for costly in ["8816123456789", "80812345678", "87810123456", "883510001234", "88812345678"] {
+        assert_eq!(anywhere.judge(costly), Destination::Costly, "{costly}");
+    }
+    for usual in ["8801712345678", "886912345678", "85512345678", "447911123456"] {
+        assert_eq!(anywhere.judge(usual), Destination::Allowed, "{usual}");
+    }
 }
 
 #[test]
@@ -315,23 +321,145 @@ fn keys_tell_nothing_without_the_secret_and_lie_together_by_range() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_holds_nobody_longer_than_the_period() {
-    let mut desk = Desk::new();
+fn a_clock_that_is_set_back_holds_nobody_longer_than_before_however_often_they_ask() {
     let (number, year) = ("6281234567890", 365 * 86_400);
+    let mut desk = Desk::new();
     for step in 0..3 {
-        desk.ask(number, at(year + step * 300)).expect("allowed");
+        desk.ask(number, at(year + step * 130)).expect("allowed");
     }
-    for _ in 0..100 {
-        drop(desk.guess(number, GuessEnd::Wrong, at(year)));
+    // Set back by a year: what was counted is as old as it was, and refusals do not make it younger.
+    assert_eq!(desk.ask(number, at(0)), refused("codes_per_receiver 3/10m", 340));
+    assert_eq!(desk.ask(number, at(300)), refused("codes_per_receiver 3/10m", 40));
+    assert_eq!(desk.ask(number, at(340)), Ok(()));
+
+    let mut desk = Desk::new();
+    (desk.rules.lock_after, desk.rules.wrong_per_receiver) = (1, Vec::new());
+    desk.guess(number, GuessEnd::Wrong, at(year)).expect("allowed");
+    assert_eq!(desk.guess(number, GuessEnd::Wrong, at(0)), Err(("lock_after".to_owned(), Some(secs(3_600)))));
+    assert_eq!(desk.ask(number, at(3_599)), refused("lock_after", 1));
+    assert_eq!(desk.ask(number, at(3_600)), Ok(()));
+    // A lock that was over is over.
+    assert_eq!(
+        desk.guess(number, GuessEnd::Wrong, at(year + 7_200)).map(|ended| ended.locked_for),
+        Ok(Some(secs(7_200)))
+    );
+    desk.guess(number, GuessEnd::Right, at(year + 14_400)).expect("over");
+    desk.guess(number, GuessEnd::Right, at(60)).expect("over");
+
+    let mut desk = Desk::new();
+    desk.rules.codes_per_prefix.clear();
+    attack(&mut desk, 0, 60, at(year));
+    assert_eq!(attack(&mut desk, 100, 5, at(year + 100)), 1);
+    assert_eq!(attack(&mut desk, 200, 5, at(0)), 0, "still held back");
+    assert_eq!(attack(&mut desk, 300, 5, at(3 * 3_600)), 1, "the quota goes on");
+}
+
+#[test]
+fn a_clock_that_is_set_back_while_an_api_user_is_full_lets_it_go_on_after_the_period() {
+    let (mut desk, year) = (Desk::new(), 365 * 86_400);
+    desk.rates = vec![Rate::parse("70/1h").expect("a rate")];
+    let send = |desk: &mut Desk, now| {
+        let key = LimitKey::api_user(SECRET, "shop");
+        admit_send(&mut desk.book, &desk.rules, (key, &desk.rates), Some("6281234567890"), now)
+            .map(|refusal| refusal.retry_after)
+    };
+    for _ in 0..70 {
+        assert_eq!(send(&mut desk, at(year)), None);
     }
-    desk.book.change(Desk::keys(number, None).receiver, at(year)).person.as_mut().expect("a person").locked_until =
-        Some(at(year + 3_600));
-    assert_eq!(desk.ask(number, at(0)), refused("lock_after", 86_400));
-    desk.rules.lock_after = 0;
-    desk.book.change(Desk::keys(number, None).receiver, at(0)).person.as_mut().expect("a person").locked_until = None;
-    assert_eq!(desk.ask(number, at(0)), refused("codes_per_receiver 3/10m", 600));
-    // What lay in the future is dated as now by the next count, whoever is counted.
-    assert_eq!(desk.ask(number, at(-1)), refused("codes_per_receiver 3/10m", 600));
+    assert_eq!(send(&mut desk, at(0)), Some(Some(secs(3_600))));
+    assert_eq!(send(&mut desk, at(3_599)), Some(Some(secs(1))));
+    assert_eq!(send(&mut desk, at(3_600)), None);
+}
+
+#[test]
+fn a_pause_longer_than_an_hour_lasts_as_long_as_was_told_and_is_not_swept_out() {
+    let mut desk = Desk::new();
+    desk.rules.cool_down = vec![secs(7_200), secs(86_400)];
+    desk.rules.codes_per_receiver.clear();
+    desk.rules.wrong_per_receiver.clear();
+    let number = "6281234567890";
+    assert_eq!(desk.ask(number, at(0)), Ok(()));
+    assert_eq!(desk.ask(number, at(3_600)), refused("cool_down", 3_600));
+    assert_eq!(desk.ask(number, at(7_200)), Ok(()));
+    desk.book.sweep(&desk.rules, at(7_300));
+    assert_eq!(desk.ask(number, at(14_400)), refused("cool_down", 86_400 - 7_200));
+    assert_eq!(desk.ask(number, at(7_200 + 86_400)), Ok(()));
+}
+
+#[test]
+fn a_known_receivers_request_that_comes_to_nothing_gives_back_nothing_of_others() {
+    let mut desk = Desk::new();
+    desk.rules.destinations.allowed = vec!["65".to_owned()];
+    desk.rules.codes_per_country = vec![Rate::parse("80/24h").expect("a rate")];
+    desk.rules.codes_per_prefix = vec![Rate::parse("70/24h").expect("a rate")];
+    (desk.rules.cool_down, desk.rules.codes_per_receiver) = (Vec::new(), Vec::new());
+    let known = "6512345678";
+    desk.ask(known, at(0)).expect("allowed");
+    desk.guess(known, GuessEnd::Right, at(1)).expect("allowed");
+    desk.ask("6512345679", at(2)).expect("allowed");
+    for _ in 0..5 {
+        let taken = desk.ask_from(known, None, at(2)).taken.expect("known");
+        give_back(&mut desk.book, &taken, at(2));
+    }
+    let number = Desk::keys(known, None).number.expect("a number");
+    let used = |key, rate: Rate| desk.book.find(&key).expect("counted").codes.used(rate, at(2));
+    assert_eq!(used(number.country, desk.rules.codes_per_country[0]), 2);
+    assert_eq!(used(number.prefix, desk.rules.codes_per_prefix[0]), 2);
+}
+
+#[test]
+fn what_is_given_back_after_its_time_takes_nothing_from_others() {
+    let rates = [Rate::parse("70/1s").expect("a rate")];
+    let mut windows = Windows::default();
+    windows.count(&rates, at(0));
+    windows.count(&rates, at(5));
+    windows.give_back(at(0));
+    assert_eq!(windows.used(rates[0], at(5)), 1);
+    windows.give_back(at(5));
+    assert!(windows.is_empty());
+}
+
+#[test]
+fn a_lock_is_doubled_once_by_guesses_that_were_under_way_and_by_those_that_are_only_observed() {
+    let mut desk = Desk::new();
+    (desk.rules.lock_after, desk.rules.wrong_per_receiver) = (3, Vec::new());
+    let receiver = Desk::keys("6281234567890", None).receiver;
+    let begun: Vec<_> = (0..9).map(|_| begin_guess(&mut desk.book, &desk.rules, receiver, at(0))).collect();
+    let end = |desk: &mut Desk, begun: &Begun, now| {
+        end_guess(&mut desk.book, &desk.rules, receiver, begun, GuessEnd::Wrong, now).locked_for
+    };
+    let locked: Vec<_> = begun.iter().filter_map(|begun| end(&mut desk, begun, at(1))).collect();
+    assert_eq!(locked, [secs(3_600)]);
+    desk.rules.mode = Mode::Observe;
+    let begun = begin_guess(&mut desk.book, &desk.rules, receiver, at(2));
+    assert!(begun.refusal.is_some());
+    assert_eq!(end(&mut desk, &begun, at(2)), None);
+    let begun = begin_guess(&mut desk.book, &desk.rules, receiver, at(3_601));
+    assert_eq!(end(&mut desk, &begun, at(3_601)), Some(secs(7_200)));
+}
+
+#[test]
+fn a_flood_faster_than_anybody_enters_a_code_is_judged_all_the_same() {
+    let mut desk = Desk::new();
+    desk.rules.codes_per_prefix.clear();
+    let mut got = 0;
+    for last in 0..3_000_u32 {
+        // Three a second, so that a hundred and eighty are sent before the first is judged.
+        let now = START + i64::from(last) * 333;
+        let digits = format!("62812345{last:05}");
+        got += usize::from(desk.ask(&digits, WallTime::from_unix_millis(now)).is_ok());
+    }
+    assert!((180..500).contains(&got), "{got} codes");
+}
+
+#[test]
+fn a_network_is_masked_by_half() {
+    for (address, masked) in
+        [("192.0.2.77", "192.0.•"), ("2001:db8:1:2::3", "2001:db8:•"), ("::1", "::•"), ("::ffff:192.0.2.77", "192.0.•")]
+    {
+        assert_eq!(masked_network(&client_network(address.parse().expect("an address"))), masked, "{address}");
+    }
+    assert_eq!(masked_network(""), "");
 }
 
 #[test]
@@ -475,11 +603,32 @@ fn the_book_has_an_end_and_those_who_are_held_back_stay_in_it() {
     let locked = Desk::keys("6281234567890", None).receiver;
     desk.book.change(locked, at(0)).person.get_or_insert_default().locks = 1;
     for index in 0..140_000_u32 {
-        desk.book.change(Desk::keys(&format!("628{index:09}"), None).receiver, at(0));
+        desk.book.change(Desk::keys(&format!("628{index:09}"), None).receiver, at(i64::from(index) * 10));
     }
     assert_eq!(desk.book.len(), 131_072);
     assert!(desk.book.find(&locked).is_some());
     assert_eq!(desk.book.find(&Desk::keys("628000000000", None).receiver), None, "the first made goes first");
+}
+
+#[test]
+fn api_users_and_countries_stay_in_a_full_book_and_those_who_were_lately_there_stay_longest() {
+    let mut desk = Desk::new();
+    let keys = Desk::keys("6281234567890", None);
+    let country = keys.number.expect("a number").country;
+    desk.book.change(keys.api_user, at(0));
+    desk.book.change(country, at(0));
+    desk.book.change(keys.receiver, at(0));
+    for index in 0..140_000_u32 {
+        let key = Desk::keys(&format!("628{index:09}"), None).receiver;
+        desk.book.change(key, at(i64::from(index) * 10));
+        if index == 130_000 {
+            desk.book.change(keys.receiver, at(i64::from(index) * 10));
+        }
+    }
+    assert_eq!(desk.book.len(), 131_072);
+    for key in [keys.api_user, country, keys.receiver] {
+        assert!(desk.book.find(&key).is_some(), "{key:?}");
+    }
 }
 
 #[test]

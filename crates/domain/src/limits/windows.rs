@@ -96,7 +96,7 @@ impl Windows {
             }
             let Some(slots) = self.slotted.iter_mut().find(|slots| slots.period == rate.period()) else { continue };
             match slots.slots.back_mut() {
-                Some((at, count)) if slot_of(*at, *rate) == slot_of(now, *rate) => {
+                Some((at, count)) if slot_of(*at, rate.period()) == slot_of(now, rate.period()) => {
                     (*at, *count) = (now, count.saturating_add(1));
                 }
                 _ => slots.slots.push_back((now, 1)),
@@ -110,8 +110,10 @@ impl Windows {
             self.exact.remove(place);
         }
         for slots in &mut self.slotted {
-            // The slot may be dated later by now.
-            let Some(place) = slots.slots.iter().position(|(dated, _)| *dated >= at) else { continue };
+            // The slot may be dated later by now, and may be gone: then there is nothing to give back.
+            let period = slots.period;
+            let is_its_slot = |(dated, _): &(WallTime, u32)| slot_of(*dated, period) == slot_of(at, period);
+            let Some(place) = slots.slots.iter().position(is_its_slot) else { continue };
             if let Some((_, count)) = slots.slots.get_mut(place) {
                 *count = count.saturating_sub(1);
             }
@@ -142,15 +144,12 @@ impl Windows {
         }
     }
 
-    /// Answers when the last of it is forgotten.
-    pub fn kept_until(&self, rates: &[Rate]) -> Option<WallTime> {
-        let last = self
-            .exact
-            .back()
-            .copied()
-            .max(self.slotted.iter().filter_map(|slots| slots.slots.back()).map(|(at, _)| *at).max())?;
-        let longest = rates.iter().map(|rate| rate.period()).max()?;
-        Some(last.saturating_add(longest))
+    /// Dates everything earlier by so much: the clock was set back.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        let slots = self.slotted.iter_mut().flat_map(|slots| slots.slots.iter_mut().map(|(at, _)| at));
+        for at in self.exact.iter_mut().chain(slots) {
+            *at = at.saturating_sub(by);
+        }
     }
 }
 
@@ -160,8 +159,8 @@ fn ends_in(at: WallTime, rate: Rate, now: WallTime) -> Option<Duration> {
     rate.period().checked_sub(age).filter(|left| !left.is_zero())
 }
 
-/// Which slot of the rate's period a time falls into.
-fn slot_of(at: WallTime, rate: Rate) -> i64 {
-    let millis = i64::try_from(rate.period().as_millis()).unwrap_or(i64::MAX);
+/// Which slot of a rate's period a time falls into.
+fn slot_of(at: WallTime, period: Duration) -> i64 {
+    let millis = i64::try_from(period.as_millis()).unwrap_or(i64::MAX);
     at.as_unix_millis().div_euclid(millis.checked_div(i64::from(SLOTS)).unwrap_or(1).max(1))
 }

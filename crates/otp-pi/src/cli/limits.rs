@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde_json::Value;
 
 use super::remote::{self, Target};
@@ -17,7 +17,7 @@ pub(super) enum LimitsCommand {
     List(ListArguments),
     /// Says where a receiver stands with every rule, and what a request for a code would be answered
     Explain(ExplainArguments),
-    /// Forgets what was counted for a receiver, its prefix and its range; or everything
+    /// Forgets what was counted for a receiver, its prefix and its range; for a country, API user or address; or everything
     Reset(ResetArguments),
 }
 
@@ -43,10 +43,20 @@ pub(super) struct ExplainArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("whose").required(true).args(["receiver", "country", "api_user", "client_ip", "all"]))]
 pub(super) struct ResetArguments {
-    /// The receiver, in any usual spelling
-    #[arg(value_name = "MSISDN", required_unless_present = "all", conflicts_with = "all")]
+    /// The receiver, in any usual spelling; for a range, any number of it
+    #[arg(value_name = "MSISDN")]
     receiver: Option<String>,
+    /// A country, by its calling code
+    #[arg(long, value_name = "CODE")]
+    country: Option<String>,
+    /// An API user
+    #[arg(long, value_name = "USERNAME")]
+    api_user: Option<String>,
+    /// An end user's address
+    #[arg(long, value_name = "ADDRESS")]
+    client_ip: Option<IpAddr>,
     /// Everything that was counted, locks and known receivers too
     #[arg(long)]
     all: bool,
@@ -69,8 +79,9 @@ pub(super) fn run(command: LimitsCommand) -> anyhow::Result<()> {
             let view: LimitView = remote::ask(&target, request)?;
             output::result(target.json, &view, || explain_text(&view))
         }
-        LimitsCommand::Reset(ResetArguments { receiver, all: _, target }) => {
-            let done: Value = remote::ask(&target, Request::LimitsReset { receiver: receiver.map(Secret::new) })?;
+        LimitsCommand::Reset(ResetArguments { receiver, country, api_user, client_ip, all: _, target }) => {
+            let receiver = receiver.map(Secret::new);
+            let done: Value = remote::ask(&target, Request::LimitsReset { receiver, country, api_user, client_ip })?;
             output::result(target.json, &done, || done.get("done").and_then(Value::as_str).unwrap_or("done").to_owned())
         }
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use store::{AuditBy, AuditEvent, AuditFilter, AuditKind, MessageFilter};
 
 use super::protocol::{Answer, Request, Secret};
-use crate::operator::{Edit, Operator, parse_state};
+use crate::operator::{Edit, Operator, ResetOf, parse_state};
 
 /// Does what is asked, in whose name.
 pub async fn perform(operator: &Operator, request: Request, by: &AuditBy) -> Answer {
@@ -53,9 +53,16 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
             value(operator.explain_limits(receiver.0.expose(), api_user.as_deref(), client_ip).await)
         }
         Request::LimitsList => value(operator.held_back().await),
-        Request::LimitsReset { receiver } => {
-            let receiver = receiver.as_ref().map(|Secret(receiver)| receiver.expose());
-            operator.reset_limits(receiver, by).await.map(|what| json!({"done": what}))
+        Request::LimitsReset { receiver, country, api_user, client_ip } => {
+            let of = match (&receiver, &country, &api_user, client_ip) {
+                (None, None, None, None) => ResetOf::All,
+                (Some(Secret(receiver)), None, None, None) => ResetOf::Receiver(receiver.expose()),
+                (None, Some(code), None, None) => ResetOf::Country(code),
+                (None, None, Some(name), None) => ResetOf::ApiUser(name),
+                (None, None, None, Some(address)) => ResetOf::Client(address),
+                _ => return Err("only one of them at a time".to_owned()),
+            };
+            operator.reset_limits(of, by).await.map(|what| json!({"done": what}))
         }
         Request::ApiUserList => value(settings.api_users().await),
         Request::ApiUserAdd { username, password, scopes, class, networks } => {

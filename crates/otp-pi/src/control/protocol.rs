@@ -63,10 +63,16 @@ pub enum Request {
     },
     /// Tells who is held back.
     LimitsList,
-    /// Forgets what is counted for a receiver, or everything.
+    /// Forgets what is counted: for whom is named, or everything.
     LimitsReset {
         /// The receiver, as people write it.
         receiver: Option<Secret>,
+        /// Or a country, by its calling code.
+        country: Option<String>,
+        /// Or an API user.
+        api_user: Option<String>,
+        /// Or an end user's address.
+        client_ip: Option<IpAddr>,
     },
     /// Lists the API users.
     ApiUserList,

@@ -108,9 +108,9 @@ impl Inner {
         let ticket_key = self.ticket_key(caller, &request.reference);
         let binding = Binding { reference: request.reference, receiver: receiver.clone(), params: request.params };
         let guess = Guess::new(&binding, &self.store.peppers(), &request.otp);
-        let held = self.limiter.begin_guess(&receiver, caller, now).await?;
+        let held = self.limiter.begin_guess(&receiver, caller).await?;
         let judged = self.store.validate(ticket_key, guess, now).await;
-        self.limiter.end_guess(held, judged.as_ref().ok().copied(), &receiver, now).await;
+        self.limiter.end_guess(held, judged.as_ref().ok().copied(), &receiver).await;
         let verdict = judged.map_err(|error| Refusal::store_failed(&error))?;
         let mut reply = Reply::new(Outcome::from(verdict));
         reply.data = data;

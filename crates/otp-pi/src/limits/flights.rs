@@ -17,6 +17,8 @@ pub(super) struct Flight {
     pub(super) judged: Vec<LimitKey>,
     /// Its message, shortened.
     pub(super) message: u32,
+    /// It was noted that it was sent.
+    pub(super) is_sent: bool,
 }
 
 /// All codes on their way.
@@ -41,6 +43,11 @@ impl Flights {
         self.by_id.get(&id)
     }
 
+    /// Notes that it was sent; answers whether that is news.
+    pub(super) fn sent(&mut self, id: MessageId) -> bool {
+        self.by_id.get_mut(&id).is_some_and(|flight| !std::mem::replace(&mut flight.is_sent, true))
+    }
+
     pub(super) fn remove(&mut self, id: MessageId) {
         self.by_id.remove(&id);
     }
@@ -59,10 +66,13 @@ mod tests {
             MessageId::from_bytes(bytes)
         };
         for number in 0..MOST + 10 {
-            flights.add(id(number), Flight { judged: Vec::new(), message: 0 });
+            flights.add(id(number), Flight { judged: Vec::new(), message: 0, is_sent: false });
         }
         assert!(flights.find(id(9)).is_none());
         assert!(flights.find(id(10)).is_some());
         assert_eq!(flights.by_id.len(), MOST);
+        assert!(flights.sent(id(10)));
+        assert!(!flights.sent(id(10)), "it was noted");
+        assert!(!flights.sent(id(9)));
     }
 }

@@ -91,6 +91,19 @@ pub enum Counted {
     },
 }
 
+/// Of whom an operator forgets what was counted.
+#[derive(Copy, Clone, Debug)]
+pub enum Counters<'a> {
+    /// A receiver, its prefix and its range.
+    Receiver(&'a Receiver),
+    /// A country, by its calling code.
+    Country(&'a str),
+    /// An API user.
+    ApiUser(&'a str),
+    /// An end user's network.
+    Client(IpAddr),
+}
+
 /// A guess that is counted until it is known what it was. Without one nothing is counted.
 #[derive(Debug)]
 pub struct GuessHeld(Option<(CodeKeys, Begun)>);
@@ -127,6 +140,11 @@ impl Limiter {
         self.inner.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asked within the step: requests that overtake each other on the way here must not be counted in the past.
+    fn now(&self) -> WallTime {
+        self.inner.clock.now()
+    }
+
     /// Decides on a message before it is accepted, and counts it; `client` is the end user's address, where the caller tells it.
     ///
     /// # Errors
@@ -148,7 +166,7 @@ impl Limiter {
         client: Option<IpAddr>,
         settings: &Settings,
     ) -> Result<Counted, LimitError> {
-        let NewMessage { id, receiver, api_user, accepted_at: now, .. } = message;
+        let NewMessage { id, receiver, api_user, .. } = message;
         let keys = self.keys(receiver, client, api_user);
         let (msisdn, network) = (receiver.msisdn(), client.map(client_network));
         let request = CodeRequest {
@@ -159,15 +177,15 @@ impl Limiter {
             api_user_rates: settings.rates_of(api_user),
             message: short(*id),
         };
-        let step = |book: &mut _| admit_code(book, &settings.rules, &request, *now);
+        let step = |book: &mut _| admit_code(book, &settings.rules, &request, self.now());
         let admission = self.inner.store.update_limits(&keys.all(), step).await.map_err(LimitError::Store)?;
         for alarm in &admission.alarms {
-            tell::alarm(&self.inner.store, alarm);
+            tell::alarm(&self.inner.store, alarm, settings.rules.mode);
         }
-        self.tell(admission.refusal, receiver, settings, *now);
+        self.tell(admission.refusal, receiver, settings);
         match (admission.taken, admission.refusal) {
             (Some(taken), _) => {
-                self.flights().add(*id, Flight { judged: taken.keys.judged(), message: taken.message });
+                self.flights().add(*id, Flight { judged: taken.keys.judged(), message: taken.message, is_sent: false });
                 Ok(Counted::Code { taken: Box::new(taken), id: *id })
             }
             (None, Some(refusal)) => Err(LimitError::Refused(refusal)),
@@ -176,33 +194,35 @@ impl Limiter {
     }
 
     async fn admit_send(&self, message: &NewMessage, settings: &Settings) -> Result<Counted, LimitError> {
-        let NewMessage { receiver, api_user, accepted_at: now, .. } = message;
+        let NewMessage { receiver, api_user, .. } = message;
         let rules = &settings.rules;
         let key = LimitKey::api_user(self.inner.store.lookup_key().as_bytes(), api_user);
         let (msisdn, rates) = (receiver.msisdn(), settings.rates_of(api_user));
         let digits = msisdn.as_ref().map(Msisdn::expose);
-        let step = |book: &mut _| admit_send(book, rules, (key, rates), digits, *now);
-        let refusal = self.inner.store.update_limits(&[key], step).await.map_err(LimitError::Store)?;
-        self.tell(refusal, receiver, settings, *now);
+        let step = |book: &mut _| {
+            let now = self.now();
+            (admit_send(book, rules, (key, rates), digits, now), now)
+        };
+        let (refusal, at) = self.inner.store.update_limits(&[key], step).await.map_err(LimitError::Store)?;
+        self.tell(refusal, receiver, settings);
         match refusal.filter(|_| rules.mode == Mode::Enforce) {
             Some(refusal) => Err(LimitError::Refused(refusal)),
             None if rates.is_empty() => Ok(Counted::Nothing),
-            None => Ok(Counted::Send { api_user: key, at: *now }),
+            None => Ok(Counted::Send { api_user: key, at }),
         }
     }
 
     /// Takes back what was counted for a message that was not accepted after all.
     pub async fn give_back(&self, counted: Counted) {
-        let now = self.inner.clock.now();
         let store = &self.inner.store;
         let given = match counted {
             Counted::Nothing => return,
             Counted::Code { taken, id } => {
                 self.flights().remove(id);
-                store.update_limits(&taken.keys.all(), |book| give_back(book, &taken, now)).await
+                store.update_limits(&taken.keys.all(), |book| give_back(book, &taken, self.now())).await
             }
             Counted::Send { api_user, at } => {
-                store.update_limits(&[api_user], |book| give_back_send(book, api_user, at, now)).await
+                store.update_limits(&[api_user], |book| give_back_send(book, api_user, at, self.now())).await
             }
         };
         if let Err(error) = given {
@@ -210,9 +230,9 @@ impl Limiter {
         }
     }
 
-    fn tell(&self, refusal: Option<LimitRefusal>, receiver: &Receiver, settings: &Settings, now: WallTime) {
+    fn tell(&self, refusal: Option<LimitRefusal>, receiver: &Receiver, settings: &Settings) {
         if let Some(refusal) = refusal {
-            self.inner.quiet.refused(refusal, receiver, settings.rules.mode == Mode::Enforce, now);
+            self.inner.quiet.refused(refusal, receiver, settings.rules.mode == Mode::Enforce, self.now());
         }
     }
 
@@ -220,21 +240,16 @@ impl Limiter {
     ///
     /// # Errors
     /// The rule that refuses it; nothing was counted then.
-    pub async fn begin_guess(
-        &self,
-        receiver: &Receiver,
-        caller: &Caller,
-        now: WallTime,
-    ) -> Result<GuessHeld, LimitError> {
+    pub async fn begin_guess(&self, receiver: &Receiver, caller: &Caller) -> Result<GuessHeld, LimitError> {
         let settings = self.settings();
         let rules = &settings.rules;
         if rules.mode == Mode::Off {
             return Ok(GuessHeld(None));
         }
         let keys = self.keys(receiver, None, &caller.api_user);
-        let step = |book: &mut _| begin_guess(book, rules, keys.receiver, now);
+        let step = |book: &mut _| begin_guess(book, rules, keys.receiver, self.now());
         let begun = self.inner.store.update_limits(&[keys.receiver], step).await.map_err(LimitError::Store)?;
-        self.tell(begun.refusal, receiver, &settings, now);
+        self.tell(begun.refusal, receiver, &settings);
         match begun.refusal.filter(|_| rules.mode == Mode::Enforce) {
             Some(refusal) => Err(LimitError::Refused(refusal)),
             None => Ok(GuessHeld(Some((keys, begun)))),
@@ -242,7 +257,7 @@ impl Limiter {
     }
 
     /// Draws the conclusions from a guess; without a verdict it was not compared.
-    pub async fn end_guess(&self, held: GuessHeld, verdict: Option<Verdict>, receiver: &Receiver, now: WallTime) {
+    pub async fn end_guess(&self, held: GuessHeld, verdict: Option<Verdict>, receiver: &Receiver) {
         let GuessHeld(Some((keys, begun))) = held else { return };
         let settings = self.settings();
         let end = match verdict {
@@ -253,7 +268,7 @@ impl Limiter {
             }
         };
         let store = &self.inner.store;
-        let step = |book: &mut _| end_guess(book, &settings.rules, keys.receiver, &begun, end, now);
+        let step = |book: &mut _| end_guess(book, &settings.rules, keys.receiver, &begun, end, self.now());
         let ended = match store.update_limits(&[keys.receiver], step).await {
             Ok(ended) => ended,
             Err(error) => {
@@ -262,12 +277,12 @@ impl Limiter {
             }
         };
         if let Some(length) = ended.locked_for {
-            tell::locked(store, receiver, length);
+            tell::locked(store, receiver, length, settings.rules.mode);
         }
         let mut judged = keys.judged();
         judged.extend(ended.client);
         for message in ended.messages {
-            self.note(&judged, message, Fact::Entered, now).await;
+            self.note(&judged, message, Fact::Entered, self.now()).await;
         }
     }
 
@@ -327,14 +342,22 @@ impl Limiter {
         Ok((standings, locked))
     }
 
-    /// Forgets what is counted for a receiver, its prefix and its range; answers whether there was anything.
+    /// Forgets what is counted for somebody; answers whether there was anything.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn reset(&self, receiver: &Receiver) -> Result<bool, StoreError> {
-        let keys = self.keys(receiver, None, "");
-        let mut own = vec![keys.receiver];
-        own.extend(keys.number.iter().flat_map(|number| [number.prefix, number.range]));
+    pub async fn reset(&self, whose: Counters<'_>) -> Result<bool, StoreError> {
+        let secret = self.inner.store.lookup_key().as_bytes();
+        let own = match whose {
+            Counters::Receiver(receiver) => {
+                let keys = self.keys(receiver, None, "");
+                let alike = keys.number.iter().flat_map(|number| [number.prefix, number.range]);
+                std::iter::once(keys.receiver).chain(alike).collect()
+            }
+            Counters::Country(calling_code) => vec![LimitKey::country(secret, calling_code)],
+            Counters::ApiUser(api_user) => vec![LimitKey::api_user(secret, api_user)],
+            Counters::Client(address) => vec![LimitKey::client(secret, address)],
+        };
         let forget = |book: &mut domain::limits::Book| own.iter().fold(false, |any, key| book.forget(key) | any);
         let had_any = self.inner.store.update_limits(&own, forget).await?;
         self.inner.store.write_limits().await?;
@@ -355,3 +378,6 @@ fn short(id: MessageId) -> u32 {
     let [.., a, b, c, d] = *id.as_bytes();
     u32::from_be_bytes([a, b, c, d])
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,5 +9,5 @@ mod limiter;
 mod tell;
 mod tend;
 
-pub use limiter::{Counted, GuessHeld, LimitError, Limiter, Settings};
+pub use limiter::{Counted, Counters, GuessHeld, LimitError, Limiter, Settings};
 pub use tell::words;

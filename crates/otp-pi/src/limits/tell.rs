@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::clock::WallTime;
-use domain::limits::{Alarm, LimitRefusal, Mode, Rule, SubjectKind};
+use domain::limits::{Alarm, LimitRefusal, Mode, Rule, SubjectKind, masked_network};
 use domain::receiver::Receiver;
 use store::{AuditBy, AuditEvent, AuditKind, Store};
 use tracing::{info, warn};
@@ -72,16 +72,27 @@ impl Quiet {
     }
 }
 
-/// Tells log and record that new receivers are held back from now on, or no longer.
-pub(super) fn alarm(store: &Store, alarm: &Alarm) {
+/// Tells log and record that new receivers are held back from now on, or no longer; would be, where that is only observed. Both are
+/// kept, so an end user's address is masked in them.
+pub(super) fn alarm(store: &Store, alarm: &Alarm, mode: Mode) {
     let Alarm { kind, label, is_pressed, sent, entered } = alarm;
-    let kind = kind.as_str();
+    let label = if *kind == SubjectKind::Client { masked_network(label) } else { label.clone() };
+    let (kind, is_enforced) = (kind.as_str(), mode == Mode::Enforce);
     let (event, subject) =
         (if *is_pressed { AuditKind::HeldBack } else { AuditKind::LetIn }, format!("{kind} {label}"));
     let share = format!("{entered} of {sent}");
     let event = AuditEvent::new(event, &AuditBy::gateway("limits"), &subject);
+    let event = if is_enforced { event } else { event.with("mode", None, Some(mode.as_str())) };
     store.note(event.with("entered", None, Some(&share)));
-    if *is_pressed {
+    if *is_pressed && !is_enforced {
+        info!(
+            limits.kind = kind,
+            limits.subject = label,
+            sent,
+            entered,
+            "few codes are entered: new receivers would be held back, it is only observed"
+        );
+    } else if *is_pressed {
         warn!(
             limits.kind = kind,
             limits.subject = label,
@@ -104,8 +115,12 @@ pub(super) fn mode(mode: Mode) {
 }
 
 /// Tells log and record that a receiver is locked.
-pub(super) fn locked(store: &Store, receiver: &Receiver, length: Duration) {
+pub(super) fn locked(store: &Store, receiver: &Receiver, length: Duration, mode: Mode) {
     let seconds = length.as_secs();
+    if mode != Mode::Enforce {
+        info!(%receiver, seconds, "too many wrong codes on end: the receiver would be locked, it is only observed");
+        return;
+    }
     let event = AuditEvent::new(AuditKind::ReceiverLocked, &AuditBy::gateway("limits"), receiver.to_string());
     store.note(event.with("seconds", None, Some(&seconds.to_string())));
     warn!(%receiver, seconds, "too many wrong codes on end: the receiver is locked");

@@ -68,7 +68,10 @@ impl Limiter {
                 (Fact::NotSent, true)
             }
         };
-        self.note(&flight.judged, flight.message, fact, event.at).await;
+        // It is sent once, however often that is said: when a report comes, when it is sent again.
+        if fact != Fact::Sent || self.flights().sent(event.id) {
+            self.note(&flight.judged, flight.message, fact, event.at).await;
+        }
         if is_over {
             self.flights().remove(event.id);
         }

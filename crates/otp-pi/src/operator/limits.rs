@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use domain::clock::WallTime;
-use domain::limits::{Explanation, LimitRefusal, Standing};
+use domain::limits::{Explanation, LimitRefusal, Standing, calling_code, client_network, masked_network};
 use domain::receiver::Receiver;
 use serde::{Deserialize, Serialize};
 use store::{AuditBy, AuditEvent, AuditKind};
 
 use super::Operator;
-use crate::limits::{Limiter, words};
+use crate::limits::{Counters, Limiter, words};
 
 /// Where a receiver stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,21 @@ pub struct LimitView {
     pub standings: Vec<StandingView>,
     /// Fewer than this share, in percent, is too few.
     pub alarm_below: u32,
+}
+
+/// Whose counts are forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResetOf<'a> {
+    /// A receiver's, its prefix's and its range's; as people write it.
+    Receiver(&'a str),
+    /// A country's, by its calling code.
+    Country(&'a str),
+    /// An API user's.
+    ApiUser(&'a str),
+    /// An end user's network's.
+    Client(IpAddr),
+    /// Everybody's.
+    All,
 }
 
 /// Where a receiver stands with one rule.
@@ -113,23 +128,41 @@ impl Operator {
         Ok(HeldBack { mode, held_back: held_back.collect(), locked_receivers })
     }
 
-    /// Forgets what is counted for a receiver, its prefix and its range, or everything; answers what was done.
+    /// Forgets what is counted; answers what was done.
     ///
     /// # Errors
     /// Why it was not done, in words.
-    pub async fn reset_limits(&self, receiver: Option<&str>, by: &AuditBy) -> Result<String, String> {
+    pub async fn reset_limits(&self, of: ResetOf<'_>, by: &AuditBy) -> Result<String, String> {
         let limiter = self.limiter()?;
-        let Some(receiver) = receiver else {
-            let event = AuditEvent::new(AuditKind::LimitsReset, by, "");
-            self.recorded(event, limiter.reset_all()).await.map_err(|error| format!("{error:#}"))?;
-            return Ok("everything that limits had counted is forgotten".to_owned());
+        let receiver;
+        let (whose, name, also) = match of {
+            ResetOf::All => {
+                let event = AuditEvent::new(AuditKind::LimitsReset, by, "");
+                self.recorded(event, limiter.reset_all()).await.map_err(|error| format!("{error:#}"))?;
+                return Ok("everything that limits had counted is forgotten".to_owned());
+            }
+            ResetOf::Receiver(text) => {
+                receiver = limited(limiter, text)?;
+                (Counters::Receiver(&receiver), receiver.to_string(), ", its prefix and its range")
+            }
+            ResetOf::Country(code) => {
+                let code = code.trim_start_matches('+');
+                if calling_code(code) != code || code.is_empty() || !code.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Err("it is no country calling code, like 65".to_owned());
+                }
+                (Counters::Country(code), format!("country {code}"), "")
+            }
+            ResetOf::ApiUser(name) => (Counters::ApiUser(name), format!("api-user {name}"), ""),
+            ResetOf::Client(address) => {
+                let masked = masked_network(&client_network(address));
+                (Counters::Client(address), format!("client {masked}"), "")
+            }
         };
-        let receiver = limited(limiter, receiver)?;
-        let event = AuditEvent::new(AuditKind::LimitsReset, by, receiver.to_string());
-        let had_any = self.recorded(event, limiter.reset(&receiver)).await.map_err(|error| format!("{error:#}"))?;
+        let event = AuditEvent::new(AuditKind::LimitsReset, by, &name);
+        let had_any = self.recorded(event, limiter.reset(whose)).await.map_err(|error| format!("{error:#}"))?;
         Ok(match had_any {
-            true => format!("what limits had counted for {receiver}, its prefix and its range is forgotten"),
-            false => format!("nothing was counted for {receiver}"),
+            true => format!("what limits had counted for {name}{also} is forgotten"),
+            false => format!("nothing was counted for {name}"),
         })
     }
 

@@ -15,7 +15,7 @@ use crate::dispatch::DispatcherHandle;
 use crate::limits::Limiter;
 
 pub use audit::ActError;
-pub use limits::{HeldBack, LimitView, RuleView, StandingView};
+pub use limits::{HeldBack, LimitView, ResetOf, RuleView, StandingView};
 pub use messages::{Acted, AttemptView, MessageList, MessageView, PartView, parse_state};
 pub use modems::{commanded, sent_by_hand};
 pub use settings::{

@@ -306,3 +306,30 @@ fn an_api_user_has_limits_of_its_own_over_codes_and_messages_together() {
     setup.more = more.replace("3/1h", "5/1h");
     gateway.reload_as(&setup);
 }
+
+#[test]
+fn a_client_that_hangs_up_while_its_code_is_compared_has_guessed_all_the_same() {
+    let emulator = quick();
+    let gateway = limited(&emulator, "cool_down = []\ncodes_per_receiver = []\ncodes_per_prefix = []\n");
+    let login = authorization(USER, PASSWORD);
+    for round in 0..3 {
+        let reference = format!("h{round}");
+        assert_eq!(create(&gateway, &reference, "081234567890")["response_code"], "000");
+        let data =
+            json!({"reference": reference, "receiver": "081234567890", "otp": wrong(&code(&emulator, &reference))});
+        let body = json!({"command": "validate-otp", "data": data}).to_string();
+        let head = format!(
+            "POST /api/otp HTTP/1.1\r\nHost: gateway\r\nAuthorization: {login}\r\nContent-Type: application/json\r\n"
+        );
+        for _ in 0..4 {
+            // Gone before an answer can come.
+            gateway.connect().raw(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
+        }
+    }
+    wait_for("every guess to be ended", || {
+        let view = gateway.operate(&["limits", "explain", "081234567890", "--json"]).json();
+        let rules = view["rules"].as_array()?;
+        let wrong = rules.iter().find(|rule| rule["rule"] == "wrong_per_receiver 15/1h")?["used"].as_u64()?;
+        (wrong == 12 && view["wrong_on_end"] == 12).then_some(())
+    });
+}

@@ -11,6 +11,8 @@ use super::{LimitFuture, LimitStep, LimitStore};
 #[derive(Debug, Default)]
 pub struct LocalLimits {
     book: Mutex<Book>,
+    /// Held by who takes what has changed until it is written: what was taken first must not be written last.
+    pub(crate) writing: tokio::sync::Mutex<()>,
 }
 
 impl LocalLimits {

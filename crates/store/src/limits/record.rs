@@ -77,7 +77,7 @@ fn push_person(out: &mut Vec<u8>, person: &Person) {
 
 fn push_conversion(out: &mut Vec<u8>, conversion: &Conversion) {
     let label = if conversion.label.contains(['.', ':']) { "" } else { conversion.label.as_str() };
-    let length = push_length(out, label.len().min(LABEL_AT_MOST));
+    let length = push_length(out, label.floor_char_boundary(LABEL_AT_MOST));
     out.extend_from_slice(label.as_bytes().get(..length).unwrap_or_default());
     let length = push_length(out, conversion.samples.len());
     for sample in conversion.samples.iter().skip(conversion.samples.len().saturating_sub(length)) {
@@ -273,6 +273,14 @@ mod tests {
         fn foreign_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             drop(decode(&bytes));
         }
+    }
+
+    #[test]
+    fn a_long_name_is_cut_where_a_letter_ends() {
+        let conversion = Conversion { label: format!("x{}", "é".repeat(200)), ..Conversion::default() };
+        let record = Record { conversion: Some(Box::new(conversion)), ..Record::default() };
+        let label = decode(&encode(&record)).expect("a record").conversion.expect("judged").label;
+        assert_eq!(label, format!("x{}", "é".repeat(127)));
     }
 
     #[test]

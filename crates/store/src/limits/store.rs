@@ -55,6 +55,7 @@ impl Store {
     /// [`StoreError`]; what could not be written is written the next time.
     pub async fn write_limits(&self) -> Result<(), StoreError> {
         let Some(local) = &self.inner.local_limits else { return Ok(()) };
+        let _writing = local.writing.lock().await;
         loop {
             let changed = local.take_changed(CHUNK);
             if changed.is_empty() {

@@ -1,7 +1,9 @@
 //! `otp-pi limits`, with a gateway that runs and without one.
 
-use super::{assert_refused, code, create, limited, quick, validate};
-use crate::harness::operate;
+use serde_json::json;
+
+use super::{assert_refused, code, create, create_with, limited, quick, validate};
+use crate::harness::{Setup, operate};
 
 #[test]
 fn explain_says_what_would_be_answered_counts_nothing_and_shows_no_number() {
@@ -55,4 +57,40 @@ fn reset_begins_anew_for_one_receiver_or_for_all() {
     operate(stopped.dir(), &["limits", "reset", "--all"]).told();
     let gateway = stopped.restart();
     assert_eq!(create(&gateway, "now", "081300000001")["response_code"], "000");
+}
+
+#[test]
+fn a_country_an_api_user_and_an_address_can_be_let_go_too() {
+    let emulator = quick();
+    let limits = "destinations = [\"65\"]\ncodes_per_country = [\"1/24h\"]\ncodes_per_client = [\"1/24h\"]\n";
+    let more = "limits = [\"3/24h\"]\n".to_owned();
+    let gateway = Setup { limits: limits.to_owned(), more, ..Setup::with(&emulator) }.start();
+    let mut count = 0;
+    let mut ask = |receiver: &str, client: &str| {
+        count += 1;
+        let data =
+            json!({"reference": format!("r{count}"), "receiver": receiver, "message": "%s", "client_ip": client});
+        create_with(&gateway, data)
+    };
+    let reset = |arguments: &[&str]| gateway.operate(&[&["limits", "reset"], arguments].concat());
+    assert_eq!(ask("+6581234567", "192.0.2.77")["response_code"], "000");
+    assert_refused(&ask("+6591234567", "192.0.2.78"), "1302", "codes_per_country 1/24h");
+    assert!(reset(&["--country", "+65"]).told().contains("country 65 is forgotten"));
+    assert_eq!(ask("+6591234567", "192.0.2.78")["response_code"], "000");
+    assert_refused(&ask("081234567890", "192.0.2.77"), "1302", "codes_per_client 1/24h");
+    reset(&["--client-ip", "192.0.2.77"]).told();
+    assert_eq!(ask("081234567890", "192.0.2.77")["response_code"], "000");
+    assert_refused(&ask("081334567890", "192.0.2.79"), "1302", "api_user 3/24h");
+    reset(&["--api-user", "user"]).told();
+    assert_eq!(ask("081334567890", "192.0.2.79")["response_code"], "000");
+
+    assert!(reset(&["--country", "nowhere"]).refused().contains("calling code"));
+    assert!(reset(&["--api-user", "nobody"]).told().contains("nothing was counted for api-user nobody"));
+    for arguments in [vec!["--country", "65", "--api-user", "user"], vec!["--all", "081234567890"]] {
+        assert_eq!(reset(&arguments).code, Some(2), "one at a time");
+    }
+    let recorded = gateway.operate(&["audit", "list", "--event", "limits-reset", "--json"]);
+    let recorded = recorded.told();
+    assert!(recorded.contains("country 65") && recorded.contains("api-user user"), "{recorded}");
+    assert!(recorded.contains("client 192.0.•") && !recorded.contains("192.0.2.77"), "{recorded}");
 }
