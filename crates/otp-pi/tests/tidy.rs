@@ -359,6 +359,16 @@ fn status_rows(text: &str) -> Vec<(String, Vec<String>, String)> {
     rows
 }
 
+/// Rows of the tables in docs/threat-model.md that have a test column: attack, and what stands in that column.
+fn threat_rows(text: &str) -> Vec<(&str, &str)> {
+    let cells = text.lines().filter(|l| l.starts_with('|')).map(|l| l.trim().trim_matches('|').split('|'));
+    let rows = cells.filter_map(|cells| match cells.map(str::trim).collect::<Vec<_>>().as_slice() {
+        [attack, _, tests, _] => Some((*attack, *tests)),
+        _ => None,
+    });
+    rows.filter(|(_, tests)| *tests != "test" && !tests.chars().all(|c| c == '-')).collect()
+}
+
 /// Is `name` (`test`, `module::test` or `path/file.rs::test`) a function of the tree?
 fn is_test_of(tree: &[Source], name: &str) -> bool {
     let (place, function) = name.rsplit_once("::").unwrap_or(("", name));
@@ -598,6 +608,29 @@ fn the_status_page_names_only_tests_that_exist() -> Result<()> {
 }
 
 #[test]
+fn the_threat_model_names_only_tests_that_exist_or_says_that_there_is_none() -> Result<()> {
+    let root = workspace()?;
+    let tree = tree(&root)?;
+    let page = fs::read_to_string(root.join("docs/threat-model.md"))?;
+    let rows = threat_rows(&page);
+    assert!(rows.len() > 50, "the tables of docs/threat-model.md are not read: {} rows", rows.len());
+    let mut offences = Vec::new();
+    for (attack, tests) in rows {
+        if tests.starts_with("**no test**") {
+            continue;
+        }
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        let missing = names.iter().filter(|name| !is_test_of(&tree, name));
+        offences.extend(missing.map(|name| format!("{attack}: no test `{name}`")));
+        if names.is_empty() {
+            offences.push(format!("{attack}: which test? **no test** says that there is none"));
+        }
+    }
+    assert_none("docs/threat-model.md", &offences);
+    Ok(())
+}
+
+#[test]
 fn the_errors_page_and_the_code_know_the_same_response_codes() -> Result<()> {
     let root = workspace()?;
     let page = fs::read_to_string(root.join("docs/errors.md"))?;
@@ -814,6 +847,12 @@ fn status_rows_yield_their_test_names() {
     let tree = [Source { path: "crates/x/tests/a.rs".to_owned(), text: "#[test]\nfn b() {}".to_owned() }];
     assert!(is_test_of(&tree, "tests/a.rs::b") && is_test_of(&tree, "b"));
     assert!(!is_test_of(&tree, "tests/z.rs::b") && !is_test_of(&tree, "gone"));
+}
+
+#[test]
+fn rows_of_the_threat_model_yield_their_test_column() {
+    let text = "| actor | has |\n|---|---|\n| x | y |\n| attack | what stops it | test | what is left |\n|---|---|---|---|\n| steals | a lock | `a.rs::b`, `c` | – |\n| shouts | – | **no test**: why | all |\n";
+    assert_eq!(threat_rows(text), [("steals", "`a.rs::b`, `c`"), ("shouts", "**no test**: why")]);
 }
 
 #[test]
