@@ -145,9 +145,10 @@ impl Record {
         age >= counted && !is_held
     }
 
-    /// Tells whether it holds somebody back beyond a count that runs out, or was in use lately.
+    /// Tells whether it holds somebody back beyond a count that runs out, lets somebody through, or was in use lately.
     fn is_wanted(&self, now: WallTime) -> bool {
         now.saturating_since(self.touched) < IN_USE
+            || self.is_known(now)
             || self.person.as_ref().is_some_and(|person| person.locks > 0 || person.streak > 0)
             || self.conversion.as_ref().is_some_and(|conversion| conversion.pressed.is_some())
     }
@@ -255,6 +256,11 @@ impl Book {
     /// Answers how many records there are.
     pub fn len(&self) -> usize {
         self.records.len()
+    }
+
+    /// Tells whether another record would push one out.
+    pub(super) fn is_full(&self) -> bool {
+        self.records.len() >= MOST_RECORDS
     }
 
     /// Tells whether there is none.

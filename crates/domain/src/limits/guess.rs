@@ -17,6 +17,8 @@ pub struct Begun {
     pub refusal: Option<LimitRefusal>,
     /// When it was counted.
     at: WallTime,
+    /// False where counting it would have pushed another record out.
+    is_counted: bool,
 }
 
 /// What a guess turned out to be.
@@ -52,10 +54,13 @@ pub fn begin_guess(book: &mut Book, rules: &Rules, receiver: LimitKey, now: Wall
             .and_then(|person| person.wrong.wait(&rules.wrong_per_receiver, now))
             .map(|(rate, wait)| LimitRefusal { rule: Rule::WrongPerReceiver(rate), retry_after: Some(wait) }),
     };
-    if refusal.is_none() || rules.mode != Mode::Enforce {
+    // Whoever guesses at receivers that nothing is counted for must not push out those for whom something is.
+    let has_place = book.find(&receiver).is_some() || !book.is_full();
+    let is_counted = has_place && (refusal.is_none() || rules.mode != Mode::Enforce);
+    if is_counted {
         book.change(receiver, now).person_mut().wrong.count(&rules.wrong_per_receiver, now);
     }
-    Begun { refusal, at: now }
+    Begun { refusal, at: now, is_counted }
 }
 
 /// Puts right what was counted, and draws the conclusions.
@@ -67,8 +72,16 @@ pub fn end_guess(
     end: GuessEnd,
     now: WallTime,
 ) -> Ended {
-    let Some(record) = book.change_existing(receiver, now) else { return Ended::default() };
+    let record = match book.change_existing(receiver, now) {
+        Some(record) => record,
+        // It was compared, so there was a code.
+        None if end != GuessEnd::NotCompared => book.change(receiver, now),
+        None => return Ended::default(),
+    };
     let person = record.person_mut();
+    if end == GuessEnd::Wrong && !begun.is_counted {
+        person.wrong.count(&rules.wrong_per_receiver, now);
+    }
     match end {
         GuessEnd::Wrong => {
             person.streak = person.streak.saturating_add(1);
@@ -84,14 +97,18 @@ pub fn end_guess(
             Ended { locked_for: Some(length), ..Ended::default() }
         }
         GuessEnd::Right => {
-            person.wrong.give_back(begun.at);
+            if begun.is_counted {
+                person.wrong.give_back(begun.at);
+            }
             (person.streak, person.locks, person.locked_until) = (0, 0, None);
             (person.step, person.known_at) = (0, Some(now));
             let messages = std::mem::take(&mut person.recent);
             Ended { locked_for: None, messages, client: person.client.take() }
         }
         GuessEnd::NotCompared => {
-            person.wrong.give_back(begun.at);
+            if begun.is_counted {
+                person.wrong.give_back(begun.at);
+            }
             book.forget_if_empty(&receiver);
             Ended::default()
         }

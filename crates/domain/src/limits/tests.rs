@@ -611,6 +611,29 @@ fn the_book_has_an_end_and_those_who_are_held_back_stay_in_it() {
 }
 
 #[test]
+fn guesses_at_receivers_that_nothing_is_counted_for_push_nobody_out_of_a_full_book() {
+    let mut desk = Desk::new();
+    let known = "6281234567890";
+    desk.ask(known, at(0)).expect("allowed");
+    desk.guess(known, GuessEnd::Right, at(1)).expect("allowed");
+    for index in 0..131_072_u32 {
+        desk.book.change(Desk::keys(&format!("628{index:09}"), None).receiver, at(2));
+    }
+    assert_eq!(desk.book.len(), 131_072);
+    let known = Desk::keys(known, None).receiver;
+    assert!(desk.book.find(&known).is_some(), "others were made before, but are not known");
+    for index in 0..100_u32 {
+        desk.guess(&format!("6289{index:09}"), GuessEnd::NotCompared, at(100_000)).expect("allowed");
+    }
+    assert!(desk.book.find(&known).is_some());
+    assert_eq!(desk.book.len(), 131_072);
+    // One that was compared is about a code that was sent.
+    desk.guess("628999999999", GuessEnd::Wrong, at(100_000)).expect("allowed");
+    let guessed = desk.book.find(&Desk::keys("628999999999", None).receiver).expect("counted");
+    assert_eq!(guessed.person.as_ref().expect("a person").streak, 1);
+}
+
+#[test]
 fn api_users_and_countries_stay_in_a_full_book_and_those_who_were_lately_there_stay_longest() {
     let mut desk = Desk::new();
     let keys = Desk::keys("6281234567890", None);
