@@ -338,6 +338,16 @@ fn a_clock_that_is_set_back_holds_nobody_longer_than_before_however_often_they_a
     assert_eq!(desk.guess(number, GuessEnd::Wrong, at(0)), Err(("lock_after".to_owned(), Some(secs(3_600)))));
     assert_eq!(desk.ask(number, at(3_599)), refused("lock_after", 1));
     assert_eq!(desk.ask(number, at(3_600)), Ok(()));
+    desk.rules.wrong_per_receiver = vec![Rate::parse("2/1h").expect("a rate")];
+    desk.rules.lock_after = 0;
+    for _ in 0..2 {
+        desk.guess("6281234567891", GuessEnd::Wrong, at(year)).expect("allowed");
+    }
+    let full = |seconds| Err(("wrong_per_receiver 2/1h".to_owned(), Some(secs(seconds))));
+    assert_eq!(desk.guess("6281234567891", GuessEnd::Wrong, at(0)), full(3_600));
+    assert_eq!(desk.guess("6281234567891", GuessEnd::Wrong, at(3_599)), full(1));
+    desk.guess("6281234567891", GuessEnd::Wrong, at(3_600)).expect("over");
+    (desk.rules.lock_after, desk.rules.wrong_per_receiver) = (1, Vec::new());
     // A lock that was over is over.
     assert_eq!(
         desk.guess(number, GuessEnd::Wrong, at(year + 7_200)).map(|ended| ended.locked_for),
@@ -405,6 +415,29 @@ fn a_known_receivers_request_that_comes_to_nothing_gives_back_nothing_of_others(
     let used = |key, rate: Rate| desk.book.find(&key).expect("counted").codes.used(rate, at(2));
     assert_eq!(used(number.country, desk.rules.codes_per_country[0]), 2);
     assert_eq!(used(number.prefix, desk.rules.codes_per_prefix[0]), 2);
+}
+
+#[test]
+fn slots_that_are_over_are_not_kept() {
+    let rates = [Rate::parse("70/1m").expect("a rate")];
+    let mut windows = Windows::default();
+    for second in 0..10_000 {
+        windows.count(&rates, at(second));
+    }
+    assert!(windows.slotted[0].slots.len() <= 65, "{}", windows.slotted[0].slots.len());
+}
+
+#[test]
+fn a_clock_that_is_set_back_by_seconds_holds_nobody_beyond_the_period() {
+    for text in ["2/1m", "70/1m"] {
+        let rates = [Rate::parse(text).expect("a rate")];
+        let mut windows = Windows::default();
+        for count in 0..i64::from(rates[0].count()) {
+            windows.count(&rates, at(if count == 0 { 9 } else { 0 }));
+        }
+        assert_eq!(windows.wait(&rates, at(0)), Some((rates[0], secs(60))));
+        assert_eq!(windows.wait(&rates, at(60)), None, "{text}");
+    }
 }
 
 #[test]
@@ -522,13 +555,154 @@ fn a_range_whose_codes_nobody_enters_is_held_back_and_let_go_when_they_are_enter
 }
 
 #[test]
+fn a_quota_is_given_back_where_a_code_was_not_accepted_after_all() {
+    let mut desk = Desk::new();
+    desk.rules.codes_per_prefix.clear();
+    attack(&mut desk, 0, 60, at(0));
+    let first = desk.ask_from("6281234500100", None, at(100)).taken.expect("the quota's first");
+    assert_eq!(attack(&mut desk, 200, 1, at(101)), 0);
+    give_back(&mut desk.book, &first, at(102));
+    assert_eq!(attack(&mut desk, 300, 2, at(103)), 1);
+}
+
+#[test]
+fn a_right_code_counts_for_the_address_that_asked_and_for_no_other() {
+    let mut desk = Desk::new();
+    let (number, network) = ("6281234567890", Some("192.0.2.1"));
+    desk.ask_from(number, network, at(0)).taken.expect("allowed");
+    let ended = desk.guess(number, GuessEnd::Right, at(10)).expect("allowed");
+    assert_eq!((ended.messages, ended.client), (vec![1], Desk::keys(number, network).client));
+    desk.ask_from(number, None, at(100)).taken.expect("allowed");
+    let ended = desk.guess(number, GuessEnd::Right, at(110)).expect("allowed");
+    assert_eq!((ended.messages, ended.client), (vec![2], None));
+}
+
+#[test]
+fn a_right_code_was_no_wrong_one_and_begins_the_locks_anew() {
+    let mut desk = Desk::new();
+    let number = "6281234567890";
+    desk.rules.wrong_per_receiver = vec![Rate::parse("1/1h").expect("a rate")];
+    for second in 0..5 {
+        desk.guess(number, GuessEnd::Right, at(second)).expect("none was wrong");
+    }
+    (desk.rules.lock_after, desk.rules.wrong_per_receiver) = (1, Vec::new());
+    let locked = |desk: &mut Desk, end, hour: i64| desk.guess(number, end, at(hour * 3_600)).expect("over").locked_for;
+    assert_eq!(locked(&mut desk, GuessEnd::Wrong, 1), Some(secs(3_600)));
+    assert_eq!(locked(&mut desk, GuessEnd::Wrong, 2), Some(secs(7_200)));
+    assert_eq!(locked(&mut desk, GuessEnd::Right, 4), None);
+    assert_eq!(locked(&mut desk, GuessEnd::Wrong, 5), Some(secs(3_600)));
+}
+
+#[test]
+fn neither_wrong_codes_on_end_nor_a_lock_are_swept_out() {
+    let mut desk = Desk::new();
+    desk.guess("6281234567890", GuessEnd::Wrong, at(0)).expect("allowed");
+    let locked = Desk::keys("6281234567000", None).receiver;
+    let month = at(31 * 86_400);
+    desk.book.change(locked, at(0)).person.get_or_insert_default().locked_until = Some(month);
+    desk.book.sweep(&desk.rules, at(30 * 86_400));
+    assert_eq!(desk.book.len(), 2);
+    desk.book.sweep(&desk.rules, month);
+    assert_eq!(desk.book.len(), 1, "the lock is over");
+    desk.book.sweep(&desk.rules, at(90 * 86_400));
+    assert!(desk.book.is_empty());
+}
+
+#[test]
+fn a_code_has_its_minute_from_when_it_was_sent_and_is_judged_for_a_week() {
+    let mut desk = Desk::new();
+    desk.rules.codes_per_prefix.clear();
+    let alarms = |desk: &mut Desk, last: u32, now| desk.ask_from(&format!("62812345{last:05}"), None, now).alarms.len();
+    for last in 0..50 {
+        let taken = desk.ask_from(&format!("62812345{last:05}"), None, at(0)).taken.expect("allowed");
+        note(&mut desk.book, &taken.keys.judged(), taken.message, Fact::Sent, at(100));
+        note(&mut desk.book, &taken.keys.judged(), taken.message, Fact::Sent, at(102));
+    }
+    let aside = desk.book.clone();
+    assert_eq!(alarms(&mut desk, 100, at(159)), 0);
+    assert_eq!(alarms(&mut desk, 101, at(160)), 1);
+    desk.book = aside;
+    assert_eq!(alarms(&mut desk, 102, at(100 + 7 * 86_400)), 0, "nothing is left to be judged by");
+}
+
+#[test]
+fn who_judges_nothing_any_more_lets_everybody_in_at_once() {
+    let mut desk = Desk::new();
+    desk.rules.codes_per_prefix.clear();
+    attack(&mut desk, 0, 60, at(0));
+    assert_eq!(attack(&mut desk, 100, 5, at(100)), 1);
+    desk.rules.conversion.alarm_below = 0;
+    assert_eq!(attack(&mut desk, 200, 5, at(101)), 5);
+}
+
+#[test]
+fn what_is_usual_is_learned_for_days_from_the_newest_codes_and_half_of_it_is_the_threshold() {
+    let rules = Rules::standard("62").conversion;
+    let learned = |sent, entered| Learned { since: Some(at(0)), sent, entered };
+    let day = |days: i64| at(days * 86_400);
+    assert_eq!(learned(300, 240).threshold(&rules, day(3)), 40);
+    assert_eq!(learned(300, 240).threshold(&rules, day(2)), 20, "it is still learned");
+    assert_eq!(learned(199, 199).threshold(&rules, day(3)), 20, "of too few");
+    assert_eq!(learned(300, 90).threshold(&rules, day(3)), 20, "never lower than it is set");
+    let strict = ConversionRules { alarm_below: 0, ..rules.clone() };
+    assert_eq!(learned(300, 300).threshold(&strict, day(3)), 0);
+
+    let mut desk = Desk::new();
+    let api_user = Desk::keys("6281234567890", None).api_user;
+    desk.ask("6281234567890", at(0)).expect("allowed");
+    let mut usual = desk.book.clone();
+    usual.change(api_user, at(0)).conversion.as_mut().expect("judged").learned = learned(1_000, 900);
+    desk.book = usual;
+    desk.ask("6281334567890", at(1)).expect("allowed");
+    let learned_now = desk.book.find(&api_user).and_then(|record| record.conversion.as_ref()).map(|one| one.learned);
+    assert_eq!(learned_now, Some(learned(500, 450)));
+    desk.book.sweep(&desk.rules, day(89));
+    assert!(desk.book.find(&api_user).is_some(), "it is remembered");
+}
+
+#[test]
+fn an_address_whose_codes_nobody_enters_is_held_back_for_a_day() {
+    let mut desk = Desk::new();
+    desk.rules.codes_per_client.clear();
+    let mut ask = |index: u32, client: &str, now| {
+        let admission = desk.ask_from(&format!("62812{index:03}00000"), Some(client), now);
+        if let Some(taken) = &admission.taken {
+            note(&mut desk.book, &taken.keys.judged(), taken.message, Fact::Sent, now);
+        }
+        admission.refusal.map(|refusal| (refusal.rule.to_string(), refusal.retry_after))
+    };
+    for index in 0..10 {
+        assert_eq!(ask(index, "192.0.2.1", at(0)), None);
+    }
+    assert_eq!(ask(10, "192.0.2.1", at(60)), None, "the quota's first");
+    assert_eq!(ask(11, "192.0.2.1", at(61)), Some(("conversion of client 1/24h".to_owned(), Some(secs(86_399)))));
+    assert_eq!(ask(12, "192.0.2.2", at(61)), None);
+}
+
+#[test]
+fn an_api_user_is_held_back_by_codes_to_all_the_world() {
+    let mut desk = Desk::new();
+    desk.rules.codes_per_country.clear();
+    desk.rules.destinations.allowed = vec!["*".to_owned()];
+    let mut got = Vec::new();
+    for index in 0..400_u32 {
+        let number = format!("{}{:03}{index:06}", ["33", "39", "34", "31", "48"][index as usize % 5], index / 5);
+        got.push(desk.ask(&number, at(i64::from(index))).err().map(|(rule, _)| rule));
+    }
+    let refused: Vec<_> = got.iter().flatten().collect();
+    assert!((60..140).contains(&refused.len()), "{}", refused.len());
+    assert!(refused.iter().all(|rule| *rule == "conversion of api-user 30/1h"), "{refused:?}");
+}
+
+#[test]
 fn a_day_without_wishes_lets_a_range_go_too() {
     let mut desk = Desk::new();
     desk.rules.codes_per_prefix.clear();
     attack(&mut desk, 0, 60, at(0));
     attack(&mut desk, 100, 5, at(100));
     assert_eq!(attack(&mut desk, 200, 5, at(86_400)), 1, "wanted within the day");
-    assert_eq!(attack(&mut desk, 300, 5, at(86_400 + 86_399)), 1);
+    assert_eq!(attack(&mut desk, 250, 5, at(86_400 + 7_200)), 0, "refused, and wanted all the same");
+    assert_eq!(attack(&mut desk, 300, 5, at(86_400 + 7_200 + 86_399)), 1);
     assert_eq!(attack(&mut desk, 400, 5, at(3 * 86_400 + 86_400)), 5);
 }
 
@@ -682,7 +856,8 @@ fn an_explanation_says_what_would_be_answered_and_counts_nothing() {
         api_user_rates: &[],
         message: 0,
     };
-    for _ in 0..3 {
+    for mode in [Mode::Enforce, Mode::Observe, Mode::Enforce] {
+        desk.rules.mode = mode;
         let explained = explain(&desk.book, &desk.rules, &request, at(10));
         assert_eq!(explained.refusal.map(|refusal| refusal.rule), Some(Rule::CoolDown));
         let used = |rule: &str| {
@@ -699,20 +874,31 @@ fn any_rates() -> impl Strategy<Value = Vec<Rate>> {
     proptest::collection::vec(rate, 1..4)
 }
 
+/// Rates that busy minutes fill, those that are counted in slots too.
+fn busy_rates() -> impl Strategy<Value = Vec<Rate>> {
+    let rate = (1..90_u32, 1..8_u64).prop_filter_map("a rate", |(count, period)| Rate::new(count, secs(period)));
+    proptest::collection::vec(rate, 1..4)
+}
+
+/// Pauses in milliseconds: many at once, now and then a long one.
+fn any_pause() -> impl Strategy<Value = u64> {
+    prop_oneof![6 => 0..20_u64, 2 => 0..500_u64, 1 => 0..20_000_u64]
+}
+
 proptest! {
     /// In no window of a rate's length are there more than its count, whatever comes when and is given back in between.
     #[test]
     fn never_more_than_the_count_in_any_window(
-        rates in any_rates(),
-        steps in proptest::collection::vec((0..20_000_u64, 0..10_u8), 1..400),
+        rates in prop_oneof![any_rates(), busy_rates()],
+        steps in proptest::collection::vec((any_pause(), 0..10_u8), 1..600),
     ) {
         let mut windows = Windows::default();
         let mut counted: Vec<WallTime> = Vec::new();
         let mut now = at(0);
         for (pause, what) in steps {
             now = now.saturating_add(Duration::from_millis(pause));
-            if what == 0 && let Some(last) = counted.pop() {
-                windows.give_back(last);
+            if what == 0 && !counted.is_empty() {
+                windows.give_back(counted.remove(counted.len() / 2));
                 continue;
             }
             if windows.wait(&rates, now).is_none() {

@@ -282,14 +282,14 @@ impl Limiter {
         let mut judged = keys.judged();
         judged.extend(ended.client);
         for message in ended.messages {
-            self.note(&judged, message, Fact::Entered, self.now()).await;
+            self.note(&judged, message, Fact::Entered).await;
         }
     }
 
-    /// Notes what became of a code.
-    pub(super) async fn note(&self, judged: &[LimitKey], message: u32, fact: Fact, now: WallTime) {
-        if let Err(error) = self.inner.store.update_limits(judged, |book| note(book, judged, message, fact, now)).await
-        {
+    /// Notes what became of a code, as of now: the times that networks report may be any.
+    pub(super) async fn note(&self, judged: &[LimitKey], message: u32, fact: Fact) {
+        let step = |book: &mut _| note(book, judged, message, fact, self.now());
+        if let Err(error) = self.inner.store.update_limits(judged, step).await {
             tracing::warn!(%error, "what became of a code could not be counted");
         }
     }

@@ -70,7 +70,7 @@ impl Limiter {
         };
         // It is sent once, however often that is said: when a report comes, when it is sent again.
         if fact != Fact::Sent || self.flights().sent(event.id) {
-            self.note(&flight.judged, flight.message, fact, event.at).await;
+            self.note(&flight.judged, flight.message, fact).await;
         }
         if is_over {
             self.flights().remove(event.id);
