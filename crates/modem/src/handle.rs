@@ -155,7 +155,18 @@ impl Inquiry {
         if self.jobs.send(Job { work, claim: self.claim.clone() }).await.is_err() {
             return Err(not_open("it is not being run"));
         }
-        answered.await.unwrap_or_else(|_| Err(not_open("its line is not open")))
+        answer_from(&self.jobs, answered).await.unwrap_or_else(|| Err(not_open("its line is not open")))
+    }
+}
+
+/// Waits for the answer to a job; none when nobody is there any more to give it.
+async fn answer_from<T>(jobs: &mpsc::Sender<Job>, mut answered: oneshot::Receiver<T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        answer = &mut answered => answer.ok(),
+        // A job that is sent in the very moment in which the actor goes stays in the channel as long as there is a sender, and with
+        // it the promise of an answer. Whatever the actor had begun was answered before it went.
+        () = jobs.closed() => answered.try_recv().ok(),
     }
 }
 
@@ -195,7 +206,7 @@ impl Turn {
             return Err(not_sent("the modem is not being run"));
         }
         // The sender answers even when it is dropped.
-        answered.await.unwrap_or_else(|_| Err(not_sent("the modem is not being run")))
+        answer_from(&self.jobs, answered).await.unwrap_or_else(|| Err(not_sent("the modem is not being run")))
     }
 }
 
@@ -306,6 +317,24 @@ mod tests {
             drop((gives_up, kept));
         }
         assert!(handle.try_turn().is_some(), "nobody waits any more");
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_sent_in_the_moment_in_which_the_actor_goes_is_answered() {
+        let (handle, receiver) = handle();
+        ready(&handle.status);
+        let turn = handle.turn().await;
+        let (sender, answered) = oneshot::channel();
+        let work = Work::Message {
+            submission: Submission::new(1, std::future::pending()),
+            reply: Reply { answer: Some(sender), is_handed_over: false },
+        };
+        // Its place is taken before the receiver is gone, and filled after it.
+        let place = turn.jobs.reserve().await.unwrap();
+        drop(receiver);
+        place.send(Job { work, claim: turn.claim.clone() });
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(30), answer_from(&turn.jobs, answered)).await;
+        assert!(answer.expect("an end").is_none(), "nobody is there to answer");
     }
 
     #[tokio::test]

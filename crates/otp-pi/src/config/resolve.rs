@@ -319,6 +319,7 @@ fn http_settings(file: &File, found: &mut Found) -> http::Settings {
 }
 
 fn check_lifetimes(file: &File, found: &mut Found) {
+    const ENOUGH_DIGITS: u8 = 6;
     const LONGEST: Duration = Duration::from_secs(600);
     const LONGEST_WAIT: Duration = Duration::from_secs(30);
     if file.api.wait_limit.0.is_zero() || file.api.wait_limit.0 > LONGEST_WAIT {
@@ -327,6 +328,13 @@ fn check_lifetimes(file: &File, found: &mut Found) {
     let otp = &file.otp;
     if otp.lifetime.0.is_zero() || otp.lifetime.0 > otp.max_lifetime.0 {
         found.problem("otp.lifetime", "it must be more than zero and at most otp.max_lifetime", "write \"3m\"");
+    }
+    if otp.length < ENOUGH_DIGITS {
+        found.warn(
+            "otp.length",
+            "codes of less than six digits are too easy to guess for NIST SP 800-63B",
+            "write 6, or allow fewer attempts",
+        );
     }
     if otp.max_lifetime.0 > LONGEST {
         found.warnings.push(Problem::new(

@@ -1,6 +1,7 @@
 //! One request of an operator to what answers it: the same for a gateway that runs and for one that does not.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -54,14 +55,8 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
         }
         Request::LimitsList => value(operator.held_back().await),
         Request::LimitsReset { receiver, country, api_user, client_ip } => {
-            let of = match (&receiver, &country, &api_user, client_ip) {
-                (None, None, None, None) => ResetOf::All,
-                (Some(Secret(receiver)), None, None, None) => ResetOf::Receiver(receiver.expose()),
-                (None, Some(code), None, None) => ResetOf::Country(code),
-                (None, None, Some(name), None) => ResetOf::ApiUser(name),
-                (None, None, None, Some(address)) => ResetOf::Client(address),
-                _ => return Err("only one of them at a time".to_owned()),
-            };
+            let receiver = receiver.as_ref().map(|Secret(receiver)| receiver.expose());
+            let of = whose(receiver, country.as_deref(), api_user.as_deref(), client_ip)?;
             operator.reset_limits(of, by).await.map(|what| json!({"done": what}))
         }
         Request::ApiUserList => value(settings.api_users().await),
@@ -107,6 +102,23 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
         }
         Request::AuditVerify { noted } => value(operator.verify_audit(noted.as_ref()).await),
         Request::Status => Ok(json!({"is_running": operator.is_running(), "process_id": std::process::id()})),
+    }
+}
+
+/// For whom limits begin anew: for one, or for all when nobody is named.
+fn whose<'a>(
+    receiver: Option<&'a str>,
+    country: Option<&'a str>,
+    api_user: Option<&'a str>,
+    client: Option<IpAddr>,
+) -> Result<ResetOf<'a>, String> {
+    match (receiver, country, api_user, client) {
+        (None, None, None, None) => Ok(ResetOf::All),
+        (Some(receiver), None, None, None) => Ok(ResetOf::Receiver(receiver)),
+        (None, Some(code), None, None) => Ok(ResetOf::Country(code)),
+        (None, None, Some(name), None) => Ok(ResetOf::ApiUser(name)),
+        (None, None, None, Some(address)) => Ok(ResetOf::Client(address)),
+        _ => Err("only one of them at a time".to_owned()),
     }
 }
 

@@ -450,6 +450,8 @@ fn a_good_configuration_is_said_to_be_good_and_an_unwise_one_warned_of() {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stdout.contains("good"), "{}", ended.stdout);
     assert!(ended.stderr.contains("api_user[0].password") && ended.stderr.contains("fix:"), "{}", ended.stderr);
+    let short = check(&format!("[otp]\nlength = 5\n{GOOD}"));
+    assert!(short.code == Some(0) && short.stderr.contains("otp.length: codes of less than six digits"), "{short:?}");
     assert!(
         !ended.stderr.contains("in clear\"") && !ended.stdout.contains("in clear\""),
         "the password is not repeated"
