@@ -138,6 +138,33 @@ fn each_problem_names_line_key_fault_and_fix() {
 }
 
 #[test]
+fn limits_without_a_word_about_them_are_the_standard_ones() {
+    assert_eq!(parse(GOOD).unwrap().limits.rules, domain::limits::Rules::standard("62"));
+}
+
+#[test]
+fn every_limit_that_cannot_be_is_told_with_its_key_and_a_way_out() {
+    for (limit, expected) in [
+        ("codes_per_receiver = [\"3/10\"]", ["limits.codes_per_receiver: \"3/10\": the period", "\"3/10m\""]),
+        ("wrong_per_receiver = [\"0/1h\"]", ["limits.wrong_per_receiver: \"0/1h\": the count", "from 1 to 1000000"]),
+        ("codes_per_prefix = [\"1/60m\", \"2/1h\"]", ["limits.codes_per_prefix: two of them", "the period of 2/1h"]),
+        ("codes_per_client = [\"1/32d\"]", ["limits.codes_per_client", "between 1s and 31d"]),
+        ("cool_down = [\"32d\"]", ["limits.cool_down", "at most 31d"]),
+        ("lock = \"0s\"", ["limits.lock", "more than zero"]),
+        ("lock = \"2d\"", ["limits.lock", "at most limits.longest_lock"]),
+        ("longest_lock = \"32d\"", ["limits.longest_lock", "at most 31d"]),
+        ("learning = \"32d\"", ["limits.learning", "at most 31d"]),
+        ("alarm_below = 101", ["limits.alarm_below", "percent"]),
+        ("destinations = [\"062\"]", ["limits.destinations: \"062\"", "without 0"]),
+        ("destinations_denied = [\"*\"]", ["limits.destinations_denied: \"*\"", "prefix"]),
+    ] {
+        check(&format!("{GOOD}[limits]\n{limit}\n"), &expected);
+    }
+    let nine = ["1s", "2s", "3s", "4s", "5s", "6s", "7s", "8s", "9s"].map(|period| format!("\"1/{period}\"")).join(",");
+    check(&format!("{GOOD}limits = [{nine}]\n"), &["api_user[0].limits: there are more than 8"]);
+}
+
+#[test]
 fn all_problems_are_told_at_once() {
     check("[otp]\nlength = 3\nmax_attempts = 0\n", &["sms.country_code", "otp.length", "otp.max_attempts"]);
 }
