@@ -93,7 +93,15 @@ impl Record {
     fn touch(&mut self, now: WallTime) {
         let ahead = self.touched.saturating_since(now);
         if ahead < SET_BACK {
-            self.touched = self.touched.max(now);
+            // What lies in the future by so little is dated as now.
+            self.touched = now;
+            if !ahead.is_zero() {
+                let wrong = self.person.as_deref_mut().map(|person| &mut person.wrong);
+                let quota = self.conversion.as_deref_mut().map(|conversion| &mut conversion.quota);
+                for windows in std::iter::once(&mut self.codes).chain(wrong).chain(quota) {
+                    windows.not_after(now);
+                }
+            }
             return;
         }
         // Everything is as old as it was. Only a receiver is known all the same: a clock that was behind comes right again.

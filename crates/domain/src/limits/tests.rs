@@ -382,6 +382,22 @@ fn a_clock_that_is_set_back_while_an_api_user_is_full_lets_it_go_on_after_the_pe
 }
 
 #[test]
+fn a_clock_that_is_set_back_a_little_and_then_a_lot_makes_no_count_older_than_it_is() {
+    let mut desk = Desk::new();
+    desk.rates = vec![Rate::parse("3/10s").expect("a rate")];
+    let key = LimitKey::api_user(SECRET, "shop");
+    let send = |desk: &mut Desk, now| {
+        admit_send(&mut desk.book, &desk.rules, (key, &desk.rates), None, now).map(|refusal| refusal.retry_after)
+    };
+    for now in [0, 0, -3] {
+        assert_eq!(send(&mut desk, at(now)), None);
+    }
+    assert_eq!(send(&mut desk, at(-2_000)), Some(Some(secs(10))));
+    assert_eq!(send(&mut desk, at(-1_992)), Some(Some(secs(2))));
+    assert_eq!(send(&mut desk, at(-1_990)), None);
+}
+
+#[test]
 fn a_pause_longer_than_an_hour_lasts_as_long_as_was_told_and_is_not_swept_out() {
     let mut desk = Desk::new();
     desk.rules.cool_down = vec![secs(7_200), secs(86_400)];

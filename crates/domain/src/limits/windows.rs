@@ -146,10 +146,21 @@ impl Windows {
 
     /// Dates everything earlier by so much: the clock was set back.
     pub(super) fn set_back(&mut self, by: Duration) {
-        let slots = self.slotted.iter_mut().flat_map(|slots| slots.slots.iter_mut().map(|(at, _)| at));
-        for at in self.exact.iter_mut().chain(slots) {
+        for at in self.times() {
             *at = at.saturating_sub(by);
         }
+    }
+
+    /// Dates what is later than that as that.
+    pub(super) fn not_after(&mut self, latest: WallTime) {
+        for at in self.times() {
+            *at = latest.min(*at);
+        }
+    }
+
+    fn times(&mut self) -> impl Iterator<Item = &mut WallTime> {
+        let slots = self.slotted.iter_mut().flat_map(|slots| slots.slots.iter_mut().map(|(at, _)| at));
+        self.exact.iter_mut().chain(slots)
     }
 }
 
