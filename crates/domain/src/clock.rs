@@ -43,6 +43,11 @@ impl WallTime {
     }
 }
 
+/// Answers a wait in whole seconds, rounded up: whoever waits this long is not refused again for the same reason.
+pub fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0))
+}
+
 /// Tells the wall time; the only way in which this crate's callers learn it.
 pub trait Clock: Send + Sync {
     /// Answers the present wall time.

@@ -1,3 +1,4 @@
+// long: conversations over real lines that share one set of helpers
 //! The actor on real pseudo terminals, against the emulator: what a caller sees and what was really transmitted.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]

@@ -1,3 +1,4 @@
+// long: one rule after the other over one tree of sources, with the tables that they share
 //! The rules of the repository, held by reading its text: arrows between rooms and crates, sizes, where status and
 //! response codes may stand, names, documents that must agree with the tree.
 //!

@@ -65,7 +65,7 @@ pub fn admit_code(book: &mut Book, rules: &Rules, request: &CodeRequest<'_>, now
     let threshold = conversion::threshold(book.find(&keys.api_user), &rules.conversion, now);
     let alarms = conversion::judge(book, &keys.judged(), threshold, now);
     let is_known = book.find(&keys.receiver).is_some_and(|record| record.is_known(now));
-    let refusal = destination(rules, request)
+    let refusal = destination(rules, request.digits)
         .or_else(|| receiver(book.find(&keys.receiver), rules, now))
         .or_else(|| counted(book, keys.client, &rules.codes_per_client, now).map(limit(Rule::CodesPerClient)))
         .or_else(|| counted(book, Some(keys.api_user), request.api_user_rates, now).map(limit(Rule::ApiUser)))
@@ -81,12 +81,8 @@ pub fn admit_code(book: &mut Book, rules: &Rules, request: &CodeRequest<'_>, now
 }
 
 /// Where it may not go.
-fn destination(rules: &Rules, request: &CodeRequest<'_>) -> Option<LimitRefusal> {
-    destination_refusal(rules, request.digits?)
-}
-
-fn destination_refusal(rules: &Rules, digits: &str) -> Option<LimitRefusal> {
-    let rule = match rules.destinations.judge(digits) {
+fn destination(rules: &Rules, digits: Option<&str>) -> Option<LimitRefusal> {
+    let rule = match rules.destinations.judge(digits?) {
         Destination::Allowed => return None,
         Destination::NotListed => Rule::Destinations,
         Destination::Denied => Rule::DestinationsDenied,
@@ -260,9 +256,8 @@ pub fn admit_send(
     now: WallTime,
 ) -> Option<LimitRefusal> {
     book.set_back(&[api_user], now);
-    let refusal = digits
-        .and_then(|digits| destination_refusal(rules, digits))
-        .or_else(|| counted(book, Some(api_user), rates, now).map(limit(Rule::ApiUser)));
+    let refusal =
+        destination(rules, digits).or_else(|| counted(book, Some(api_user), rates, now).map(limit(Rule::ApiUser)));
     if (refusal.is_none() || rules.mode != Mode::Enforce) && !rates.is_empty() {
         book.change(api_user, now).codes.count(rates, now);
     }

@@ -30,12 +30,6 @@ const OF_ONE_RANGE: usize = 5;
 const LEARNED_FROM: u32 = 200;
 /// After so many, older codes count half.
 const LEARNED_OF: u32 = 1_000;
-/// The threshold that is learned is never higher.
-///
-/// # Units
-/// Percent.
-const HIGHEST_THRESHOLD: u32 = 50;
-
 /// Where a code stands.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum SampleState {
@@ -162,7 +156,7 @@ impl Learned {
         if rules.alarm_below == 0 || !has_learned {
             return rules.alarm_below;
         }
-        rules.alarm_below.max((percent(self.entered, self.sent) / 2).min(HIGHEST_THRESHOLD))
+        rules.alarm_below.max(percent(self.entered, self.sent) / 2)
     }
 
     fn sent(&mut self, now: WallTime) {

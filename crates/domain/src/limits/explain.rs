@@ -7,7 +7,7 @@ use super::book::Book;
 use super::conversion::{self, Totals};
 use super::key::{LimitKey, SubjectKind};
 use super::rate::Rate;
-use super::rules::{LimitRefusal, Mode, Rule, Rules};
+use super::rules::{LimitRefusal, Rule, Rules};
 use super::windows::Windows;
 use crate::clock::WallTime;
 
@@ -102,9 +102,8 @@ pub fn explain(book: &Book, rules: &Rules, request: &CodeRequest<'_>, now: WallT
             copy.restore(key, record.clone());
         }
     }
-    let strict = Rules { mode: Mode::Enforce, ..rules.clone() };
     Explanation {
-        refusal: super::admit_code(&mut copy, &strict, request, now).refusal,
+        refusal: super::admit_code(&mut copy, rules, request, now).refusal,
         known_at: person.and_then(|person| person.known_at),
         streak: person.map_or(0, |person| person.streak),
         rules: explained,

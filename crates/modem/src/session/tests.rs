@@ -1,3 +1,4 @@
+// long: transcripts of one state machine, side by side; a reader looks for a command, not for a file
 //! Conversations as transcripts: what is said, what is answered, what comes of it.
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use domain::clock::whole_seconds;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -173,10 +174,6 @@ impl From<AuthFailure> for Fault {
             AuthFailure::Busy => Self::Busy,
         }
     }
-}
-
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// The answer to a command, whatever its outcome.

@@ -1,3 +1,4 @@
+// long: one server and its helpers; what is hostile, smuggled or of HTTP/2 has files of its own
 //! The API over real sockets: what a well-meant request gets, and what a broken, slow or hostile client can not do.
 
 mod authority;

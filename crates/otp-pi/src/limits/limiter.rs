@@ -37,6 +37,17 @@ impl Settings {
     pub fn rates_of(&self, api_user: &str) -> &[Rate] {
         self.api_users.get(api_user).map_or(&[], Vec::as_slice)
     }
+
+    fn request<'a>(
+        &'a self,
+        keys: CodeKeys,
+        (msisdn, client): (Option<&'a Msisdn>, Option<&'a str>),
+        api_user: &'a str,
+        message: u32,
+    ) -> CodeRequest<'a> {
+        let digits = msisdn.map(Msisdn::expose);
+        CodeRequest { keys, digits, client, api_user, api_user_rates: self.rates_of(api_user), message }
+    }
 }
 
 /// Asks limits. Cheap to clone.
@@ -167,16 +178,9 @@ impl Limiter {
         settings: &Settings,
     ) -> Result<Counted, LimitError> {
         let NewMessage { id, receiver, api_user, .. } = message;
-        let keys = self.keys(receiver, client, api_user);
         let (msisdn, network) = (receiver.msisdn(), client.map(client_network));
-        let request = CodeRequest {
-            keys,
-            digits: msisdn.as_ref().map(Msisdn::expose),
-            client: network.as_deref(),
-            api_user,
-            api_user_rates: settings.rates_of(api_user),
-            message: short(*id),
-        };
+        let keys = self.keys(receiver, client, api_user);
+        let request = settings.request(keys, (msisdn.as_ref(), network.as_deref()), api_user, short(*id));
         let step = |book: &mut _| admit_code(book, &settings.rules, &request, self.now());
         let admission = self.inner.store.update_limits(&keys.all(), step).await.map_err(LimitError::Store)?;
         for alarm in &admission.alarms {
@@ -305,16 +309,9 @@ impl Limiter {
     ) -> Result<Explanation, StoreError> {
         let now = self.inner.clock.now();
         let settings = self.settings();
-        let keys = self.keys(receiver, client, api_user);
         let (msisdn, network) = (receiver.msisdn(), client.map(client_network));
-        let request = CodeRequest {
-            keys,
-            digits: msisdn.as_ref().map(Msisdn::expose),
-            client: network.as_deref(),
-            api_user,
-            api_user_rates: settings.rates_of(api_user),
-            message: 0,
-        };
+        let keys = self.keys(receiver, client, api_user);
+        let request = settings.request(keys, (msisdn.as_ref(), network.as_deref()), api_user, 0);
         self.inner.store.update_limits(&keys.all(), |book| explain(book, &settings.rules, &request, now)).await
     }
 

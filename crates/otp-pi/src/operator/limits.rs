@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::clock::WallTime;
+use domain::clock::{WallTime, whole_seconds};
 use domain::limits::{Explanation, LimitRefusal, Standing, calling_code, client_network, masked_network};
 use domain::receiver::Receiver;
 use serde::{Deserialize, Serialize};
@@ -209,9 +209,4 @@ fn standing(standing: Standing) -> StandingView {
         held_back_since: standing.pressed_since.map(WallTime::as_unix_millis),
         totals: [totals.sent, totals.delivered, totals.entered],
     }
-}
-
-/// Whole seconds, never too few.
-fn whole_seconds(time: std::time::Duration) -> u64 {
-    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
 }

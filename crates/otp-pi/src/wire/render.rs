@@ -3,9 +3,7 @@
 //! For `http` and the intakes. `data` is always an object and repeats what the request named, on failures too, because the
 //! documented clients read it without looking. It must never show how a guess failed when `uniform_failures` is set.
 
-use std::time::Duration;
-
-use domain::clock::WallTime;
+use domain::clock::{WallTime, whole_seconds};
 use domain::outcome::{ModemEntry, Outcome, Reply, ReplyData, StatusAttempt, StatusData};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -117,11 +115,6 @@ impl Serialize for Answer<'_> {
         }
         map.end()
     }
-}
-
-/// Rounds up: a caller that waits this long is not refused again for the same reason.
-pub(super) fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// Repeats the whole request, as the original program did.

@@ -14,6 +14,7 @@ mod form;
 
 use std::time::Duration;
 
+use domain::clock::whole_seconds;
 use domain::command::Command;
 use domain::otp::Verdict;
 use domain::outcome::{Outcome, Reply, ReplyData};
@@ -278,7 +279,7 @@ fn failed(question: Question, kind: AnswerKind, error: &str, retry_after: Option
         }
     };
     if let (Some(wait), Some(members)) = (retry_after, body.as_object_mut()) {
-        members.insert("retry_after".to_owned(), super::render::whole_seconds(wait).into());
+        members.insert("retry_after".to_owned(), whole_seconds(wait).into());
     }
     SimpleAnswer { kind, body: body.to_string().into_bytes(), retry_after }
 }

@@ -239,6 +239,16 @@ fn the_magic_receivers_have_the_fates_that_are_printed() {
 }
 
 #[test]
+fn codes_go_to_all_the_world_and_limits_are_at_work() {
+    let demo = Demo::start(&[]);
+    let ask = |reference: &str, receiver: &str| {
+        demo.ask("create-otp", &json!({"reference": reference, "receiver": receiver, "message": "Your code is %s"}))
+    };
+    assert_eq!(ask("abroad", "+33612345678")["response_code"], "000");
+    assert_eq!(ask("again", "+33612345678")["rule"], "cool_down");
+}
+
+#[test]
 fn a_named_data_directory_is_kept() {
     let data = TempDir::new().unwrap();
     let path = data.path().join("kept");

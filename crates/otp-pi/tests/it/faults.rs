@@ -1,3 +1,4 @@
+// long: one fault after the other, each short; the table of bad settings is most of it
 //! What breaks: lines, disks, databases, addresses, configurations. Each is told clearly, changes nothing, loses nothing.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// long: what every test of the whole process needs, in the one place where it is looked for
 //! What every test needs: emulated modems in their own process, a gateway in its own process, a small HTTP client.
 //! Everything is stopped when it goes out of scope.
 

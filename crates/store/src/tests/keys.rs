@@ -1,3 +1,4 @@
+// long: the ages of one keys file, from the first form to lost keys, told in order
 //! Keys that rotate, go astray, belong to others, or are of another time; and a database of the first form.
 
 use std::path::{Path, PathBuf};
