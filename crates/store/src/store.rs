@@ -186,15 +186,14 @@ impl Store {
                     return Ok(before);
                 }
             }
-            // Ticket first, outbox second: a retry of the same request completes what a crash left between the two.
+            // Ticket first, outbox second: a retry of the same request completes what a crash left between the two. It may also
+            // overtake the request that it repeats, so either of the two finds the other's row.
+            may_exist = true;
             match shared.reserve(key, reservation, now).await? {
                 ReserveOutcome::New(_) | ReserveOutcome::Resent(_) => {}
                 ReserveOutcome::Conflict => return Ok(Accepted::Conflict),
                 ReserveOutcome::NoTries => return Ok(Accepted::NoTries),
-                ReserveOutcome::Repeat { message_id } => {
-                    message.id = message_id;
-                    may_exist = true;
-                }
+                ReserveOutcome::Repeat { message_id } => message.id = message_id,
             }
         }
         let message_id = message.id;

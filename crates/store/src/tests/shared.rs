@@ -1,21 +1,25 @@
 //! Tickets that live elsewhere, and an elsewhere that does not answer.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use domain::clock::WallTime;
 use domain::message::{MessageId, MessageState};
 use domain::otp::{AttemptId, Guess, Reservation, ReserveOutcome, TagEntry, Ticket, TicketKey, Verdict};
 
+use tokio::sync::oneshot;
+
 use super::support::{self, NOW, Running};
 use crate::tickets::{MemoryTickets, TagOutcome, TicketFuture, TicketStore};
-use crate::{BeginAttempt, Change, StoreError};
+use crate::{Accepted, BeginAttempt, Change, StoreError};
 
-/// Tickets in memory that can be cut off.
+/// Tickets in memory that can be cut off, and be slow to answer.
 #[derive(Default)]
 struct Flaky {
     tickets: MemoryTickets,
     is_down: AtomicBool,
+    /// The answer to the next reservation waits for it.
+    held: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl Flaky {
@@ -26,7 +30,14 @@ impl Flaky {
 
 impl TicketStore for Flaky {
     fn reserve(&self, key: TicketKey, reservation: Reservation, now: WallTime) -> TicketFuture<'_, ReserveOutcome> {
-        self.answer(self.tickets.reserve(key, reservation, now))
+        let reserved = self.answer(self.tickets.reserve(key, reservation, now));
+        match self.held.lock().unwrap().take() {
+            None => reserved,
+            Some(held) => Box::pin(async {
+                held.await.unwrap();
+                reserved.await
+            }),
+        }
     }
     fn put_tag(&self, key: TicketKey, entry: TagEntry) -> TicketFuture<'_, TagOutcome> {
         self.answer(self.tickets.put_tag(key, entry))
@@ -109,5 +120,23 @@ async fn an_attempt_whose_tag_cannot_be_put_has_sent_nothing_and_its_number_is_u
     assert_eq!(running.status(id).await.state, MessageState::Queued);
     assert!(!running.begin_otp(id, 1, "reference").await);
     assert!(running.begin_otp(id, 2, "reference").await);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn two_identical_requests_become_one_message_whichever_of_them_reaches_the_writer_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let (running, flaky) = open(directory.path()).await;
+    let (release, held) = oneshot::channel();
+    *flaky.held.lock().unwrap() = Some(held);
+    let request = running.otp("reference");
+    let (first, second) = tokio::join!(running.accept(request.clone()), async {
+        let accepted = running.accept(running.otp("reference")).await;
+        release.send(()).unwrap();
+        accepted
+    });
+    let message_id = request.message.id;
+    assert_eq!(second, Accepted::New { message_id }, "it completes what the first began");
+    assert_eq!(first, Accepted::Repeat { message_id, state: MessageState::Queued });
     running.close().await;
 }

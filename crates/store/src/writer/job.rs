@@ -64,7 +64,7 @@ pub(crate) struct AcceptJob {
     pub(crate) replay: Option<Replay>,
     /// The content, where the row is without it.
     pub(crate) kept_text: Option<KeptText>,
-    /// True when an earlier request may have made this very row already: a retry that completes a reservation.
+    /// True when another request may have made this very row already: one that completed this one's reservation, or the other way round.
     pub(crate) may_exist: bool,
     pub(crate) now: WallTime,
     pub(crate) answer: Answer<Accepted>,
