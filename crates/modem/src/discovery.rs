@@ -4,8 +4,9 @@
 //! system tells; [`probe`] writes to a line, and only to one that is free. Every root directory is a parameter. Never: a
 //! setting of a modem changed, a line taken from somebody. Called by `otp-pi modem list`.
 //!
-//! Map: `sysfs` reads devices, `holder` finds who has a line, `roles` knows the interfaces of common sticks, `probe` asks.
+//! Map: `sysfs` reads devices, `holder` finds who has a line, `clash` whether ModemManager gets in the way, `roles` knows the interfaces of common sticks, `probe` asks.
 
+mod clash;
 mod holder;
 mod probe;
 mod roles;
@@ -16,6 +17,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use clash::{Clash, clash, is_manager_running};
 pub use holder::Holder;
 pub use probe::{ProbeSettings, Probed, probe};
 pub use sysfs::UsbInterface;
@@ -34,13 +36,15 @@ pub struct Roots {
     pub sys: PathBuf,
     /// What the kernel tells of processes; on a running system `/proc`.
     pub proc: PathBuf,
+    /// What udev keeps; on a running system `/run/udev`.
+    pub udev: PathBuf,
 }
 
 impl Roots {
     /// Looks below a root directory, `/` on a running system.
     #[must_use]
     pub fn below(root: &Path) -> Self {
-        Self { dev: root.join("dev"), sys: root.join("sys"), proc: root.join("proc") }
+        Self { dev: root.join("dev"), sys: root.join("sys"), proc: root.join("proc"), udev: root.join("run/udev") }
     }
 }
 

@@ -47,7 +47,7 @@ fn who_opened(proc: &Path, device: &Path) -> Option<u32> {
     numbers.filter(|number| *number != own).find(|number| has_open(proc, *number, &device))
 }
 
-fn has_open(proc: &Path, process: u32, device: &Path) -> bool {
+pub(super) fn has_open(proc: &Path, process: u32, device: &Path) -> bool {
     let descriptors = fs::read_dir(proc.join(process.to_string()).join("fd")).into_iter().flatten().flatten();
     descriptors.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|target| target == device)
 }

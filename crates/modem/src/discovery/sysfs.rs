@@ -1,7 +1,7 @@
 //! What the kernel tells of serial devices (`Documentation/ABI/stable/sysfs-class-tty`, `sysfs-bus-usb`).
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The longest text that is taken from a device; it comes from whatever was plugged in.
 const LONGEST_TEXT: usize = 80;
@@ -70,6 +70,14 @@ pub(super) fn describe(sys: &Path, name: &str) -> Described {
     });
     let driver = interface.and_then(driver).or_else(|| driver(&device));
     Described { driver, usb, is_absent }
+}
+
+/// The folder of the USB device that a line is of.
+pub(super) fn usb_folder(sys: &Path, name: &str) -> Option<PathBuf> {
+    let device = fs::canonicalize(sys.join("class/tty").join(name).join("device")).ok()?;
+    let root = fs::canonicalize(sys).ok()?;
+    let mut above = device.ancestors().take_while(|folder| folder.starts_with(&root));
+    above.find(|folder| folder.join("idVendor").exists()).map(Path::to_owned)
 }
 
 fn driver(folder: &Path) -> Option<String> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{Holder, Roots, list};
+use super::{Clash, Holder, Roots, clash, list};
 
 /// A root directory made by hand.
 struct Tree(TempDir);
@@ -171,4 +171,71 @@ fn a_machine_without_any_line_has_an_empty_list_and_one_without_devices_is_an_er
     let tree = Tree::new();
     assert_eq!(tree.list(), []);
     assert!(list(&Roots::below(&tree.path("nowhere"))).is_err());
+}
+
+/// What udev's database says of a device by its number: made here, since a file stands for the device.
+fn mark(tree: &Tree, number: &str, properties: &str) {
+    tree.file(&format!("run/udev/data/c{number}"), &format!("I:1234\n{properties}\nG:systemd\n"));
+}
+
+/// A stick whose line ModemManager would take.
+fn unmarked() -> Tree {
+    let tree = Tree::new();
+    tree.usb("ttyUSB2", "1-1", 2, &EC25);
+    tree.file("sys/devices/usb1/1-1/dev", "189:4\n");
+    tree.link("dev/serial/by-id/usb-EC25-if02", "../../ttyUSB2");
+    tree.file("proc/812/comm", "ModemManager\n");
+    mark(&tree, "0:0", "E:ID_MM_CANDIDATE=1");
+    tree
+}
+
+fn clash_of(tree: &Tree, line: &str) -> Option<Clash> {
+    clash(&Roots::below(tree.0.path()), &tree.path(line))
+}
+
+#[test]
+fn modem_manager_may_take_a_line_that_no_mark_keeps_it_from() {
+    // (number in the database, its properties, whether the line may be taken)
+    for (number, properties, may_take) in [
+        ("0:0", "E:ID_MM_CANDIDATE=1", true),
+        ("0:0", "E:ID_MM_DEVICE_IGNORE=1", false),
+        ("0:0", "E:ID_MM_PORT_IGNORE=1", false),
+        ("0:0", "E:ID_MM_DEVICE_IGNORE=0", true),
+        ("0:0", "E:ID_MM_DEVICE_IGNORED=1", true),
+        ("189:4", "E:ID_MM_DEVICE_IGNORE=1", false),
+        ("189:5", "E:ID_MM_DEVICE_IGNORE=1", true),
+    ] {
+        let tree = unmarked();
+        mark(&tree, number, properties);
+        let expected = may_take.then_some(Clash::MayTake);
+        assert_eq!(clash_of(&tree, "dev/serial/by-id/usb-EC25-if02"), expected, "{number} {properties}");
+    }
+}
+
+#[test]
+fn without_modem_manager_or_without_udev_nothing_is_in_the_way() {
+    let tree = unmarked();
+    tree.file("proc/812/comm", "minicom\n");
+    assert_eq!(clash_of(&tree, "dev/ttyUSB2"), None);
+    let tree = unmarked();
+    fs::remove_file(tree.path("run/udev/data/c0:0")).unwrap();
+    assert_eq!(clash_of(&tree, "dev/ttyUSB2"), None, "udev does not know the line, so ModemManager does not either");
+    assert_eq!(clash_of(&tree, "dev/ttyUSB9"), None, "no such line");
+}
+
+#[test]
+fn who_has_the_line_is_told_before_who_may_take_it_and_a_mark_does_not_hide_it() {
+    let tree = unmarked();
+    mark(&tree, "0:0", "E:ID_MM_DEVICE_IGNORE=1");
+    tree.link("proc/812/fd/9", fs::canonicalize(tree.path("dev/ttyUSB2")).unwrap());
+    assert_eq!(clash_of(&tree, "dev/ttyUSB2"), Some(Clash::Holds { process: 812 }));
+}
+
+#[test]
+fn a_uart_is_left_alone_by_modem_manager_unless_somebody_asked_it_to_look() {
+    let tree = unmarked();
+    tree.uart("ttyAMA0", "32");
+    assert_eq!(clash_of(&tree, "dev/ttyAMA0"), None);
+    mark(&tree, "0:0", "E:ID_MM_PLATFORM_DRIVER_PROBE=1");
+    assert_eq!(clash_of(&tree, "dev/ttyAMA0"), Some(Clash::MayTake));
 }
