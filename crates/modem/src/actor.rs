@@ -4,8 +4,8 @@
 //! Never: deciding what to say; that is `session`. Never a sleep that is not a deadline.
 //! Called by: `otp-pi`, which gives [`Actor::run`] to its task tracker.
 
-mod backoff;
-mod events;
+pub(crate) mod backoff;
+pub(crate) mod events;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,10 +17,11 @@ use zeroize::Zeroizing;
 
 use crate::event::{ModemEvent, Place};
 use crate::handle::{Claim, Job, ModemHandle, Reply, Work};
+use crate::manager::Manager;
 use crate::question::{Answer, AskError};
 use crate::serial::{SerialError, SerialLine};
 use crate::session::{Action, Session};
-use crate::settings::Settings;
+use crate::settings::{Driver, Settings};
 use crate::status::{LineFault, Phase, Status};
 use crate::submission::{Prepare, Refused, SendError, Sent};
 use backoff::Backoff;
@@ -113,7 +114,8 @@ impl Active {
 impl Actor {
     /// Makes an actor and its handle.
     pub(crate) fn new(settings: Settings, events: mpsc::Sender<ModemEvent>) -> (ModemHandle, Self) {
-        let status = watch::Sender::new(Status::default());
+        let takes = settings.driver.takes();
+        let status = watch::Sender::new(Status { takes, ..Status::default() });
         let (handle, jobs) = ModemHandle::new(&settings.name, status.clone());
         let (taken_sender, taken) = mpsc::channel(WAITING_DELETIONS);
         let events = Events::new(&settings.name, events, taken_sender);
@@ -127,6 +129,11 @@ impl Actor {
     /// # Errors
     /// Only what makes every line impossible; see [`ActorError`].
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), ActorError> {
+        if self.settings.driver == Driver::ModemManager {
+            let Self { settings, status, jobs, events, taken, .. } = self;
+            Manager { settings, status, jobs, events, taken }.run(stop).await;
+            return Ok(());
+        }
         let timeouts = self.settings.timeouts;
         let mut backoff = Backoff::new(&self.settings.name, timeouts.reopen_first, timeouts.reopen_longest);
         let mut last_error = String::new();

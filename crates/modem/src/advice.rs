@@ -9,7 +9,7 @@ mod line;
 use gsm::at::{PinState, RegistrationStatus};
 
 use crate::report::{Fact, Report, Strength};
-use crate::status::Phase;
+use crate::status::{Phase, Takes};
 
 /// How much an advice matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -324,7 +324,8 @@ fn storage(report: &Report) -> Option<Advice> {
 
 fn routing(report: &Report) -> Option<Advice> {
     let status = &report.status;
-    (status.phase == Phase::Ready && status.message_routing.is_none()).then(|| {
+    // Where ModemManager has the modem, how messages are routed is its own affair.
+    (status.phase == Phase::Ready && status.message_routing.is_none() && status.takes == Takes::Parts).then(|| {
         Advice::new(
             AdviceKind::ReportsNotRouted,
             Weight::Warns,

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use gsm::Address;
-use gsm::at::{self, Operator, PinState, Registration, SignalQuality, StorageUse};
+use gsm::at::{self, Operator, PinState, Registration, RegistrationStatus, SignalQuality, StorageUse};
 use zeroize::Zeroizing;
 
 use crate::command::Command;
@@ -14,6 +14,7 @@ use crate::handle::{Inquiry, ModemHandle};
 use crate::question::AskError;
 use crate::report::{Fact, Report};
 use crate::session::{CARD_COMMANDS, printable, text};
+use crate::status::Takes;
 
 /// How long one answer may take; what needs longer is wrong.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,6 +26,11 @@ const UNANSWERED: u32 = 2;
 /// A line that is not open, or a modem that does not answer, is a report as well.
 pub async fn check(handle: &ModemHandle) -> Report {
     let mut report = Report { modem: handle.name().to_owned(), ..Report::default() };
+    if handle.status().borrow().takes == Takes::Whole {
+        report.status = handle.status().borrow().clone();
+        told(&mut report);
+        return report;
+    }
     if let Ok(inquiry) = handle.inquire().await {
         let mut asker = Asker { inquiry, unanswered: 0 };
         asker.fill_in(&mut report).await;
@@ -33,6 +39,35 @@ pub async fn check(handle: &ModemHandle) -> Report {
     // Ours, and given back by now.
     report.status.busy = false;
     report
+}
+
+/// Fills in what the driver knows, where no AT command can be asked: ModemManager has asked them.
+fn told(report: &mut Report) {
+    let status = report.status.clone();
+    if !status.is_open() {
+        return;
+    }
+    let identity = status.identity;
+    let fact = |value: Option<String>| value.map_or(Fact::Unasked, Fact::Told);
+    report.manufacturer = fact(identity.manufacturer);
+    report.model = fact(identity.model);
+    report.revision = fact(identity.revision);
+    report.imei = fact(identity.imei);
+    report.imsi = fact(identity.imsi);
+    report.iccid = fact(identity.iccid);
+    report.operator = match status.operator {
+        Some(name) => Fact::Told(Operator { mode: 0, name: Some(printable(&name)), technology: None }),
+        None => Fact::Unasked,
+    };
+    report.signal = Fact::Told(SignalQuality { rssi: status.rssi, bit_error: None });
+    report.registration = Fact::Told(match status.registration {
+        crate::Registration::Home => RegistrationStatus::Home,
+        crate::Registration::Roaming => RegistrationStatus::Roaming,
+        crate::Registration::Searching => RegistrationStatus::Searching,
+        crate::Registration::Denied => RegistrationStatus::Denied,
+        crate::Registration::Idle => RegistrationStatus::Idle,
+        crate::Registration::Unknown => RegistrationStatus::Unknown,
+    });
 }
 
 struct Asker {

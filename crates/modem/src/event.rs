@@ -49,11 +49,11 @@ pub struct InboundReceipt {
 /// Where a message lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// ICCID of the SIM, so that a message of another SIM is never deleted.
+    /// ICCID of the SIM, so that a message of another SIM is never deleted; of a message that ModemManager has, its path there.
     pub(crate) card: String,
     /// Storage, two capital letters as `+CMTI` names it.
     pub(crate) storage: String,
-    /// Index in the storage.
+    /// Index in the storage; of a message that ModemManager has, the part.
     pub(crate) index: u16,
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::command::Command;
 use crate::question::{Answer, AskError, Question};
-use crate::status::Status;
+use crate::status::{Status, Takes};
 use crate::submission::{SendError, Sent, Submission};
 
 /// Reaches one modem's actor; clones reach the same.
@@ -186,6 +186,12 @@ impl Turn {
     #[must_use]
     pub fn is_served(&self) -> bool {
         !self.jobs.is_closed()
+    }
+
+    /// In which pieces the modem's driver takes a text.
+    #[must_use]
+    pub fn takes(&self) -> Takes {
+        self.claim.0.borrow().takes
     }
 
     /// Waits until there is no actor any more that could send.

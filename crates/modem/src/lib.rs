@@ -9,7 +9,8 @@
 //! Map: [`Settings::build`] gives a [`ModemHandle`] (status, turns) and an [`Actor`] (I/O). The conversation itself is
 //! `session`, which does no I/O: bytes, time and requests go in, actions come out. [`ModemHandle::ask`] puts a person's
 //! [`Command`] between, [`check()`] asks everything and makes a [`Report`], [`advice()`] says what to do about it;
-//! [`discovery`] finds lines before there is a modem.
+//! [`discovery`] finds lines before there is a modem. `manager` is the second driver: another actor behind the same handle, for
+//! modems that ModemManager has.
 
 mod actor;
 mod advice;
@@ -18,6 +19,7 @@ mod command;
 pub mod discovery;
 mod event;
 mod handle;
+mod manager;
 mod pin;
 mod question;
 mod report;
@@ -39,6 +41,6 @@ pub use pin::{Pin, PinError, PinKeeper, PinMemory, Tried};
 pub use question::{Answer, AskError, LONGEST_PATIENCE};
 pub use report::{Fact, Report, Strength, Verdict, registration_words};
 pub use same_line::is_same_line;
-pub use settings::{DataBits, Parity, Settings, SmsCenter, SmsCenterError, StopBits, Timeouts};
-pub use status::{Identity, LineFault, Phase, Registration, Status};
-pub use submission::{Prepare, Refused, SendError, Sent, Submission};
+pub use settings::{DataBits, Driver, Parity, Settings, SmsCenter, SmsCenterError, StopBits, Timeouts};
+pub use status::{Identity, LineFault, Phase, Registration, Status, Takes};
+pub use submission::{Prepare, Refused, Rest, SendError, Sent, Submission};

@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
+/// A PIN is not entered when fewer tries are left, so that a person still has some.
+pub(crate) const PIN_TRIES_NEEDED: u8 = 3;
+
 /// Says why a text is not a PIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PinError {

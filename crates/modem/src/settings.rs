@@ -11,6 +11,27 @@ use crate::actor::Actor;
 use crate::event::ModemEvent;
 use crate::handle::ModemHandle;
 use crate::pin::{Pin, PinMemory};
+use crate::status::Takes;
+
+/// Who speaks to the modem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Driver {
+    /// This crate, in AT commands on the modem's line.
+    #[default]
+    At,
+    /// ModemManager, which is asked over the system bus.
+    ModemManager,
+}
+
+impl Driver {
+    /// In which pieces it takes a text.
+    pub(crate) fn takes(self) -> Takes {
+        match self {
+            Self::At => Takes::Parts,
+            Self::ModemManager => Takes::Whole,
+        }
+    }
+}
 
 /// Parity of the serial line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -130,6 +151,12 @@ pub struct Settings {
     pub name: String,
     /// The serial line, best a stable link such as `/dev/serial/by-id/…`.
     pub path: PathBuf,
+    /// Who speaks to it.
+    pub driver: Driver,
+    /// Who it is, where ModemManager has it: its IMEI. With a `path` as well, both have to fit.
+    pub imei: Option<String>,
+    /// Address of the bus on which ModemManager is; `None` is the system's own, or that of `DBUS_SYSTEM_BUS_ADDRESS`.
+    pub bus: Option<String>,
     /// Bits per second.
     pub baud_rate: u32,
     /// Parity; a line that cannot do it (a PTY) is used as it is.
@@ -159,6 +186,9 @@ impl Settings {
         Self {
             name: name.into(),
             path: path.into(),
+            driver: Driver::At,
+            imei: None,
+            bus: None,
             baud_rate: 115_200,
             parity: Parity::None,
             data_bits: DataBits::Eight,
@@ -172,6 +202,15 @@ impl Settings {
         }
     }
 
+    /// Where the modem is, as people are shown it: its line, or who has it.
+    #[must_use]
+    pub fn place(&self) -> PathBuf {
+        match self.driver {
+            Driver::ModemManager if self.path.as_os_str().is_empty() => PathBuf::from("ModemManager"),
+            Driver::At | Driver::ModemManager => self.path.clone(),
+        }
+    }
+
     /// Tells whether a modem that runs under these settings would be the same under the others. The memory of PINs does not count.
     #[must_use]
     pub fn is_same_modem(&self, other: &Self) -> bool {
@@ -179,6 +218,9 @@ impl Settings {
         let Self {
             name,
             path,
+            driver,
+            imei,
+            bus,
             baud_rate,
             parity,
             data_bits,
@@ -192,6 +234,9 @@ impl Settings {
         } = self;
         name == &other.name
             && path == &other.path
+            && driver == &other.driver
+            && imei == &other.imei
+            && bus == &other.bus
             && baud_rate == &other.baud_rate
             && parity == &other.parity
             && data_bits == &other.data_bits

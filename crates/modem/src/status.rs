@@ -109,6 +109,16 @@ impl From<RegistrationStatus> for Registration {
     }
 }
 
+/// In which pieces a modem's driver takes a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Takes {
+    /// Part by part, each a submission of its own.
+    #[default]
+    Parts,
+    /// All parts in one submission ([`crate::Submission::rest`]), with one TP-MR and one report for all.
+    Whole,
+}
+
 /// Who the modem and its SIM say they are; what is `None` was not told.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Identity {
@@ -153,6 +163,8 @@ pub struct Status {
     pub line_fault: Option<LineFault>,
     /// Whether any character came since the line was opened.
     pub is_heard: bool,
+    /// In which pieces its driver takes a text.
+    pub takes: Takes,
     /// Whether a turn is taken.
     pub busy: bool,
     /// How many wait to ask something; they go before the next message.

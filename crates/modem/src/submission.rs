@@ -5,11 +5,15 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 
 use gsm::{ErrorClass, ErrorCode, Pdu};
 
 /// The future that makes the PDU while the modem makes its prompt.
 pub type Prepare = Pin<Box<dyn Future<Output = Result<Pdu, Refused>> + Send>>;
+
+/// PDUs that are there once `prepare` has answered.
+pub type Rest = Arc<Mutex<Vec<Pdu>>>;
 
 /// The caller does not want the message sent after all; it was not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,12 +27,22 @@ pub struct Submission {
     /// Makes the PDU. It is first polled when `AT+CMGS` was written, never if that could not be written, and may be
     /// dropped unfinished when the modem refuses or disappears.
     pub prepare: Prepare,
+    /// The PDUs that follow in the same text, put here by `prepare`. Only a driver that takes texts whole
+    /// ([`crate::Takes::Whole`]) takes them away; what is left is the caller's to send.
+    pub rest: Rest,
 }
 
 impl Submission {
     /// Makes a submission from the length and the future that makes the PDU.
     pub fn new(tpdu_length: usize, prepare: impl Future<Output = Result<Pdu, Refused>> + Send + 'static) -> Self {
-        Self { tpdu_length, prepare: Box::pin(prepare) }
+        Self { tpdu_length, prepare: Box::pin(prepare), rest: Rest::default() }
+    }
+
+    /// Says where `prepare` puts the PDUs that follow in the same text.
+    #[must_use]
+    pub fn with_rest(mut self, rest: Rest) -> Self {
+        self.rest = rest;
+        self
     }
 
     /// Makes a submission of a PDU that is there already.

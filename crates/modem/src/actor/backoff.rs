@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The pauses of one modem; the jitter comes from its name, so that a run can be repeated.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     longest: Duration,
     failures: u32,
@@ -12,7 +12,7 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    pub(super) fn new(name: &str, first: Duration, longest: Duration) -> Self {
+    pub(crate) fn new(name: &str, first: Duration, longest: Duration) -> Self {
         let noise = name
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
@@ -20,12 +20,12 @@ impl Backoff {
     }
 
     /// Starts over with the first pause.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// Returns the next pause, between half and the whole of the doubled one.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let whole = self.first.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX)).min(self.longest);
         self.failures = (self.failures + 1).min(31);
         self.noise = self.noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -13,7 +13,7 @@ use crate::event::{Inbound, InboundReceipt, ModemEvent, ModemEventKind, Place};
 const BACKLOG: usize = 256;
 
 #[derive(Debug)]
-pub(super) struct Events {
+pub(crate) struct Events {
     modem: String,
     sender: mpsc::Sender<ModemEvent>,
     taken: mpsc::Sender<Place>,
@@ -28,15 +28,15 @@ struct Waiting {
 }
 
 impl Events {
-    pub(super) fn new(modem: &str, sender: mpsc::Sender<ModemEvent>, taken: mpsc::Sender<Place>) -> Self {
+    pub(crate) fn new(modem: &str, sender: mpsc::Sender<ModemEvent>, taken: mpsc::Sender<Place>) -> Self {
         Self { modem: modem.to_owned(), sender, taken, backlog: VecDeque::new() }
     }
 
-    pub(super) fn report(&mut self, report: StatusReport, place: Option<Place>) {
+    pub(crate) fn report(&mut self, report: StatusReport, place: Option<Place>) {
         self.add(ModemEventKind::Report(report), place);
     }
 
-    pub(super) fn inbound(&mut self, pdu: Pdu, place: Option<Place>) {
+    pub(crate) fn inbound(&mut self, pdu: Pdu, place: Option<Place>) {
         let is_stored = place.is_some();
         let receipt = InboundReceipt { place, taken: self.taken.clone() };
         let kind = ModemEventKind::Inbound(Inbound { pdu, receipt });
@@ -69,7 +69,7 @@ impl Events {
     }
 
     /// Hands over one waiting event, once there is room; waits for ever when none waits. Cancel-safe.
-    pub(super) async fn flush(&mut self) {
+    pub(crate) async fn flush(&mut self) {
         if self.backlog.is_empty() {
             return std::future::pending().await;
         }

@@ -2,11 +2,14 @@
 
 use super::{Advice, AdviceKind, Weight};
 use crate::report::{Fact, Report};
-use crate::status::{LineFault, Phase};
+use crate::status::{LineFault, Phase, Takes};
 
 /// Says why there is no conversation at all; `None` if there is one.
 pub(super) fn advice(report: &Report) -> Option<Advice> {
     let status = &report.status;
+    if status.takes == Takes::Whole {
+        return (!status.is_open()).then(|| with_manager(status.detail.as_deref()));
+    }
     let kind = match (status.line_fault, status.phase) {
         (Some(LineFault::Missing), _) => AdviceKind::LineMissing,
         (Some(LineFault::NotPermitted), _) => AdviceKind::LineNotPermitted,
@@ -29,6 +32,15 @@ pub(super) fn advice(report: &Report) -> Option<Advice> {
         (None, _) => return None,
     };
     Some(Advice::new(kind, Weight::Blocks, text(kind, status.detail.as_deref())))
+}
+
+/// Says what is the matter with a modem that ModemManager is to have.
+fn with_manager(detail: Option<&str>) -> Advice {
+    let why = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+    let text = format!(
+        "ModemManager cannot give this modem{why}. `systemctl status ModemManager` tells whether it runs, and `mmcli -L` which modems          it has; take the udev rule of this program away, which makes it let go. A modem that it calls failed has to be unplugged          and plugged in again."
+    );
+    Advice::new(AdviceKind::LineNotOpen, Weight::Blocks, text)
 }
 
 /// Answers whether every question was refused, the simplest included.

@@ -12,11 +12,9 @@ use super::init::{CARD_BUSY_PAUSE, CARD_BUSY_TRIES};
 use super::quirks::{CARD_COMMANDS, PIN_TRIES_COMMANDS};
 use super::step::Step;
 use super::{Lines, Outcome, Session};
-use crate::pin::Tried;
+use crate::pin::{PIN_TRIES_NEEDED, Tried};
 use crate::status::Phase;
 
-/// A PIN is not entered when fewer tries are left, so that a person still has some.
-const PIN_TRIES_NEEDED: u8 = 3;
 /// What is said of a state other than those of the SIM itself.
 const LOCKED: &str = "the device is locked to another card or network";
 
