@@ -107,13 +107,18 @@ impl ModemManager {
         address(self.dir.path())
     }
 
+    /// The line, as ModemManager names it.
+    pub(crate) fn line(&self) -> &str {
+        &self.wire.name
+    }
+
     /// Starts ModemManager, and plugs the modem in.
     pub(crate) fn run(&mut self) {
         let mut command = Command::new("/usr/sbin/ModemManager");
         command.args(["--no-auto-scan", "--test-enable", "--test-no-udev", "--test-no-suspend-resume"]);
         command.env("DBUS_SYSTEM_BUS_ADDRESS", self.address());
         self.process = Some(Process::start(&mut command, &self.dir.path().join("log")));
-        self.plug();
+        self.replug();
     }
 
     /// Kills ModemManager.
@@ -122,13 +127,9 @@ impl ModemManager {
         self.wire.cut();
     }
 
-    /// Takes the modem away.
-    pub(crate) fn unplug(&mut self) {
+    /// Takes the modem away, if it is there, and plugs it in, as udev would tell it.
+    pub(crate) fn replug(&mut self) {
         self.wire.cut();
-    }
-
-    /// Plugs the modem in, as udev would tell it.
-    pub(crate) fn plug(&mut self) {
         self.plugged += 1;
         let arguments = [
             format!("string:otp{}", self.plugged),

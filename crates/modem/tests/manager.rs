@@ -53,6 +53,8 @@ impl Bench {
         let mut settings = Settings::new("m", "");
         settings.driver = Driver::ModemManager;
         settings.imei = Some(imei);
+        // Both have to fit.
+        settings.path = format!("/dev/{}", manager.line()).into();
         settings.bus = Some(manager.address());
         change(&mut settings);
         let (handle, events, stop) = drive(&settings);
@@ -214,8 +216,7 @@ async fn after_an_unplug_and_after_the_end_of_modem_manager_the_modem_comes_back
     let opened = bench.ready().await.opened;
     bench.send("satu").await.expect("sent");
 
-    bench.manager.unplug();
-    bench.manager.plug();
+    bench.manager.replug();
     bench.until(|status| status.phase == Phase::Ready && status.opened > opened && !status.busy).await;
     bench.send("dua").await.expect("sent");
 

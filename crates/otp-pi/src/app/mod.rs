@@ -3,6 +3,7 @@
 //!
 //! The only place that reads the wall clock and starts tasks. Called by `cli` (and by nobody else).
 
+mod clash;
 mod clock;
 mod direct;
 mod keys;
@@ -147,12 +148,14 @@ impl App {
         let events = Events::default();
         let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
         let mut modems = Modems::new(lines.clone(), reports, store.clone());
+        let clashes = clash::lines(&config.modems);
         let change = modems.prepare(config.modems).await?;
         let channels = change.channels();
         if channels.is_empty() {
             warn!("no modem is configured: nothing can be sent");
         }
         modems.commit(change, Duration::ZERO);
+        lines.spawn("clashes", clash::tell(clashes, lines.stop_token()));
         let context = Arc::new(Context {
             store: store.clone(),
             clock: Arc::clone(&clock),

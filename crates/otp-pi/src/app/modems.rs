@@ -49,7 +49,7 @@ impl Change {
     pub(super) fn channels(&self) -> Vec<ChannelHandle> {
         let channel = |one: &Running| ChannelHandle {
             modem: one.handle.clone(),
-            path: one.config.line.path.clone(),
+            path: one.config.line.place(),
             is_default: one.config.is_default,
         };
         self.running.iter().map(channel).collect()

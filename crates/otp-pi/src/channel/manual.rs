@@ -3,9 +3,10 @@
 //! For: `otp-pi modem send` and the manual SMS of the admin web. It must never decide who may be written to: whoever calls
 //! has asked the block list. Waits for nothing but the modem.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ::modem::{ModemHandle, SendError, Turn};
+use ::modem::{ModemHandle, SendError, Submission, Takes, Turn};
 use domain::receiver::Msisdn;
 use domain::secret::SecretText;
 use gsm::Reference;
@@ -40,6 +41,13 @@ pub async fn send(modem: &ModemHandle, turn: &mut Turn, sms: &ManualSms) -> Resu
     let reference = Reference::Eight(sms.reference);
     let stamp = Stamp { msisdn: sms.receiver, reference, asks_report: sms.asks_report, life: LIFE };
     let pdus = part::encode(&sms.text, stamp)?;
+    if turn.takes() == Takes::Whole {
+        let mut pdus = pdus.into_iter();
+        let first = pdus.next().ok_or("empty text")?;
+        let rest = Arc::new(Mutex::new(pdus.collect()));
+        let whole = state_of(turn.send(Submission::ready(first).with_rest(rest)).await);
+        return Ok(Manual { modem: modem.name().to_owned(), receiver: sms.receiver, parts: vec![whole] });
+    }
     let mut parts = Vec::with_capacity(pdus.len());
     for pdu in &pdus {
         let may_go_on = parts.iter().all(|part| matches!(part, PartState::Sent { .. }));

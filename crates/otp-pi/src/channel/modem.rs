@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::modem::{Refused, SendError, Status, Submission, Turn};
+use ::modem::{Refused, SendError, Status, Submission, Takes, Turn};
 use domain::clock::{Clock, WallTime};
 use domain::otp::{AttemptId, Code, TagEntry, TicketKey};
 use domain::retry::FailureClass;
@@ -52,6 +52,7 @@ pub async fn send(
     let id = AttemptId { message_id: message.id, attempt };
     let (deadline, ticket) = (message.deadline, message.ticket_key);
     let reference = Reference::Eight(context.next_reference.fetch_add(1, Ordering::Relaxed));
+    let is_whole = turn.takes() == Takes::Whole;
     let plan = match Plan::new(&context, &message, reference) {
         Ok(plan) => plan,
         Err(code) => return Outcome::NotSent { class: FailureClass::GiveUp, code: code.to_owned(), ticket: None },
@@ -60,12 +61,12 @@ pub async fn send(
     let refusal = Arc::new(Mutex::new(Outcome::StoreFailed));
     let prepare = prepare(
         Arc::clone(&context),
-        Attempt { id, modem, message, reference },
+        Attempt { id, modem, message, reference, is_whole },
         Arc::clone(&later),
         Arc::clone(&refusal),
     );
-    let parts = plan.parts;
-    match turn.send(Submission::new(plan.tpdu_length, prepare)).await {
+    let parts = if is_whole { 1 } else { plan.parts };
+    match turn.send(Submission::new(plan.tpdu_length, prepare).with_rest(Arc::clone(&later))).await {
         Ok(sent) => record_part(&context, id, 1, parts, sent.message_reference).await,
         Err(error) => return outcome_of(error, &refusal, ticket),
     }
@@ -111,6 +112,8 @@ struct Attempt {
     modem: String,
     message: OutboxMessage,
     reference: Reference,
+    /// The driver makes the parts itself: one TP-MR and one report are all that is ever told of them.
+    is_whole: bool,
 }
 
 /// The mint hook: runs while the modem prepares its prompt.
@@ -124,7 +127,7 @@ async fn prepare(
         *refusal.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
         Refused
     };
-    let Attempt { id, modem, message, reference } = attempt;
+    let Attempt { id, modem, message, reference, is_whole } = attempt;
     let now = context.clock.now();
     let (text, ticket, expires_at) = match &message.content {
         Content::Otp { template, autofill, binding, length, policy, .. } => {
@@ -153,7 +156,7 @@ async fn prepare(
         refuse(Outcome::NotSent { class: FailureClass::GiveUp, code: code.to_owned(), ticket: None })
     })?;
     // More than 255 parts were refused when the message was planned.
-    let parts = u8::try_from(pdus.len()).unwrap_or(u8::MAX);
+    let parts = if is_whole { 1 } else { u8::try_from(pdus.len()).unwrap_or(u8::MAX) };
     let mut pdus = pdus.into_iter();
     let begin = BeginAttempt { message_id: id.message_id, attempt: id.attempt, modem, parts, at: now, ticket };
     match context.store.begin_attempt(begin).await {

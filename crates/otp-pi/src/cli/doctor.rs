@@ -2,6 +2,8 @@
 //!
 //! It looks and changes nothing, whether a gateway runs or not. What it cannot look at it says.
 
+mod clashes;
+
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use domain::clock::Clock as _;
 use domain::limits::Mode;
+use modem::Driver;
 use rustix::fs::Access;
 use serde::Serialize;
 
@@ -35,6 +38,9 @@ const KNOCK: Duration = Duration::from_secs(2);
 pub(super) struct DoctorArguments {
     #[command(flatten)]
     target: Target,
+    /// Looks below this directory for proc, run and sys, when it asks about ModemManager
+    #[arg(long, value_name = "DIRECTORY", default_value = "/", hide = true)]
+    root: PathBuf,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -76,7 +82,7 @@ impl Findings {
 /// # Errors
 /// None today but a runtime that cannot be had: what cannot be looked at is a finding.
 pub(super) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
-    let Findings(findings) = serve::runtime()?.block_on(look(&arguments.target.config));
+    let Findings(findings) = serve::runtime()?.block_on(look(&arguments.target.config, &arguments.root));
     output::result(arguments.target.json, &findings, || text(&findings))?;
     Ok(match findings.iter().map(|finding| finding.state).max() {
         Some(State::Bad) => ExitCode::FAILURE,
@@ -98,7 +104,7 @@ fn text(findings: &[Finding]) -> String {
     findings.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-async fn look(path: &Path) -> Findings {
+async fn look(path: &Path, root: &Path) -> Findings {
     let mut findings = Findings::default();
     look_at_clock(&mut findings);
     let sources = place::sources(path);
@@ -136,6 +142,7 @@ async fn look(path: &Path) -> Findings {
     look_at_certificate(&loaded.config, &mut findings);
     look_at_listeners(&loaded.config, is_running, &mut findings);
     look_at_modems(&loaded.config, is_running, &mut findings).await;
+    clashes::look(&loaded.config, root, &mut findings);
     findings
 }
 
@@ -305,7 +312,7 @@ async fn look_at_modems(config: &Config, is_running: bool, findings: &mut Findin
         return;
     }
     if !is_running {
-        for modem in config.modems.iter().filter(|modem| modem.is_active) {
+        for modem in config.modems.iter().filter(|modem| modem.is_active && modem.line.driver == Driver::At) {
             look_at_line(&modem.line.name, &modem.line.path, findings);
         }
         return;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ::modem::{DataBits, Parity, Pin, Settings, SmsCenter, StopBits, is_same_line};
+use ::modem::{DataBits, Driver, Parity, Pin, Settings, SmsCenter, StopBits, is_same_line};
 use domain::receiver::NumberingPlan;
 use domain::route::ModemRoute;
 
@@ -15,10 +15,17 @@ use super::{Problem, first_line};
 /// The shortest time that a modem can be given, and the longest: reports are kept for a little longer than that.
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(300);
 
+/// The words for who speaks to a modem.
+const DRIVERS: [(&str, Driver); 2] = [("at", Driver::At), ("modemmanager", Driver::ModemManager)];
+
 /// Reads one section.
 pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mut Found) -> Option<ModemConfig> {
     let key = |name: &str| format!("modem[{index}].{name}");
-    if section.path.as_os_str().is_empty() {
+    let driver = found.word(&key("driver"), &section.driver, &DRIVERS);
+    let imei = imei(key("imei"), &section.imei, found);
+    // ModemManager finds a modem by who it is as well.
+    let is_found = driver == Some(Driver::ModemManager) && imei.is_some();
+    if section.path.as_os_str().is_empty() && !is_found {
         found.problem(key("port"), "it is missing", "write the path of the serial line, for example \"/dev/ttyUSB2\"");
     }
     let parity = found.word(
@@ -57,6 +64,8 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     let prompt = timeout(key("prompt_timeout"), section.prompt_timeout, found);
     let result = timeout(key("result_timeout"), section.result_timeout, found);
     let mut line = Settings::new(section.name.clone(), section.path.clone());
+    line.driver = driver?;
+    line.imei = imei;
     line.baud_rate = section.baud_rate;
     line.parity = parity?;
     line.data_bits = data_bits;
@@ -67,6 +76,18 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     line.timeouts.prompt = prompt;
     line.timeouts.result = result;
     Some(ModemConfig { line, is_default: section.default, is_active: section.active })
+}
+
+/// Reads who the modem is; empty says nothing.
+fn imei(key: String, text: &str, found: &mut Found) -> Option<String> {
+    if text.is_empty() {
+        return None;
+    }
+    let imei = gsm::at::imei(text).filter(|imei| *imei == text);
+    if imei.is_none() {
+        found.problem(key, "it is no IMEI", "write its 15 digits as `otp-pi modem list` or `mmcli -m 0` shows them");
+    }
+    imei.map(str::to_owned)
 }
 
 fn timeout(key: String, span: Span, found: &mut Found) -> Duration {

@@ -94,9 +94,9 @@ fn an_unknown_key_is_refused_with_its_line_and_a_caret() {
         ],
     );
     check(
-        "[[modem]]\nimei = \"1\"\n[subscriber.rabbitmq]\nenabled = true\n",
+        "[[modem]]\napn = \"1\"\n[subscriber.rabbitmq]\nenabled = true\n",
         &[
-            "line 2: modem[0].imei: this release cannot do that yet",
+            "line 2: modem[0].apn: this release cannot do that yet",
             "line 3: subscriber: this release cannot do that yet",
         ],
     );
@@ -485,4 +485,22 @@ fn an_address_may_have_some_connections_and_not_none() {
     assert_eq!(parse(GOOD).unwrap().api.max_connections_per_address, 256);
     assert_eq!(parse(&with("1")).unwrap().api.max_connections_per_address, 1);
     check(&with("0"), &["api.max_connections_per_address: with 0 nobody could connect", "write 256"]);
+}
+
+#[test]
+fn a_modem_that_modem_manager_has_is_named_by_its_line_or_by_its_imei() {
+    let with = |lines: &str| GOOD.replace("port = \"/dev/ttyUSB0\"", lines);
+    for (lines, place) in [
+        ("driver = \"modemmanager\"\nimei = \"867856030000019\"", "ModemManager"),
+        ("driver = \"modemmanager\"\nport = \"/dev/cdc-wdm0\"", "/dev/cdc-wdm0"),
+    ] {
+        let config = parse(&with(lines)).unwrap();
+        let [modem] = config.modems.as_slice() else { panic!("one modem") };
+        assert_eq!(modem.line.driver, ::modem::Driver::ModemManager);
+        assert_eq!(modem.line.place(), std::path::Path::new(place));
+    }
+    check(&with("driver = \"modemmanager\""), &["modem[0].port: it is missing"]);
+    check(&with("imei = \"867856030000019\""), &["modem[0].port: it is missing"]);
+    check(&with("driver = \"modemmanager\"\nimei = \"867856030000018\""), &["modem[0].imei: it is no IMEI"]);
+    check(&with("driver = \"mm\"\nport = \"/dev/x\""), &["modem[0].driver: \"mm\" is not known"]);
 }

@@ -660,3 +660,9 @@ impl Drop for HeldDatabase {
         let _status = self.0.wait();
     }
 }
+
+/// Says that a test did nothing, and why.
+#[expect(clippy::print_stdout, reason = "the one who runs the tests is to know that this one did nothing")]
+pub(crate) fn skipped(why: &str) {
+    println!("skipped: {why}");
+}

@@ -23,6 +23,8 @@ mod keys;
 mod limits;
 mod lockout;
 mod modem;
+#[path = "../../../../tests/modemmanager.rs"]
+mod modemmanager;
 mod operator;
 mod pages;
 mod reload;
@@ -31,3 +33,5 @@ mod scripted;
 mod secrecy;
 mod sending;
 mod settings;
+mod through_manager;
+mod udev;

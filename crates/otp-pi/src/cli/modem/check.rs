@@ -1,10 +1,10 @@
 //! `otp-pi modem check`: whether modems can send, and what to do where they cannot.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
-use modem::discovery::{FoundLine, ProbeSettings, Probed, Roots, probe};
+use modem::discovery::{Clash, FoundLine, ProbeSettings, Probed, Roots, clash, probe};
 use modem::{Phase, check};
 
 use super::target::Target;
@@ -33,7 +33,20 @@ pub(super) async fn run(arguments: &CheckArguments) -> anyhow::Result<Rendered> 
     // The PINs come second: whoever asks for none needs no store.
     let is_named = arguments.pin.pin_file.is_some();
     open_locked(&targets, &mut checked, config.as_ref(), is_named, patience).await?;
+    note_clashes(targets.iter().filter_map(Target::line).map(Path::to_owned).collect()).await?;
     Ok(reports(&checked))
+}
+
+/// Says on which lines ModemManager gets in the way.
+async fn note_clashes(lines: Vec<PathBuf>) -> anyhow::Result<()> {
+    let look = move || {
+        let roots = Roots::below(Path::new("/"));
+        lines.into_iter().filter_map(|line| Some((clash(&roots, &line)?, line))).collect::<Vec<_>>()
+    };
+    for (clash, line) in tokio::task::spawn_blocking(look).await? {
+        output::error(&format!("note: {}: {}. {}", line.display(), clash.words(), Clash::FIX));
+    }
+    Ok(())
 }
 
 /// Looks at one modem and lets it go.
@@ -43,7 +56,7 @@ async fn look(modem: DirectModem, target: &Target, patience: Duration) -> Checke
     if let Err(error) = modem.stop().await {
         output::error(&format!("otp-pi: {error:#}"));
     }
-    Checked { line: target.path().display().to_string(), report }
+    Checked { line: target.place().display().to_string(), report }
 }
 
 /// Looks once more at modems whose SIM asks for a PIN that is there.

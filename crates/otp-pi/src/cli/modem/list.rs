@@ -1,8 +1,8 @@
 //! `otp-pi modem list`: the lines of this machine, and who is behind them.
 
 use futures_util::future::join_all;
-use modem::discovery::{FoundLine, ProbeSettings, Roots, list, probe};
-use modem::is_same_line;
+use modem::discovery::{FoundLine, ProbeSettings, Roots, clash, list, probe};
+use modem::{Driver, is_same_line};
 
 use super::{ListArguments, load};
 use crate::cli::output;
@@ -11,9 +11,10 @@ use crate::wire::modems::{ListedLine, Rendered, lines};
 
 pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<Rendered> {
     let config = load(arguments.config.as_deref()).await?;
-    let found = find(&Roots::below(&arguments.root)).await?;
+    let roots = Roots::below(&arguments.root);
+    let found = find(&roots).await?;
     note_missing(config.as_ref(), &found);
-    let looks = found.into_iter().map(|line| look(line, config.as_ref(), !arguments.no_probe));
+    let looks = found.into_iter().map(|line| look(line, &roots, config.as_ref(), !arguments.no_probe));
     Ok(lines(&join_all(looks).await))
 }
 
@@ -24,7 +25,7 @@ pub(super) async fn find(roots: &Roots) -> anyhow::Result<Vec<FoundLine>> {
 }
 
 /// Asks a line who is behind it, unless it is somebody's.
-async fn look(line: FoundLine, config: Option<&Config>, asks: bool) -> ListedLine {
+async fn look(line: FoundLine, roots: &Roots, config: Option<&Config>, asks: bool) -> ListedLine {
     let modems = config.map(|config| &config.modems).into_iter().flatten();
     let modem = modems.map(|modem| &modem.line).find(|modem| is_same_line(&modem.path, &line.device));
     let mut settings = ProbeSettings::default();
@@ -35,13 +36,15 @@ async fn look(line: FoundLine, config: Option<&Config>, asks: bool) -> ListedLin
     let modem = modem.map(|modem| modem.name.clone());
     let is_free = !line.is_console && line.holder.is_none();
     let probed = if asks && is_free { Some(probe(&line.device, &settings).await) } else { None };
-    ListedLine { line, modem, probed }
+    let clash = clash(roots, &line.device);
+    ListedLine { line, modem, probed, clash }
 }
 
 /// Says which configured modems have no line.
 fn note_missing(config: Option<&Config>, found: &[FoundLine]) {
     for modem in config.map(|config| &config.modems).into_iter().flatten() {
-        if !found.iter().any(|line| is_same_line(&modem.line.path, &line.device)) {
+        let has_line = modem.line.driver == Driver::At;
+        if has_line && !found.iter().any(|line| is_same_line(&modem.line.path, &line.device)) {
             let path = modem.line.path.display();
             output::error(&format!("note: modem {} is configured on {path}, which is not here", modem.line.name));
         }

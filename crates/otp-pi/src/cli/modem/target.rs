@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use domain::secret::SecretText;
-use modem::{PinMemory, Settings, is_same_line};
+use modem::{Driver, PinMemory, Settings, is_same_line};
 
 use super::LineOptions;
 use crate::app::{DirectModem, OfflineStore};
@@ -86,8 +86,14 @@ impl Target {
         &self.line.name
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.line.path
+    /// Where it is, as people are shown it.
+    pub(super) fn place(&self) -> PathBuf {
+        self.line.place()
+    }
+
+    /// Its line, unless ModemManager is to have that.
+    pub(super) fn line(&self) -> Option<&Path> {
+        (self.line.driver == Driver::At).then_some(self.line.path.as_path())
     }
 
     /// Whether there is a PIN to enter.

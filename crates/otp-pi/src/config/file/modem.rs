@@ -16,6 +16,10 @@ pub struct ModemSection {
     /// The path of its serial line; a stable one under `/dev/serial/by-id` is best.
     #[serde(rename = "port")]
     pub path: PathBuf,
+    /// `"at"` or `"modemmanager"`.
+    pub driver: String,
+    /// Which modem it is, by its IMEI.
+    pub imei: String,
     /// Baud rate.
     pub baud_rate: u32,
     /// `"none"`, `"even"` or `"odd"`.
@@ -54,6 +58,8 @@ pub struct ModemSection {
 defaults!(ModemSection {
     name: String::new(),
     path: PathBuf::new(),
+    driver: "at".to_owned(),
+    imei: String::new(),
     baud_rate: 115_200,
     parity: "none".to_owned(),
     data_bits: 8,

@@ -1,7 +1,7 @@
 //! The serial lines of a machine.
 
 use ::modem::Identity;
-use ::modem::discovery::{FoundLine, Probed, UsbInterface};
+use ::modem::discovery::{Clash, FoundLine, Probed, UsbInterface};
 use serde_json::{Value, json};
 
 use super::{Conclusion, Rendered, table};
@@ -15,6 +15,8 @@ pub struct ListedLine {
     pub modem: Option<String>,
     /// What it answered; none if it was not asked.
     pub probed: Option<Probed>,
+    /// Whether ModemManager gets in the way.
+    pub clash: Option<Clash>,
 }
 
 /// Shows the lines.
@@ -31,7 +33,7 @@ pub fn lines(found: &[ListedLine]) -> Rendered {
 }
 
 fn block(listed: &ListedLine) -> String {
-    let ListedLine { line, modem, probed } = listed;
+    let ListedLine { line, modem, probed, clash } = listed;
     let mut device = line.name.clone();
     if let Some(driver) = &line.driver {
         device.push_str(&format!(", driver {driver}"));
@@ -48,6 +50,9 @@ fn block(listed: &ListedLine) -> String {
     }
     if let Some(holder) = &line.holder {
         rows.push(("in use", format!("by {} (process {})", holder.program, holder.process)));
+    }
+    if let Some(clash) = clash {
+        rows.push(("clash", clash.words().to_owned()));
     }
     if let Some(probed) = probed {
         rows.push(("answers", probed_words(probed)));
@@ -103,7 +108,7 @@ fn fault_words(fault: ::modem::LineFault) -> &'static str {
 }
 
 fn one(listed: &ListedLine) -> Value {
-    let ListedLine { line, modem, probed } = listed;
+    let ListedLine { line, modem, probed, clash } = listed;
     let path = |path: &std::path::Path| path.display().to_string();
     json!({
         "path": path(&line.path),
@@ -123,6 +128,7 @@ fn one(listed: &ListedLine) -> Value {
         "modem": modem,
         "is_console": line.is_console,
         "in_use_by": line.holder.as_ref().map(|it| json!({"program": it.program, "process": it.process})),
+        "modem_manager": clash.map(Clash::word),
         "probe": probed.as_ref().map(probe_json),
     })
 }

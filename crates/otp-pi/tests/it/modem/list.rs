@@ -106,3 +106,22 @@ fn configured_modems_are_named_and_missing_ones_too() {
     assert!(ended.stdout.contains("no serial line found"), "{ended:?}");
     assert!(ended.stderr.contains("modem m0 is configured on"), "{ended:?}");
 }
+
+#[test]
+fn a_line_that_modem_manager_may_take_is_told_with_the_words_and_for_scripts() {
+    let device = Device::well();
+    let root = tree(&device);
+    assert_eq!(list(root.path(), &["--no-probe"])[0]["modem_manager"], Value::Null);
+    let write = |file: &str, text: &str| {
+        fs::create_dir_all(root.path().join(file).parent().unwrap()).unwrap();
+        fs::write(root.path().join(file), text).unwrap();
+    };
+    // A file stands for the device, so its number is 0:0.
+    write("run/udev/data/c0:0", "E:ID_MM_CANDIDATE=1\n");
+    write("proc/812/comm", "ModemManager\n");
+    assert_eq!(list(root.path(), &["--no-probe"])[0]["modem_manager"], "may-take");
+    let told = modem(&["list", "--no-probe", "--root", root.path().to_str().unwrap()]);
+    assert!(told.stdout.contains("ModemManager runs and may take this line"), "{told:?}");
+    write("run/udev/data/c0:0", "E:ID_MM_CANDIDATE=1\nE:ID_MM_DEVICE_IGNORE=1\n");
+    assert_eq!(list(root.path(), &["--no-probe"])[0]["modem_manager"], Value::Null);
+}

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::Place;
 use crate::harness::{Emulator, Setup, Stopped, operate, wait_for};
@@ -69,7 +71,7 @@ fn a_gateway_that_is_well_is_told_so_by_everything_that_is_looked_at() {
 
 #[test]
 fn before_the_first_start_it_says_what_is_missing_and_makes_nothing() {
-    let directory = tempfile::TempDir::new().unwrap();
+    let directory = TempDir::new().unwrap();
     let setup = Setup { modems: vec!["/nowhere/line".into()], ..Setup::without_modems() };
     setup.write(&directory.path().join("otp-pi.toml"), &directory.path().join("data"));
     let ended = operate(directory.path(), &["doctor", "--json"]);
@@ -197,4 +199,43 @@ fn a_line_that_this_user_may_not_open_is_told_apart() {
     let (code, findings) = look(&stopped);
     assert_eq!(code, 1);
     expect(&findings, "modems", "bad", "is not there");
+}
+
+/// A root directory in which ModemManager runs, and udev knows the line as one of a USB device.
+fn with_modem_manager(line: &Path) -> TempDir {
+    let root = TempDir::new().unwrap();
+    let path = |path: &str| root.path().join(path);
+    let device = fs::canonicalize(line).unwrap();
+    let name = device.file_name().unwrap().to_str().unwrap();
+    for folder in [format!("sys/class/tty/{name}"), "sys/usb/if02".to_owned(), "proc/812/fd".to_owned()] {
+        fs::create_dir_all(path(&folder)).unwrap();
+    }
+    symlink(path("sys/usb/if02"), path(&format!("sys/class/tty/{name}/device"))).unwrap();
+    fs::write(path("sys/usb/idVendor"), "2c7c\n").unwrap();
+    fs::write(path("proc/812/comm"), "ModemManager\n").unwrap();
+    root
+}
+
+#[test]
+fn modem_manager_on_a_line_of_ours_is_told_with_the_fix_and_a_marked_line_is_not() {
+    let emulator = Emulator::start(1, &[]);
+    let stopped = Setup::with(&emulator).start().stop();
+    let root = with_modem_manager(&emulator.modems[0]);
+    let number = fs::metadata(&emulator.modems[0]).unwrap().rdev();
+    let database =
+        root.path().join(format!("run/udev/data/c{}:{}", rustix::fs::major(number), rustix::fs::minor(number)));
+    fs::create_dir_all(database.parent().unwrap()).unwrap();
+    let arguments = ["doctor", "--json", "--root", root.path().to_str().unwrap()];
+    let look = |properties: &str| {
+        fs::write(&database, properties).unwrap();
+        let Value::Array(findings) = stopped.operate(&arguments).json() else { panic!("no findings") };
+        findings.into_iter().filter(|one| one["about"] == "ModemManager").collect::<Vec<_>>()
+    };
+    let findings = look("E:ID_MM_CANDIDATE=1\n");
+    expect(&findings, "ModemManager", "warning", "may take this line");
+    assert!(findings[0]["fix"].as_str().unwrap().contains("99-otp-pi.rules"));
+    assert!(findings[0]["what"].as_str().unwrap().starts_with("m0: "), "{findings:?}");
+    assert_eq!(look("E:ID_MM_DEVICE_IGNORE=1\n"), [] as [Value; 0]);
+    symlink(fs::canonicalize(&emulator.modems[0]).unwrap(), root.path().join("proc/812/fd/9")).unwrap();
+    expect(&look("E:ID_MM_DEVICE_IGNORE=1\n"), "ModemManager", "bad", "has this line open");
 }
