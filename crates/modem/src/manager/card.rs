@@ -74,9 +74,13 @@ impl Manager {
         }
     }
 
-    /// The next look tells whether the card opened; the entry stays unproven, and is not made again, if it did not.
+    /// The entry stays unproven and is not made again; a card that opened after all is seen to be open.
     fn pin_unclear(&self, error: &CallError) {
         tracing::warn!(modem.name = %self.settings.name, error = %error, "what became of the pin is not known");
+        self.stuck(
+            Phase::PinRefused,
+            "the pin was entered, and what became of it is not known; it is not entered again",
+        );
     }
 
     fn stuck(&self, phase: Phase, detail: &str) {
