@@ -53,8 +53,7 @@ impl ImeiCommand {
     /// Whether to answer in JSON, and whether to tell what is said.
     pub(super) fn output(&self) -> (bool, bool) {
         match self {
-            Self::Show(ShowArguments { place }) => place.output(),
-            Self::Restore(RestoreArguments { place, .. }) => place.output(),
+            Self::Show(ShowArguments { place }) | Self::Restore(RestoreArguments { place, .. }) => place.output(),
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) enum SimCommand {
     On(PinArguments),
     /// Switches the PIN lock off
     Off(PinArguments),
-    /// Changes the PIN; set sim_pin_file to the new one afterwards
+    /// Changes the PIN; configure the new one afterwards
     Change(NewPinArguments),
     /// Enters the PIN that the SIM asks for, once
     Enter(PinArguments),
