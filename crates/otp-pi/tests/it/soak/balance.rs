@@ -50,8 +50,8 @@ pub(super) fn settle_and_balance(world: &World, lives: &Lives, asked: &[Asked], 
         let is_whole = parts.first().is_some_and(|part| parts.len() == usize::from(part.part.1));
         let is_true = match state {
             "sent" => is_whole,
-            "delivered" => is_whole && one.receiver != LOST,
-            "undelivered" => is_whole && one.receiver == LOST,
+            "delivered" => is_whole && one.fate != LOST,
+            "undelivered" => is_whole && one.fate == LOST,
             // Nobody can know: not at all, in part, or whole.
             "unknown" => true,
             "failed" | "expired" => !is_whole,
@@ -65,8 +65,8 @@ pub(super) fn settle_and_balance(world: &World, lives: &Lives, asked: &[Asked], 
     }
     say(&format!("seed {seed}: {counts:?}"));
     let good = [DELIVERED, LATE, TWICE];
-    let wanted = asked.iter().filter(|one| good.contains(&one.receiver)).count();
-    let arrived = asked.iter().filter(|one| good.contains(&one.receiver) && states[&one.token] == "delivered").count();
+    let wanted = asked.iter().filter(|one| good.contains(&one.fate)).count();
+    let arrived = asked.iter().filter(|one| good.contains(&one.fate) && states[&one.token] == "delivered").count();
     // Most of it must have worked, or the test shows nothing.
     assert!(arrived * 2 > wanted, "seed {seed}: {arrived} of {wanted} were delivered");
 }

@@ -19,7 +19,9 @@ const PATIENCE: Duration = Duration::from_millis(400);
 pub(super) struct Asked {
     pub(super) token: String,
     pub(super) kind: Kind,
-    pub(super) receiver: &'static str,
+    /// What becomes of SMS to its receiver: the beginning of the number.
+    pub(super) fate: &'static str,
+    pub(super) receiver: String,
     /// Its code was entered and taken.
     pub(super) was_entered: bool,
 }
@@ -72,7 +74,7 @@ pub(super) fn call(
                 5..=8 => Kind::Text,
                 _ => Kind::Long,
             },
-            receiver: match rng.next_u32() % 20 {
+            fate: match rng.next_u32() % 20 {
                 0 => LOST,
                 1 => SILENT,
                 2 => TWICE,
@@ -80,8 +82,10 @@ pub(super) fn call(
                 4 => LATE,
                 _ => DELIVERED,
             },
+            receiver: String::new(),
             was_entered: false,
         };
+        one.receiver = format!("{}{:04}", one.fate, (caller * 3_000 + number) % 10_000);
         let (command, data) = match one.kind {
             Kind::Otp => {
                 ("create-otp", json!({"reference": one.token, "receiver": one.receiver, "message": one.text()}))
@@ -92,7 +96,7 @@ pub(super) fn call(
         };
         let (answer, _) = lives.ask(command, &data);
         assert_eq!(answer["response_code"], "000", "seed {seed}: {}: {answer}", one.token);
-        if one.kind == Kind::Otp && one.receiver != LOST && rng.next_u32().is_multiple_of(2) {
+        if one.kind == Kind::Otp && one.fate != LOST && rng.next_u32().is_multiple_of(2) {
             one.was_entered = enter(world, lives, &one, seed);
         }
         asked.lock().unwrap().push(one);
