@@ -36,12 +36,12 @@ const AIR_TIME: Duration = Duration::from_millis(5);
 
 /// The beginnings of receivers' numbers, by what becomes of their SMS. Nobody gets two: of two messages of unknown outcome to one receiver
 /// nobody could say which of them a report means.
-const DELIVERED: &str = "62812900000";
-const LOST: &str = "62812900001";
-const SILENT: &str = "62812900002";
-const TWICE: &str = "62812900003";
-const REFUSED: &str = "62812900004";
-const LATE: &str = "62812900005";
+const DELIVERED: &str = "62812900";
+const LOST: &str = "62812901";
+const SILENT: &str = "62812902";
+const TWICE: &str = "62812903";
+const REFUSED: &str = "62812904";
+const LATE: &str = "62812905";
 
 #[expect(clippy::disallowed_methods, reason = "a long run is asked for from outside")]
 fn number(variable: &str) -> Option<u64> {

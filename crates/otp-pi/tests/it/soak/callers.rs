@@ -85,7 +85,7 @@ pub(super) fn call(
             receiver: String::new(),
             was_entered: false,
         };
-        one.receiver = format!("{}{:04}", one.fate, (caller * 3_000 + number) % 10_000);
+        one.receiver = format!("{}{:07}", one.fate, caller * 1_000_000 + number);
         let (command, data) = match one.kind {
             Kind::Otp => {
                 ("create-otp", json!({"reference": one.token, "receiver": one.receiver, "message": one.text()}))
