@@ -147,6 +147,8 @@ pub(crate) struct Engine {
     undelivered: VecDeque<Arrival>,
     buffered: Vec<Vec<u8>>,
     awaited_ack: Option<(u64, Option<storage::Stored>)>,
+    /// An IMEI that was written; it is the device's after its next start.
+    written_imei: Option<String>,
     is_executing: bool,
     unplug: Option<Option<Duration>>,
 }
@@ -175,6 +177,7 @@ impl Engine {
             undelivered: VecDeque::new(),
             buffered: Vec::new(),
             awaited_ack: None,
+            written_imei: None,
             is_executing: false,
             unplug: None,
             settings,
@@ -187,6 +190,9 @@ impl Engine {
     pub(crate) fn power_on(&mut self, is_quiet: bool, now: Instant) {
         self.power_off();
         self.card.lock();
+        if let Some(imei) = self.written_imei.take() {
+            self.settings.imei = imei;
+        }
         self.options = Options::new(&self.settings);
         self.memories = [MemoryName::Sim; 3];
         if is_quiet && self.settings.boot_time.is_zero() && self.settings.sms_ready_time.is_zero() {

@@ -27,6 +27,7 @@ mod session;
 mod settings;
 mod status;
 mod submission;
+pub mod tool;
 mod trace;
 
 pub use actor::{Actor, ActorError};

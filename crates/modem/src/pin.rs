@@ -107,6 +107,8 @@ pub enum Tried {
     Right,
     /// The SIM refused it.
     Refused,
+    /// A person gave the SIM another PIN since.
+    Replaced,
 }
 
 impl PinMemory {
@@ -128,7 +130,7 @@ impl PinMemory {
         match self.0.known(card) {
             None => true,
             Some(Tried::Right) => !card.starts_with('?'),
-            Some(Tried::Unproven | Tried::Refused) => false,
+            Some(Tried::Unproven | Tried::Refused | Tried::Replaced) => false,
         }
     }
 

@@ -81,6 +81,33 @@ impl PinTries {
     }
 }
 
+/// How often a PUK may still be tried: `+CPINR: SIM PUK,10,10`, and what the makers' answers of [`PinTries`] say beside the PIN.
+#[must_use]
+pub fn puk_tries(line: &str) -> Option<u8> {
+    if let Some(rest) = answer(line, "+CPINR") {
+        let fields = fields(rest);
+        let is_puk = text_field(&fields, 0).is_some_and(|name| name.eq_ignore_ascii_case("SIM PUK"));
+        return is_puk.then_some(()).and_then(|()| number_field(&fields, 1));
+    }
+    PinTries::parse(line)?.puk
+}
+
+/// Whether a facility is locked: `+CLCK: 1` (3GPP TS 27.007 §7.4).
+#[must_use]
+pub fn lock_state(line: &str) -> Option<bool> {
+    match number_field::<u8>(&fields(answer(line, "+CLCK")?), 0)? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// Whether 15 digits are an IMEI: their last one is the check digit of the others (3GPP TS 23.003 annex B).
+#[must_use]
+pub fn is_imei(digits: &str) -> bool {
+    digits.len() == 15 && all_digits(digits) && has_check_digit(digits)
+}
+
 /// The IMEI of an answer to `AT+CGSN`: the first 15 digits (a software version may follow), if their check digit is right
 /// (3GPP TS 23.003 annex B).
 #[must_use]

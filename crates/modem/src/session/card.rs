@@ -12,7 +12,7 @@ use super::init::{CARD_BUSY_PAUSE, CARD_BUSY_TRIES};
 use super::quirks::{CARD_COMMANDS, PIN_TRIES_COMMANDS};
 use super::step::Step;
 use super::{Lines, Outcome, Session};
-use crate::pin::Tried;
+use crate::pin::{Pin, Tried};
 use crate::status::Phase;
 
 /// A PIN is not entered when fewer tries are left, so that a person still has some.
@@ -123,6 +123,15 @@ impl Session {
             self.stuck(Phase::PinNeeded, "the pin is not entered because that could not be remembered");
         }
         noted.is_ok()
+    }
+
+    /// Remembers that a person gave the card another PIN: the configured one is not entered any more, unless it is that one.
+    pub(super) fn note_new_pin(&mut self, pin: &Pin) {
+        let Some(configured) = &self.settings.sim_pin else { return };
+        let tried = if configured == pin { Tried::Right } else { Tried::Replaced };
+        if let Err(error) = self.settings.pin_memory.note(&self.card, tried) {
+            tracing::warn!(modem.name = %self.settings.name, error = %error, "that the card has another pin is not kept");
+        }
     }
 
     pub(super) fn pin_answered(&mut self, outcome: Outcome) {

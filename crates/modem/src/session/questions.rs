@@ -109,6 +109,11 @@ impl Session {
     fn question_answered(&mut self, asked: Asked, result: FinalResult, line: &str, now: Instant) {
         self.splitter.expect_prompt(false);
         let may_have_changed = asked.may_have_changed_something();
+        if result.is_ok()
+            && let Some(pin) = asked.question.command.new_pin()
+        {
+            self.note_new_pin(pin);
+        }
         let result_line = line.trim().chars().take(ANSWER_LINES).collect();
         let answer = Answer { lines: asked.lines, is_cut: asked.is_cut, result, result_line };
         self.actions.push_back(Action::Answered(Ok(answer)));
@@ -138,6 +143,10 @@ impl Session {
         let verb = asked.question.command.verb();
         tracing::debug!(modem.name = %self.settings.name, "no answer to {verb}");
         let may_have_changed = asked.may_have_changed_something();
+        if let Some(pin) = asked.question.command.new_pin() {
+            // It may have been carried out: the old one is not risked.
+            self.note_new_pin(pin);
+        }
         self.actions.push_back(Action::Answered(Err(AskError::NoResult { lines: asked.lines })));
         if may_have_changed {
             self.restart("no answer to a command that may have changed its settings", now);

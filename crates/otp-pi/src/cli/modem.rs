@@ -5,8 +5,12 @@
 
 mod at;
 mod check;
+mod code;
+mod direct;
+mod imei;
 mod list;
 mod send;
+mod sim;
 mod target;
 
 use std::path::{Path, PathBuf};
@@ -44,6 +48,12 @@ enum ModemCommand {
     /// Sends one SMS at once
     #[command(after_help = SEND_HELP)]
     Send(SendArguments),
+    /// Looks at a SIM's PIN lock; switches it on or off, changes the PIN, enters PIN or PUK by hand
+    #[command(subcommand, after_help = sim::HELP)]
+    Sim(sim::SimCommand),
+    /// Shows the IMEI of a modem; puts back the one that is printed on it
+    #[command(subcommand, after_help = imei::HELP)]
+    Imei(imei::ImeiCommand),
 }
 
 const CHECK_HELP: &str = "Without a NAME or PORT: all modems of --config, or every line of this machine that answers.
@@ -168,6 +178,8 @@ pub(super) fn run(arguments: &ModemArguments) -> anyhow::Result<ExitCode> {
         ModemCommand::Check(check) => (check.json, check.line.verbose),
         ModemCommand::At(at) => (at.json, at.line.verbose),
         ModemCommand::Send(send) => (send.json, send.line.verbose),
+        ModemCommand::Sim(sim) => sim.output(),
+        ModemCommand::Imei(imei) => imei.output(),
     };
     if is_verbose {
         let filter = "info,modem=trace".to_owned();
@@ -180,6 +192,8 @@ pub(super) fn run(arguments: &ModemArguments) -> anyhow::Result<ExitCode> {
                 ModemCommand::Check(check) => check::run(check).await,
                 ModemCommand::At(at) => at::run(at).await,
                 ModemCommand::Send(send) => send::run(send).await,
+                ModemCommand::Sim(sim) => sim::run(sim).await,
+                ModemCommand::Imei(imei) => imei::run(imei).await,
             }
         })
     });

@@ -93,8 +93,10 @@ pub struct KeysSection {
 pub struct Device {
     /// The name that pages and the login realm show.
     pub name: String,
+    /// Whether the printed IMEI of a modem may be written back to it.
+    pub allow_imei_write: bool,
 }
-defaults!(Device { name: "OTP-Pi".to_owned() });
+defaults!(Device { name: "OTP-Pi".to_owned(), allow_imei_write: false });
 
 /// `[api]`
 #[derive(Clone, Debug, Deserialize, Serialize)]

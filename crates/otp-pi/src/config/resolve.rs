@@ -46,6 +46,8 @@ pub struct Config {
     pub routes: RouteTable,
     /// Who may call the API.
     pub api_users: Vec<ApiUserSource>,
+    /// Whether the printed IMEI of a modem may be written back to it.
+    pub allows_imei_write: bool,
     /// What is allowed but unwise.
     pub warnings: Vec<Problem>,
 }
@@ -180,6 +182,7 @@ impl Config {
             modems: modems.into_iter().flatten().collect(),
             routes: RouteTable { modems: routes, when_unhealthy: choices.when_unhealthy },
             api_users,
+            allows_imei_write: file.device.allow_imei_write,
             warnings,
         })
     }

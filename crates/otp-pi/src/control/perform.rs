@@ -50,6 +50,15 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
             let receiver = Msisdn::from_canonical(receiver.0.expose()).ok_or("the receiver is no E.164 number")?;
             value(operator.send_by_hand(&modem, receiver, text.0, by).await)
         }
+        Request::SimStatus { modem } => value(operator.sim_status(&modem).await),
+        Request::SimPin { modem, verb, code, new_pin, may_be_last } => {
+            let new_pin = new_pin.map(|Secret(pin)| pin);
+            value(operator.act_on_pin(&modem, verb, &code.0, new_pin.as_ref(), may_be_last, by).await)
+        }
+        Request::ImeiShow { modem } => value(operator.show_imei(&modem).await),
+        Request::ImeiRestore { modem, imei, confirmation } => {
+            value(operator.restore_imei(&modem, &imei, &confirmation, by).await)
+        }
         Request::LimitsExplain { receiver, api_user, client_ip } => {
             value(operator.explain_limits(receiver.0.expose(), api_user.as_deref(), client_ip).await)
         }

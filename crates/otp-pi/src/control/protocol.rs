@@ -180,6 +180,38 @@ pub enum Request {
         /// What.
         text: Secret,
     },
+    /// Looks at the SIM of a modem.
+    SimStatus {
+        /// The modem's name, or the path of its line.
+        modem: String,
+    },
+    /// Does something about the PIN of a SIM.
+    SimPin {
+        /// The modem's name, or the path of its line.
+        modem: String,
+        /// What; see [`crate::operator::PinVerb`].
+        verb: crate::operator::PinVerb,
+        /// The PIN that the SIM has, or its PUK.
+        code: Secret,
+        /// The PIN that it shall have, where it gets another.
+        new_pin: Option<Secret>,
+        /// Even if a wrong code would block the SIM.
+        may_be_last: bool,
+    },
+    /// Asks a device for its IMEI.
+    ImeiShow {
+        /// The modem's name, or the path of its line.
+        modem: String,
+    },
+    /// Writes the IMEI that is printed on a device.
+    ImeiRestore {
+        /// The modem's name, or the path of its line.
+        modem: String,
+        /// Its 15 digits.
+        imei: String,
+        /// The same, typed once more.
+        confirmation: String,
+    },
     /// Tells about the keys.
     KeysStatus,
     /// Rotates the keys.

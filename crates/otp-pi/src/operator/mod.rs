@@ -8,6 +8,7 @@ mod limits;
 mod messages;
 mod modems;
 mod settings;
+mod tools;
 
 use store::Store;
 
@@ -21,6 +22,7 @@ pub use modems::{commanded, sent_by_hand};
 pub use settings::{
     ApiUserView, Applied, Edit, SecretView, Setting, SettingsAsk, SettingsError, SettingsHandle, UseView,
 };
+pub use tools::{PinVerb, imei_to_write, imei_written, pin_act, pin_acted};
 
 /// What an operator can reach. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -84,7 +84,7 @@ impl Operator {
     }
 
     /// A modem by its name, or by the path of its line.
-    fn find_modem(&self, name: &str) -> Result<ChannelHandle, String> {
+    pub(super) fn find_modem(&self, name: &str) -> Result<ChannelHandle, String> {
         let channels = self.channels();
         let is_meant = |channel: &&ChannelHandle| channel.modem.name() == name || channel.is_at(name.as_ref());
         channels.iter().find(is_meant).cloned().ok_or_else(|| {

@@ -70,6 +70,10 @@ kinds! {
     SentByHand = "sent-by-hand",
     /// An operator asked a modem an AT command.
     ModemCommand = "modem-command",
+    /// A person did something about the PIN of a SIM.
+    SimPin = "sim-pin",
+    /// A person wrote the IMEI of a device.
+    ImeiWritten = "imei-written",
     /// A SIM refused its PIN.
     PinRefused = "pin-refused",
     /// A receiver is blocked.
@@ -129,6 +133,8 @@ impl AuditKind {
             | Self::MessageRetried
             | Self::SentByHand
             | Self::ModemCommand
+            | Self::SimPin
+            | Self::ImeiWritten
             | Self::LimitsReset
             | Self::ActFailed
             | Self::Trimmed

@@ -1,0 +1,166 @@
+//! The IMEI that is printed on a device, put back where it was lost.
+//!
+//! Changing an IMEI to another one is a crime in several countries; this is for the one that the device had when it was made, and only its owner
+//! can know which that is. Whether it may be done at all, and who said so, is decided and recorded by the caller.
+//!
+//! # Standard
+//! 3GPP TS 23.003 §6.2.1 and annex B (15 digits, the last is the check digit); the commands are the makers'.
+
+use std::time::Duration;
+
+use gsm::at;
+use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
+
+use super::ToolError;
+use super::card::shown;
+use crate::command::Command;
+use crate::handle::ModemHandle;
+use crate::question::AskError;
+use crate::status::{Identity, Phase, Status};
+
+/// How long the memory of a device may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a device may be away for its restart.
+const RESTART: Duration = Duration::from_secs(120);
+
+/// Says why a text is no IMEI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ImeiError {
+    /// An IMEI has 15 digits.
+    #[error("an imei has 15 digits")]
+    NotFifteenDigits,
+    /// The last digit is not the check digit of the others: one of them is mistyped.
+    #[error("its last digit does not fit the others: one is mistyped")]
+    CheckDigit,
+}
+
+/// Holds an IMEI: 15 digits with the right check digit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imei(String);
+
+impl Imei {
+    /// Takes an IMEI.
+    ///
+    /// # Errors
+    /// [`ImeiError`].
+    pub fn parse(text: &str) -> Result<Self, ImeiError> {
+        if text.len() != 15 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(ImeiError::NotFifteenDigits);
+        }
+        if at::is_imei(text) { Ok(Self(text.to_owned())) } else { Err(ImeiError::CheckDigit) }
+    }
+
+    /// Returns the digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An IMEI that was put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// What the device said before, as far as it was an IMEI.
+    pub before: Option<String>,
+    /// What it says since its restart; `None` when it has not come back in time.
+    pub after: Option<String>,
+}
+
+/// Asks a device for its IMEI; `None` when what it says is none, as after a loss.
+///
+/// # Errors
+/// [`ToolError`]; nothing is changed.
+pub async fn find_imei(handle: &ModemHandle) -> Result<Option<String>, ToolError> {
+    let command = Command::own_plain("+CGSN");
+    let answer = handle.ask(command, PATIENCE).await.map_err(ToolError::NotAsked)?;
+    Ok(answer.lines.iter().find_map(|line| at::imei(line)).map(str::to_owned))
+}
+
+/// Writes the IMEI, restarts the device and looks what it says then.
+///
+/// # Errors
+/// [`ToolError`]; only [`ToolError::Unclear`] may have changed something.
+pub async fn restore_imei(handle: &ModemHandle, imei: &Imei) -> Result<Restored, ToolError> {
+    let before = find_imei(handle).await?;
+    if before.as_deref() == Some(imei.as_str()) {
+        return Err(ToolError::NotNow("the device has this IMEI already"));
+    }
+    let write = write_command(&handle.status().borrow().identity, imei)
+        .ok_or(ToolError::NotNow("how this model takes an IMEI is not known"))?;
+    let mut inquiry = handle.inquire().await.map_err(ToolError::NotAsked)?;
+    let answer = inquiry.ask(write, PATIENCE).await.map_err(unclear)?;
+    if !answer.result.is_ok() {
+        return Err(ToolError::Refused { result: shown(&answer), code: answer.result.error_code() });
+    }
+    let opened = handle.status().borrow().opened;
+    // It may go without an answer; what it says afterwards is what counts.
+    let restart = Command::own("+CFUN", &Zeroizing::new("1,1".to_owned()));
+    if let Err(error) = inquiry.ask(restart, PATIENCE).await {
+        tracing::debug!(modem.name = handle.name(), "the restart was not answered: {error}");
+    }
+    drop(inquiry);
+    let is_back = |status: &Status| {
+        let is_known = status.identity.imei.as_deref() == Some(imei.as_str());
+        is_known || (status.opened > opened && matches!(status.phase, Phase::Ready | Phase::NotRegistered))
+    };
+    let mut status = handle.status();
+    drop(timeout_at(Instant::now() + RESTART, status.wait_for(is_back)).await);
+    Ok(Restored { before, after: find_imei(handle).await.ok().flatten() })
+}
+
+/// The maker's command (docs/modems.md); none for those that do not allow it.
+fn write_command(identity: &Identity, imei: &Imei) -> Option<Command> {
+    let said =
+        [&identity.manufacturer, &identity.model].map(|text| text.as_deref().unwrap_or_default().to_ascii_uppercase());
+    let is_any = |names: &[&str]| said.iter().any(|said| names.iter().any(|name| said.contains(name)));
+    let digits = imei.as_str();
+    if is_any(&["SIM7", "SIM8200", "A7670", "A7600"]) {
+        Some(Command::own("+SIMEI", &Zeroizing::new(digits.to_owned())))
+    } else if is_any(&["SIM8", "SIM9", "SIMCOM", "QUECTEL"]) {
+        Some(Command::own("+EGMR", &Zeroizing::new(format!("1,7,\"{digits}\""))))
+    } else {
+        None
+    }
+}
+
+fn unclear(error: AskError) -> ToolError {
+    match error {
+        error @ AskError::NotOpen { .. } => ToolError::NotAsked(error),
+        error => ToolError::Unclear(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_imei_has_fifteen_digits_and_the_right_check_digit() {
+        assert!(Imei::parse("490154203237518").is_ok());
+        assert_eq!(Imei::parse("490154203237519"), Err(ImeiError::CheckDigit));
+        for text in ["49015420323751", "4901542032375180", "49015420323751x", "", "\u{664}90154203237518"] {
+            assert_eq!(Imei::parse(text), Err(ImeiError::NotFifteenDigits), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn each_maker_is_written_to_in_its_own_way_and_the_others_not_at_all() {
+        let imei = Imei::parse("490154203237518").unwrap();
+        for (manufacturer, model, expected) in [
+            ("SIMCOM_Ltd", "SIMCOM_SIM800L", Some("AT+EGMR=1,7,\"490154203237518\"")),
+            ("Quectel", "EC25", Some("AT+EGMR=1,7,\"490154203237518\"")),
+            ("SIMCOM INCORPORATED", "SIMCOM_SIM7600E", Some("AT+SIMEI=490154203237518")),
+            ("huawei", "E173", None),
+            ("", "", None),
+        ] {
+            let identity = Identity {
+                manufacturer: Some(manufacturer.to_owned()),
+                model: Some(model.to_owned()),
+                ..Identity::default()
+            };
+            let command = write_command(&identity, &imei);
+            assert_eq!(command.as_ref().map(Command::text), expected, "{model}");
+        }
+    }
+}
