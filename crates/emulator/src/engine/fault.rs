@@ -2,6 +2,8 @@
 //!
 //! Called by the engine once per command ([`Engine::struck`]) and at every moment of it ([`Engine::strike`]).
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::script::{Action, Moment};
@@ -9,6 +11,9 @@ use crate::script::{Action, Moment};
 use super::command::Command;
 use super::error::AtError;
 use super::{After, Engine, Job, Mode, Step};
+
+/// How long a line on USB is gone at least when its modem restarts.
+const USB_RESTART: Duration = Duration::from_millis(50);
 
 /// What a fault does to the echo of what is typed next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,6 +123,12 @@ impl Engine {
 
     /// Restarts; what was said before is still said.
     pub(super) fn reboot(&mut self, now: Instant) {
+        if self.firmware().is_on_usb {
+            // Its line disappears, and comes again when it has started.
+            self.unplug = Some(Some(self.settings.boot_time.max(USB_RESTART)));
+            self.mode = Mode::Hung;
+            return;
+        }
         let said = std::mem::take(&mut self.out);
         self.power_on(false, now);
         let boot_lines = std::mem::replace(&mut self.out, said);
