@@ -101,6 +101,8 @@ enum Event {
     Line(Vec<u8>),
     SmsReady,
     AckMissing(u64),
+    /// The line of a modem that restarts disappears.
+    Vanish,
     /// The model says the next of its lines.
     Chatter(usize),
 }
@@ -245,6 +247,7 @@ impl Engine {
                 Event::Line(line) => self.unsolicited(line),
                 Event::SmsReady => self.sms_ready(),
                 Event::AckMissing(number) => self.ack_missing(number),
+                Event::Vanish => self.vanish(),
                 Event::Chatter(turn) => self.chatter(turn, now),
             }
         }

@@ -139,6 +139,7 @@ fn a_restart_takes_the_line_of_a_model_on_usb_away_and_says_the_words_of_its_sta
     ] {
         let mut bench = model(kind);
         let said = bench.ask(command);
+        bench.pass(1000);
         assert_eq!(bench.engine.take_unplug().is_some(), boot.is_some(), "{kind:?}");
         let said = if boot.is_some() {
             bench.engine.power_on(false, bench.now);
