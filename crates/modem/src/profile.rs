@@ -102,7 +102,8 @@ pub struct Profile {
     pub lte: Lte,
     /// Lines of a restart beside those that every modem may say ([`gsm::at::BootEvent::Started`]).
     pub started: &'static [&'static str],
-    /// Lines that end a start beside those that every modem may say ([`gsm::at::BootEvent::SmsReady`]).
+    /// Lines that end a start beside those that every modem may say ([`gsm::at::BootEvent::SmsReady`]): the first that means
+    /// that messages can be sent, since a later one would look like another start.
     pub ready: &'static [&'static str],
     /// Ways to restart it, in turn.
     pub reset: &'static [&'static str],

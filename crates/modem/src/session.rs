@@ -37,6 +37,7 @@ use crate::submission::{SendError, Sent};
 use crate::trace;
 pub(crate) use exchange::answer_result;
 use exchange::{Echo, Exchange, Lines, Outcome, numeric_result};
+use init::Acquaintance;
 pub(crate) use init::{printable, text};
 use questions::Asked;
 use recovery::Recovery;
@@ -96,19 +97,6 @@ enum State {
     Recovering(Recovery),
     /// Nothing more is said; the line is to be opened again.
     Over,
-}
-
-/// How far it is known who the modem is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Acquaintance {
-    /// It is asked first of all.
-    None,
-    /// It was asked and did not say, perhaps because its card is locked.
-    Refused,
-    /// It is asked once more, with its card open.
-    AskedAgain,
-    /// It said, or never will.
-    Made,
 }
 
 /// One conversation, from the opened line to the lost one.

@@ -32,6 +32,11 @@ const MODELS: [(Model, &str, &str); 10] = [
     (Model::WavecomQ2, "wavecom", "2,1,0,1,0"),
 ];
 
+#[expect(clippy::disallowed_methods, reason = "a test has no tracker of tasks")]
+fn spawn(future: impl Future<Output: Send> + Send + 'static) {
+    tokio::spawn(future);
+}
+
 struct Bench {
     network: Network,
     device: Modem,
@@ -57,7 +62,7 @@ impl Bench {
             ..ModemSettings::of_model(model, "m", 1)
         };
         let device = Modem::start(&network, device, Script::default()).unwrap();
-        tokio::spawn(device.run());
+        spawn(device.run());
         let mut settings = Settings::new("m", device.path());
         settings.sim_pin = pin.map(|pin| Pin::parse(pin).unwrap());
         settings.profile = forced;
@@ -71,7 +76,7 @@ impl Bench {
         let (sender, events) = mpsc::channel(16);
         let (handle, actor) = settings.build(sender);
         let stop = CancellationToken::new();
-        tokio::spawn(actor.run(stop.clone()));
+        spawn(actor.run(stop.clone()));
         Self { network, device, handle, events, stop, _directory: directory }
     }
 

@@ -92,7 +92,7 @@ static SIM7600: Profile = Profile {
     routing_without_reports: DIRECT_WITHOUT_REPORTS,
     lte: Lte::Yes,
     started: &[],
-    ready: &["PB DONE"],
+    ready: &[],
     reset: &["AT+CRESET", "AT+CFUN=1,1"],
     keeps_link_open: true,
     acknowledge: "AT+CNMA=0",

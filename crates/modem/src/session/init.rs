@@ -8,7 +8,7 @@ use gsm::at::{self, Operator, ReadMessage, SignalQuality, StorageUse};
 use gsm::{ErrorCode, FinalResult};
 
 use super::step::Step;
-use super::{Acquaintance, Echo, Exchange, Lines, Outcome, Session, urc};
+use super::{Echo, Exchange, Lines, Outcome, Session, urc};
 use crate::profile::{Lte, Profile, others};
 use crate::status::Phase;
 
@@ -20,6 +20,19 @@ pub(super) const CARD_BUSY_TRIES: u32 = 30;
 const NOT_ALLOWED_TRIES: u32 = 15;
 /// Who the modem is; the last of them is answered, or not, when all were asked.
 const IDENTITY: [Step; 3] = [Step::Manufacturer, Step::Model, Step::Revision];
+
+/// How far it is known who the modem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Acquaintance {
+    /// It is asked first of all.
+    None,
+    /// It was asked and did not say, perhaps because its card is locked.
+    Refused,
+    /// It is asked once more, with its card open.
+    AskedAgain,
+    /// It said, or never will.
+    Made,
+}
 
 impl Session {
     /// Adds what is to be said once the conversation is in step: everything at the start, the essentials later.

@@ -948,3 +948,4 @@ fn a_message_that_is_listed_and_announced_is_handed_on_once() {
 
 mod profiles;
 mod questions;
+mod transcripts;
