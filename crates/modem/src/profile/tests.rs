@@ -81,6 +81,17 @@ fn every_profile_is_found_by_its_name_and_can_do_what_the_driver_needs() {
 }
 
 #[test]
+fn every_profile_is_explained_to_its_owner_and_no_other() {
+    let page = include_str!("../../../../docs/modems.md");
+    let (_, section) = page.split_once("\n## Which modems\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let names: Vec<&str> = Profile::all().iter().map(|profile| profile.name).collect();
+    let shown: BTreeSet<&str> = rows.collect();
+    assert_eq!(shown, names.into_iter().collect());
+}
+
+#[test]
 fn no_profile_writes_an_imei_by_itself() {
     for profile in Profile::all() {
         let said = profile.quieting.iter().chain(profile.reset);
