@@ -77,7 +77,7 @@ const SCRIPT_HELP: &str = r#"Script (docs/emulator-scripts.md says what each wor
   [[modem]]
   name = "modem2"             # without it every modem
   manners = ["silent_start"]  # "strict_prefix", "silent_escape", "silent_start", "not_allowed_at_start",
-                              # "pin_state_without_ok", "saved_text_mode""#;
+                              # "pin_state_without_ok", "saved_text_mode", "phase_two_plus_only""#;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

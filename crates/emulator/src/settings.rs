@@ -25,6 +25,8 @@ pub enum Manner {
     PinStateWithoutOk,
     /// Text mode was saved as the default.
     SavedTextMode,
+    /// Phase 2+ service alone (`AT+CSMS=1`): everything direct wants `AT+CNMA`.
+    PhaseTwoPlusOnly,
 }
 
 /// Identity, card and behaviour of one modem; [`ModemSettings::named`] gives one that works.

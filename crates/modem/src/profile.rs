@@ -109,8 +109,9 @@ pub struct Profile {
     pub reset: &'static [&'static str],
     /// Whether the link may be asked to stay open between messages (`AT+CMMS`, 3GPP TS 27.005 §3.5.6).
     pub keeps_link_open: bool,
-    /// How a message or report that came directly is acknowledged, should `AT+CSMS=0` be refused (3GPP TS 27.005 §4.6).
-    pub acknowledge: &'static str,
+    /// How a message or report that came directly is acknowledged where `AT+CSMS=0` is refused (3GPP TS 27.005 §4.6); `None`
+    /// where it never is.
+    pub acknowledge: Option<&'static str>,
     /// USSD.
     pub ussd: UssdWays,
     /// The IMEI's place.

@@ -105,6 +105,8 @@ pub(crate) struct Session {
     /// How this modem is spoken to.
     profile: &'static Profile,
     acquaintance: Acquaintance,
+    /// What is said to everything that comes directly, if the modem wants that.
+    acknowledge: Option<&'static str>,
     splitter: LineSplitter,
     actions: VecDeque<Action>,
     status: Status,
@@ -167,6 +169,7 @@ impl Session {
             settings,
             profile,
             acquaintance: Acquaintance::None,
+            acknowledge: None,
             splitter: LineSplitter::new(),
             actions: VecDeque::new(),
             status: Status { phase: Phase::Starting, profile: profile.name, ..Status::default() },

@@ -221,6 +221,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_modem_that_is_to_be_spoken_to_otherwise_is_another_one() {
+        let automatic = Settings::new("m", "/dev/null");
+        let named = Settings { profile: Profile::find("zte"), ..automatic.clone() };
+        assert!(automatic.is_same_modem(&automatic.clone()) && named.is_same_modem(&named.clone()));
+        assert!(!automatic.is_same_modem(&named));
+    }
+
+    #[test]
     fn an_sms_center_is_digits_with_an_optional_plus() {
         for (text, kind) in [
             ("+6281100000", Some(145)),

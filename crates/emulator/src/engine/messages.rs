@@ -7,6 +7,8 @@
 
 use tokio::time::Instant;
 
+use crate::settings::Manner;
+
 use super::command::{Arguments, Command, Form};
 use super::error::{AtError, WRONG_PDU_VALUE};
 use super::options::MemoryName;
@@ -48,7 +50,8 @@ impl Engine {
             Form::Test => self.info("+CSMS: (0,1)"),
             Form::Read => self.info(&format!("+CSMS: {},1,1,1", self.options.message_service)),
             Form::Set(_) => {
-                self.message_number(command, 0..=1, |options| &mut options.message_service)?;
+                let least = u32::from(self.settings.has(Manner::PhaseTwoPlusOnly));
+                self.message_number(command, least..=1, |options| &mut options.message_service)?;
                 self.info("+CSMS: 1,1,1");
             }
             Form::Plain => return Err(AtError::Plain),

@@ -87,7 +87,7 @@ impl Options {
             message_format: u8::from(settings.has(Manner::SavedTextMode)),
             charset: Charset::Gsm,
             indications: [0, 0, 0, 0, 0],
-            message_service: 0,
+            message_service: u8::from(settings.has(Manner::PhaseTwoPlusOnly)),
             more_messages: 0,
             bearer: 1,
             show_header: 0,

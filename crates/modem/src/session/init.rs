@@ -141,6 +141,8 @@ impl Session {
             Step::PinTries(ways) => self.pin_tries_answered(ways, &lines),
             Step::EnterPin => self.pin_answered(outcome),
             Step::PduMode => self.pdu_mode_answered(outcome),
+            Step::Service => self.service_answered(outcome),
+            Step::ServiceState => self.service_state_answered(&lines),
             Step::Routing(ways) => self.routing_answered(ways, outcome),
             Step::ServiceCenter => self.service_center_answered(&lines),
             Step::Storage => self.storage_answered(&lines),
@@ -188,8 +190,8 @@ impl Session {
             | Step::NumericErrors
             | Step::Quieting(_)
             | Step::RegistrationEpsUrc
+            | Step::Acknowledge(_)
             | Step::Charset
-            | Step::Service
             | Step::RegistrationUrc
             | Step::SetServiceCenter
             | Step::Delete(_) => self.note_refusal(&step, outcome),
@@ -199,7 +201,12 @@ impl Session {
     /// Answers whether a setting was refused only because the SIM is still being read, as for seconds after a boot.
     fn must_wait_for_card(&self, step: &Step, outcome: Outcome) -> bool {
         let is_setting = match step {
-            Step::Card(_) | Step::PinState | Step::PinTries(_) | Step::EnterPin | Step::Quieting(_) => false,
+            Step::Card(_)
+            | Step::PinState
+            | Step::PinTries(_)
+            | Step::EnterPin
+            | Step::Quieting(_)
+            | Step::Acknowledge(_) => false,
             // Before the card is open a refusal may last until then.
             Step::Manufacturer | Step::Model | Step::Revision => self.acquaintance == Acquaintance::AskedAgain,
             _ => true,
@@ -246,6 +253,21 @@ impl Session {
             Outcome::TimedOut => self.steps.push_front(Step::PduMode),
             Outcome::Final(_) => self.stuck(Phase::Starting, "the modem refuses pdu mode"),
         }
+    }
+
+    /// Takes the answer to `AT+CSMS=0`: a modem that refuses it may want everything direct to be acknowledged, and keep
+    /// the next ones back until it is (3GPP TS 27.005 §3.2.1).
+    fn service_answered(&mut self, outcome: Outcome) {
+        self.acknowledge = None;
+        if !outcome.is_ok() && self.profile.acknowledge.is_some() {
+            self.steps.push_front(Step::ServiceState);
+        }
+    }
+
+    fn service_state_answered(&mut self, lines: &Lines) {
+        let service = first(lines, |line| at::answer(line, "+CSMS"));
+        let is_acknowledged = service.is_some_and(|service| service.starts_with('1'));
+        self.acknowledge = self.profile.acknowledge.filter(|_| is_acknowledged);
     }
 
     fn routing_answered(&mut self, ways: &'static [&'static str], outcome: Outcome) {

@@ -33,6 +33,10 @@ pub(super) enum Step {
     Charset,
     PduMode,
     Service,
+    /// Which service it is, where the setting was refused.
+    ServiceState,
+    /// Says that what came directly has come.
+    Acknowledge(&'static str),
     /// The first of these ways of having messages and reports routed here.
     Routing(&'static [&'static str]),
     RegistrationUrc,
@@ -88,7 +92,7 @@ impl Step {
             Self::EchoOff => "ATE0",
             Self::Verbose => "ATV1",
             Self::NumericErrors => "AT+CMEE=1",
-            Self::Quieting(command) => command,
+            Self::Quieting(command) | Self::Acknowledge(command) => command,
             Self::Card(ways) | Self::PinTries(ways) => ways.first().map_or("AT", |way| way.command),
             Self::PinState => "AT+CPIN?",
             Self::EnterPin => "AT+CPIN=•••",
@@ -96,6 +100,7 @@ impl Step {
             Self::PduMode => "AT+CMGF=0",
             // With phase 2+ service (1) every routed report would have to be acknowledged by +CNMA.
             Self::Service => "AT+CSMS=0",
+            Self::ServiceState => "AT+CSMS?",
             Self::Routing(_) => "AT+CNMI=…",
             Self::RegistrationUrc => "AT+CREG=1",
             Self::RegistrationEpsUrc => "AT+CEREG=1",
@@ -123,6 +128,7 @@ impl Step {
         match self {
             Self::Card(ways) | Self::PinTries(ways) => ways.first().map(|way| way.name),
             Self::PinState => Some("+CPIN"),
+            Self::ServiceState => Some("+CSMS"),
             Self::ServiceCenter => Some("+CSCA"),
             Self::Manufacturer => Some("+CGMI"),
             Self::Model => Some("+CGMM"),

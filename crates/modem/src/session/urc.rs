@@ -77,6 +77,9 @@ impl Session {
         if is_it || !is_known(line) {
             self.awaited_pdu = None;
         }
+        if is_it && let Some(command) = self.acknowledge {
+            self.steps.push_front(Step::Acknowledge(command));
+        }
         match kind {
             _ if !is_it => {}
             AwaitedKind::Report => self.report(hex, Some(tpdu_length), None),

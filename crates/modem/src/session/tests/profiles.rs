@@ -130,3 +130,21 @@ fn lte_registration_is_followed_where_the_modem_knows_lte_and_never_asked_where_
         assert_eq!(talk.session.status().phase, phase, "{said:?}");
     }
 }
+
+#[test]
+fn what_comes_directly_is_acknowledged_where_the_modem_cannot_do_without() {
+    let report = "\r\n+CDS: 25\r\n00062A0B917228001011F1621112123456006211121234560000\r\n";
+    for (state, acknowledged) in [("+CSMS: 1,1,1,1", true), ("+CSMS: 0,1,1,1", false), ("", false)] {
+        let mut talk = Talk::new();
+        let state = format!("\r\n{state}\r\n\r\nOK\r\n");
+        let said = talk.initialise(&[("AT+CSMS=0", REFUSED), ("AT+CSMS?", &state)]);
+        assert_eq!(place(&said, "AT+CSMS=0") + 1, place(&said, "AT+CSMS?"));
+        let did = talk.hears(report);
+        assert_eq!(did.contains(&"AT+CNMA\r".to_owned()), acknowledged, "{did:?}");
+        assert!(did.contains(&"(report 42)".to_owned()), "{did:?}");
+        if acknowledged {
+            assert_eq!(talk.hears("\r\n+CMS ERROR: 340\r\n"), [""; 0], "it wanted none");
+        }
+    }
+    assert_eq!(Talk::ready().hears(report), ["(report 42)"], "the setting was taken");
+}
