@@ -215,7 +215,8 @@ static HUAWEI_E173: Profile = Profile {
     is_pin_state_bare: false,
     routing_with_reports: DIRECT_WITH_REPORTS,
     routing_without_reports: DIRECT_WITHOUT_REPORTS,
-    lte: Lte::No,
+    // Whatever of this maker nobody has named yet may know it.
+    lte: Lte::Perhaps,
     started: &["^SYSSTART"],
     ready: &[],
     reset: &["AT^RESET", "AT+CFUN=1,1"],

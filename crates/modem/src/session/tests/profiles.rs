@@ -119,7 +119,8 @@ fn lte_registration_is_followed_where_the_modem_knows_lte_and_never_asked_where_
     let on_lte = ("AT+CEREG?", "\r\n+CEREG: 1,1\r\n\r\nOK\r\n");
     for (maker, model, sets, asks, phase) in [
         ("Quectel", "EC25", true, true, Phase::Ready),
-        ("huawei", "E173", false, false, Phase::NotRegistered),
+        ("huawei", "E173", false, true, Phase::Ready),
+        ("SIMCOM_Ltd", "SIMCOM_SIM800L", false, false, Phase::NotRegistered),
         ("nobody", "", false, true, Phase::Ready),
     ] {
         let mut talk = Talk::new();
