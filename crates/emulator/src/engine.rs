@@ -12,6 +12,7 @@ mod charset;
 mod command;
 mod error;
 mod fault;
+mod firmware;
 mod general;
 mod line;
 mod listing;
@@ -100,6 +101,10 @@ enum Event {
     Line(Vec<u8>),
     SmsReady,
     AckMissing(u64),
+    /// The line of a modem that restarts disappears.
+    Vanish,
+    /// The model says the next of its lines.
+    Chatter(usize),
 }
 
 /// The command line being carried out.
@@ -134,6 +139,8 @@ pub(crate) struct Engine {
     smsc: String,
     next_reference: u8,
     is_sms_ready: bool,
+    /// Whether the model was told to say nothing of its own accord.
+    is_quieted: bool,
     mode: Mode,
     input: VecDeque<u8>,
     line: Vec<u8>,
@@ -164,6 +171,7 @@ impl Engine {
             smsc: settings.smsc.clone(),
             next_reference: 0,
             is_sms_ready: false,
+            is_quieted: false,
             mode: Mode::Off,
             input: VecDeque::new(),
             line: Vec::new(),
@@ -195,6 +203,7 @@ impl Engine {
         }
         self.options = Options::new(&self.settings);
         self.memories = [MemoryName::Sim; 3];
+        self.begin_chatter(now);
         if is_quiet && self.settings.boot_time.is_zero() && self.settings.sms_ready_time.is_zero() {
             self.mode = Mode::Command;
             self.is_sms_ready = self.card.is_open();
@@ -244,6 +253,8 @@ impl Engine {
                 Event::Line(line) => self.unsolicited(line),
                 Event::SmsReady => self.sms_ready(),
                 Event::AckMissing(number) => self.ack_missing(number),
+                Event::Vanish => self.vanish(),
+                Event::Chatter(turn) => self.chatter(turn, now),
             }
         }
         self.deliver_pending(now);
@@ -322,16 +333,8 @@ impl Engine {
             self.is_sms_ready = self.card.is_open();
             return;
         }
-        for line in ["RDY", "+CFUN: 1"] {
-            self.unsolicited_text(line);
-        }
-        self.unsolicited_text(match self.card.state() {
-            card::State::Absent => "+CPIN: NOT INSERTED",
-            card::State::PinNeeded => "+CPIN: SIM PIN",
-            card::State::PukNeeded => "+CPIN: SIM PUK",
-            card::State::Dead => "+CPIN: NOT READY",
-            card::State::Open => "+CPIN: READY",
-        });
+        let pin = self.pin_state();
+        self.firmware().boot.iter().for_each(|line| self.unsolicited_text(&line.replace("{pin}", pin)));
         if self.card.is_open() {
             self.card_opened(now);
         }
@@ -339,14 +342,14 @@ impl Engine {
 
     /// The card was opened: registration comes, SMS soon after.
     fn card_opened(&mut self, now: Instant) {
-        self.unsolicited_text("Call Ready");
+        self.firmware().opened.iter().for_each(|line| self.unsolicited_text(line));
         self.registration_changed();
         self.at(now + self.settings.sms_ready_time, Event::SmsReady);
     }
 
     fn sms_ready(&mut self) {
         self.is_sms_ready = true;
-        self.unsolicited_text("SMS Ready");
+        self.firmware().ready.iter().for_each(|line| self.unsolicited_text(line));
     }
 }
 

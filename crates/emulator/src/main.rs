@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use emulator::{Modem, ModemSettings, Network, NetworkSettings, Script, parse_duration};
+use emulator::{Model, Modem, ModemSettings, Network, NetworkSettings, Script, parse_duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -27,6 +27,10 @@ struct Arguments {
     /// How many modems, 1 to 99.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=99))]
     modems: u8,
+    /// Model that the modems are; given several times, they take them in turn. standard, sim800l, sim900, sim7600e, ec25,
+    /// m26, huawei-e173, huawei-e3372, zte-mf190, wavecom-q2.
+    #[arg(long, value_name = "MODEL", default_value = "standard")]
+    model: Vec<Model>,
     /// From the whole PDU to its final result, for example 2.5s.
     #[arg(long, default_value = "0s", value_parser = parse_duration)]
     air_time: Duration,
@@ -73,7 +77,7 @@ const SCRIPT_HELP: &str = r#"Script (docs/emulator-scripts.md says what each wor
   [[modem]]
   name = "modem2"             # without it every modem
   manners = ["silent_start"]  # "strict_prefix", "silent_escape", "silent_start", "not_allowed_at_start",
-                              # "pin_state_without_ok", "saved_text_mode""#;
+                              # "pin_state_without_ok", "saved_text_mode", "phase_two_plus_only""#;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -127,7 +131,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             link: Some(link),
             pin: arguments.pin.clone(),
             boot_time: arguments.boot_time,
-            ..ModemSettings::named(name, index)
+            ..ModemSettings::of_model(model_of(&arguments.model, index), name, index)
         };
         let modem = Modem::start(&network, settings, script.clone())?;
         running.spawn(modem.run());
@@ -149,6 +153,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         ended??;
     }
     Ok(())
+}
+
+/// The model of a modem, counted from 1.
+fn model_of(models: &[Model], index: u8) -> Model {
+    models.iter().cycle().nth(usize::from(index).saturating_sub(1)).copied().unwrap_or(Model::Standard)
 }
 
 fn modem_name(index: u8) -> String {

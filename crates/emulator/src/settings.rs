@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::model::Model;
+
 /// A way in which real modems differ from the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,6 +25,8 @@ pub enum Manner {
     PinStateWithoutOk,
     /// Text mode was saved as the default.
     SavedTextMode,
+    /// Phase 2+ service alone (`AT+CSMS=1`): everything direct wants `AT+CNMA`.
+    PhaseTwoPlusOnly,
 }
 
 /// Identity, card and behaviour of one modem; [`ModemSettings::named`] gives one that works.
@@ -30,6 +34,8 @@ pub enum Manner {
 pub struct ModemSettings {
     /// Name used in transmissions and logs; unique in its network.
     pub name: String,
+    /// Whose firmware it runs; what it says of itself is `manufacturer`, `model` and `revision` all the same.
+    pub firmware: Model,
     /// Answer to `AT+CGMI`.
     pub manufacturer: String,
     /// Answer to `AT+CGMM`.
@@ -76,6 +82,8 @@ pub struct ModemSettings {
     pub boot_time: Duration,
     /// Time from answering until SMS work (`SMS Ready`); before, the card is busy (CME 14, CMS 314).
     pub sms_ready_time: Duration,
+    /// Pause between two lines that a model says of its own accord again and again.
+    pub chatter_interval: Duration,
     /// What it does differently.
     pub manners: Vec<Manner>,
 }
@@ -85,11 +93,13 @@ impl ModemSettings {
     #[must_use]
     pub fn named(name: impl Into<String>, index: u8) -> Self {
         let imei = with_check_digit(&format!("867856030{index:05}"));
+        let [manufacturer, model, revision] = Model::Standard.firmware().identity.map(str::to_owned);
         Self {
             name: name.into(),
-            manufacturer: "SIMCOM_Ltd".to_owned(),
-            model: "SIMCOM_SIM800L".to_owned(),
-            revision: "Revision:1418B05SIM800L24".to_owned(),
+            firmware: Model::Standard,
+            manufacturer,
+            model,
+            revision,
             imei,
             imsi: format!("5101000000{index:05}"),
             iccid: format!("8962100000000{index:06}"),
@@ -110,13 +120,21 @@ impl ModemSettings {
             echo: true,
             boot_time: Duration::ZERO,
             sms_ready_time: Duration::ZERO,
+            chatter_interval: Duration::from_secs(2),
             manners: Vec::new(),
         }
     }
 
+    /// Makes a modem of a model, as [`ModemSettings::named`] makes one after the book.
+    #[must_use]
+    pub fn of_model(model: Model, name: impl Into<String>, index: u8) -> Self {
+        let [manufacturer, model_name, revision] = model.firmware().identity.map(str::to_owned);
+        Self { firmware: model, manufacturer, model: model_name, revision, ..Self::named(name, index) }
+    }
+
     /// Answers whether the modem does this differently.
     pub(crate) fn has(&self, manner: Manner) -> bool {
-        self.manners.contains(&manner)
+        self.manners.contains(&manner) || self.firmware.firmware().manners.contains(&manner)
     }
 }
 

@@ -8,14 +8,13 @@
 //!
 //! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`]
 //! and [`registration`] too, [`sending`] is `AT+CMGS`, [`questions`] what is asked from outside, [`urc`] what comes
-//! unasked, [`listing`] what was stored meanwhile, [`recovery`] the way back in step, [`quirks`] where modems differ. Lines are read by [`gsm::at`].
+//! unasked, [`listing`] what was stored meanwhile, [`recovery`] the way back in step, [`crate::profile`] where modems differ. Lines are read by [`gsm::at`].
 
 mod card;
 mod exchange;
 mod init;
 mod listing;
 mod questions;
-mod quirks;
 mod recovery;
 mod registration;
 mod sending;
@@ -30,6 +29,7 @@ use gsm::{ErrorCode, Line, LineSplitter, Pdu, StatusReport};
 use zeroize::Zeroizing;
 
 use crate::event::Place;
+use crate::profile::{GENERIC, Profile};
 use crate::question::{Answer, AskError, Question};
 use crate::settings::Settings;
 use crate::status::{Phase, Status};
@@ -37,9 +37,9 @@ use crate::submission::{SendError, Sent};
 use crate::trace;
 pub(crate) use exchange::answer_result;
 use exchange::{Echo, Exchange, Lines, Outcome, numeric_result};
+use init::Acquaintance;
 pub(crate) use init::{printable, text};
 use questions::Asked;
-pub(crate) use quirks::CARD_COMMANDS;
 use recovery::Recovery;
 use registration::Registrations;
 use sending::Sending;
@@ -102,6 +102,11 @@ enum State {
 /// One conversation, from the opened line to the lost one.
 pub(crate) struct Session {
     settings: Settings,
+    /// How this modem is spoken to.
+    profile: &'static Profile,
+    acquaintance: Acquaintance,
+    /// What is said to everything that comes directly, if the modem wants that.
+    acknowledge: Option<&'static str>,
     splitter: LineSplitter,
     actions: VecDeque<Action>,
     status: Status,
@@ -159,11 +164,15 @@ impl Session {
     /// Makes a session for a line that was just opened; it begins by getting in step.
     pub(crate) fn new(settings: Settings, now: Instant) -> Self {
         let card = format!("?{}", settings.name);
+        let profile = settings.profile.unwrap_or(&GENERIC);
         let mut session = Self {
             settings,
+            profile,
+            acquaintance: Acquaintance::None,
+            acknowledge: None,
             splitter: LineSplitter::new(),
             actions: VecDeque::new(),
-            status: Status { phase: Phase::Starting, ..Status::default() },
+            status: Status { phase: Phase::Starting, profile: profile.name, ..Status::default() },
             state: State::Idle,
             steps: VecDeque::new(),
             waiting: None,

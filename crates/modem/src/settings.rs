@@ -11,6 +11,7 @@ use crate::actor::Actor;
 use crate::event::ModemEvent;
 use crate::handle::ModemHandle;
 use crate::pin::{Pin, PinMemory};
+use crate::profile::Profile;
 
 /// Parity of the serial line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -146,6 +147,8 @@ pub struct Settings {
     pub sms_center: Option<SmsCenter>,
     /// Whether delivery reports are asked to be routed here.
     pub delivery_reports: bool,
+    /// How the modem is spoken to; `None` chooses by what it says of itself.
+    pub profile: Option<&'static Profile>,
     /// Waits.
     pub timeouts: Timeouts,
     /// Pause between two looks at signal, registration and operator.
@@ -167,6 +170,7 @@ impl Settings {
             pin_memory: PinMemory::default(),
             sms_center: None,
             delivery_reports: true,
+            profile: None,
             timeouts: Timeouts::default(),
             poll_interval: Duration::from_secs(30),
         }
@@ -187,6 +191,7 @@ impl Settings {
             pin_memory: _,
             sms_center,
             delivery_reports,
+            profile,
             timeouts,
             poll_interval,
         } = self;
@@ -199,6 +204,7 @@ impl Settings {
             && sim_pin == &other.sim_pin
             && sms_center == &other.sms_center
             && delivery_reports == &other.delivery_reports
+            && profile == &other.profile
             && timeouts == &other.timeouts
             && poll_interval == &other.poll_interval
     }
@@ -213,6 +219,14 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_modem_that_is_to_be_spoken_to_otherwise_is_another_one() {
+        let automatic = Settings::new("m", "/dev/null");
+        let named = Settings { profile: Profile::find("zte"), ..automatic.clone() };
+        assert!(automatic.is_same_modem(&automatic.clone()) && named.is_same_modem(&named.clone()));
+        assert!(!automatic.is_same_modem(&named));
+    }
 
     #[test]
     fn an_sms_center_is_digits_with_an_optional_plus() {

@@ -135,6 +135,8 @@ pub struct Status {
     pub detail: Option<String>,
     /// Who it is.
     pub identity: Identity,
+    /// Name of the [`crate::Profile`] by which it is spoken to; empty before its line was opened.
+    pub profile: &'static str,
     /// `<rssi>` of `AT+CSQ`: 0–31; `None` when not known (99).
     pub rssi: Option<u8>,
     /// The same in dBm.

@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use emulator::{Action, Direction, Fault, Manner, Modem, ModemSettings, Moment, Network, NetworkSettings, Script};
+use emulator::{
+    Action, Direction, Fault, Manner, Model, Modem, ModemSettings, Moment, Network, NetworkSettings, Script,
+};
 use futures_util::StreamExt;
 use gsm::{ErrorClass, ErrorCode, Pdu};
 use modem::{
@@ -475,6 +477,26 @@ async fn a_modem_that_says_no_ok_after_the_state_of_its_card_works() {
     let bench = Bench::start_with("", with(&[Manner::PinStateWithoutOk]), |_| {});
     assert_eq!(bench.ready().await.recoveries, 0);
     bench.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_modem_that_wants_everything_acknowledged_goes_on_bringing_reports() {
+    let device = |device: &mut ModemSettings| {
+        *device = ModemSettings {
+            manners: vec![Manner::PhaseTwoPlusOnly],
+            link: device.link.clone(),
+            ..ModemSettings::of_model(Model::HuaweiE173, "m", 1)
+        };
+    };
+    let mut bench = Bench::start_with("", device, |_| {});
+    bench.ready().await;
+    for count in 1..=3 {
+        let sent = bench.send().await.unwrap();
+        // The next one comes only when this one was acknowledged.
+        let ModemEventKind::Report(report) = bench.event().await else { panic!("no report") };
+        assert_eq!(Some(report.message_reference), sent.message_reference, "report {count}");
+    }
+    assert!(bench.said().matches("AT+CNMA\r").count() >= 2, "{}", bench.said());
 }
 
 #[tokio::test]

@@ -81,7 +81,8 @@ impl Engine {
         let tpdu = report.encode();
         match route {
             1 => {
-                let line = format!("+CDS: {}\r\n{}", tpdu.len(), pdu_of(&smsc, &tpdu));
+                let line =
+                    format!("+CDS: {}{}\r\n{}", self.firmware().before_report_length, tpdu.len(), pdu_of(&smsc, &tpdu));
                 self.hand_over(&line, None, now);
                 true
             }

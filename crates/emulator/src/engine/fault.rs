@@ -2,13 +2,19 @@
 //!
 //! Called by the engine once per command ([`Engine::struck`]) and at every moment of it ([`Engine::strike`]).
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::script::{Action, Moment};
 
 use super::command::Command;
 use super::error::AtError;
-use super::{After, Engine, Job, Mode, Step};
+use super::{After, Engine, Event, Job, Mode, Step};
+
+/// How long a line on USB stays when its modem restarts, and how long it is gone then at least.
+const USB_FAREWELL: Duration = Duration::from_millis(50);
+const USB_RESTART: Duration = Duration::from_millis(50);
 
 /// What a fault does to the echo of what is typed next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,10 +124,21 @@ impl Engine {
 
     /// Restarts; what was said before is still said.
     pub(super) fn reboot(&mut self, now: Instant) {
+        if self.firmware().is_on_usb {
+            // What it said last is still read; then its line disappears, and comes again when it has started.
+            self.mode = Mode::Hung;
+            self.at(now + USB_FAREWELL, Event::Vanish);
+            return;
+        }
         let said = std::mem::take(&mut self.out);
         self.power_on(false, now);
         let boot_lines = std::mem::replace(&mut self.out, said);
         self.out.extend(boot_lines);
+    }
+
+    /// The line of a modem on USB that restarts is gone.
+    pub(super) fn vanish(&mut self) {
+        self.unplug = Some(Some(self.settings.boot_time.max(USB_RESTART)));
     }
 
     /// A silence is over: what was going on is forgotten.

@@ -7,14 +7,13 @@
 
 use tokio::time::Instant;
 
+use crate::settings::Manner;
+
 use super::command::{Arguments, Command, Form};
 use super::error::{AtError, WRONG_PDU_VALUE};
 use super::options::MemoryName;
 use super::storage::Memory;
 use super::{Engine, Step};
-
-/// `AT+CNMI=?`
-const ROUTES: &str = "+CNMI: (0-3),(0-3),(0,2,3),(0-2),(0,1)";
 
 impl Engine {
     pub(super) fn message_settings(&mut self, command: &Command, now: Instant) -> Option<Result<Step, AtError>> {
@@ -51,7 +50,8 @@ impl Engine {
             Form::Test => self.info("+CSMS: (0,1)"),
             Form::Read => self.info(&format!("+CSMS: {},1,1,1", self.options.message_service)),
             Form::Set(_) => {
-                self.message_number(command, 0..=1, |options| &mut options.message_service)?;
+                let least = u32::from(self.settings.has(Manner::PhaseTwoPlusOnly));
+                self.message_number(command, least..=1, |options| &mut options.message_service)?;
                 self.info("+CSMS: 1,1,1");
             }
             Form::Plain => return Err(AtError::Plain),
@@ -68,14 +68,14 @@ impl Engine {
 
     fn memories(&mut self, form: &Form) -> Result<Step, AtError> {
         if *form == Form::Test {
-            self.info("+CPMS: (\"SM\",\"ME\"),(\"SM\",\"ME\"),(\"SM\",\"ME\")");
+            self.info(&format!("+CPMS: {}", self.firmware().memories.0));
             return Ok(Step::Done);
         }
         self.need_sms()?;
         if let Form::Set(value) = form {
             let arguments = Arguments::parse(value);
             let mut chosen = self.memories;
-            if arguments.len() > 3 || arguments.text(0).is_none() {
+            if arguments.len() > self.firmware().memories.1 || arguments.text(0).is_none() {
                 return Err(AtError::Cms(302));
             }
             for (at, slot) in chosen.iter_mut().enumerate() {
@@ -90,6 +90,7 @@ impl Engine {
         let counters: Vec<String> = self
             .memories
             .into_iter()
+            .take(self.firmware().memories.1)
             .map(|name| {
                 let memory = self.memory(name);
                 let counters = format!("{},{}", memory.used(), memory.capacity());
@@ -156,7 +157,7 @@ impl Engine {
 
     fn routing(&mut self, form: &Form, now: Instant) -> Result<Step, AtError> {
         match form {
-            Form::Test => self.info(ROUTES),
+            Form::Test => self.info(&format!("+CNMI: {}", self.firmware().routes.offered)),
             Form::Read => {
                 let [mode, deliver, broadcast, report, buffer] = self.options.indications;
                 self.info(&format!("+CNMI: {mode},{deliver},{broadcast},{report},{buffer}"));
@@ -167,8 +168,8 @@ impl Engine {
                     return Err(WRONG_PDU_VALUE);
                 }
                 let mut indications = self.options.indications;
-                let allowed: [&[u32]; 5] = [&[0, 1, 2, 3], &[0, 1, 2, 3], &[0, 2, 3], &[0, 1, 2], &[0, 1]];
-                for (at, (indication, allowed)) in indications.iter_mut().zip(allowed).enumerate() {
+                let taken = self.firmware().routes.taken;
+                for (at, (indication, allowed)) in indications.iter_mut().zip(taken).enumerate() {
                     if let Some(number) = arguments.number(at, 0..=3, WRONG_PDU_VALUE)? {
                         let number = Some(number).filter(|number| allowed.contains(number)).ok_or(WRONG_PDU_VALUE)?;
                         *indication = u8::try_from(number).map_err(|_| WRONG_PDU_VALUE)?;

@@ -65,6 +65,10 @@ pub(crate) struct Options {
     pub(crate) operator_mode: u8,
     /// `AT+CFUN`
     pub(crate) functionality: u8,
+    /// `AT+CEREG`
+    pub(crate) evolved_urc: u8,
+    /// `AT^USSDMODE`: 0 text, 1 packed septets; of models that know both
+    pub(crate) ussd_mode: u8,
     /// `AT+CUSD=<n>`
     pub(crate) ussd_urc: u8,
     /// Whether the network waits for a USSD reply.
@@ -83,7 +87,7 @@ impl Options {
             message_format: u8::from(settings.has(Manner::SavedTextMode)),
             charset: Charset::Gsm,
             indications: [0, 0, 0, 0, 0],
-            message_service: 0,
+            message_service: u8::from(settings.has(Manner::PhaseTwoPlusOnly)),
             more_messages: 0,
             bearer: 1,
             show_header: 0,
@@ -92,6 +96,8 @@ impl Options {
             operator_format: 0,
             operator_mode: 0,
             functionality: 1,
+            evolved_urc: 0,
+            ussd_mode: 1,
             ussd_urc: 0,
             ussd_open: 0,
             text_parameters: [17, 167, 0, 0],

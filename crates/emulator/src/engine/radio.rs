@@ -11,6 +11,7 @@ use crate::tpdu;
 
 use super::command::{Arguments, Command, Form};
 use super::error::{AtError, NOT_ALLOWED, WRONG_VALUE};
+use super::options::Options;
 use super::{After, Engine, Event, Step};
 
 impl Engine {
@@ -27,6 +28,12 @@ impl Engine {
                 let mut level = self.options.packet_urc;
                 let result = self.registration(command, &mut level);
                 self.options.packet_urc = level;
+                result
+            }
+            "+CEREG" if self.firmware().knows_lte => {
+                let mut level = self.options.evolved_urc;
+                let result = self.registration(command, &mut level);
+                self.options.evolved_urc = level;
                 result
             }
             "+CGATT" if *form == Form::Read => {
@@ -73,7 +80,8 @@ impl Engine {
     /// Says the new registration if it was asked for.
     pub(super) fn registration_changed(&mut self) {
         let state = self.registration_state();
-        for (name, level) in [("+CREG", self.options.registration_urc), ("+CGREG", self.options.packet_urc)] {
+        let Options { registration_urc, packet_urc, evolved_urc, .. } = self.options;
+        for (name, level) in [("+CREG", registration_urc), ("+CGREG", packet_urc), ("+CEREG", evolved_urc)] {
             if level > 0 {
                 let place = if level == 2 && self.is_registered() { ",\"00C3\",\"1234\"" } else { "" };
                 self.unsolicited_text(&format!("{name}: {state}{place}"));
@@ -208,7 +216,7 @@ impl Engine {
         if !self.is_registered() {
             return Err(AtError::Cme(30));
         }
-        let asked = self.options.charset.read(written).ok_or(NOT_ALLOWED)?;
+        let asked = self.read_ussd(written).ok_or(NOT_ALLOWED)?;
         let line = self.ussd_answer(&asked);
         let line = self.formatted(&line);
         let due = now + self.network.settings().air_time;
@@ -231,6 +239,6 @@ impl Engine {
             }
             _ => return "+CUSD: 4".to_owned(),
         };
-        format!("+CUSD: {state},\"{}\",15", self.options.charset.write(&text))
+        format!("+CUSD: {state},{}", self.write_ussd(&text))
     }
 }

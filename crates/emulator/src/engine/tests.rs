@@ -86,7 +86,11 @@ impl Bench {
 }
 
 fn lines(raw: &str) -> String {
-    raw.split("\r\n").filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")
+    raw.split("\r\n")
+        .map(|line| line.trim_end_matches('\r'))
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" | ")
 }
 
 fn locked() -> Bench {
@@ -493,3 +497,5 @@ fn a_network_can_refuse_a_receiver() {
 
 mod faults;
 mod stored;
+
+mod models;

@@ -59,7 +59,8 @@ pub struct PinTries {
 }
 
 impl PinTries {
-    /// Reads `+CPINR: SIM PIN,3,3`, `+SPIC: 3,10,0,10`, `+QPINC: "SC",3,10` or `^CPIN: <state>,<n>,10,3,…`.
+    /// Reads `+CPINR: SIM PIN,3,3`, `+SPIC: 3,10,0,10`, `+QPINC: "SC",3,10`, `+ZPINPUK: 3,10`, `+QTRPIN: 3,3,10,10` or
+    /// `^CPIN: <state>,<n>,10,3,…`.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         if let Some(rest) = answer(line, "+CPINR") {
@@ -75,6 +76,15 @@ impl PinTries {
             let fields = fields(rest);
             let is_sim = text_field(&fields, 0).is_some_and(|name| name.eq_ignore_ascii_case("SC"));
             return is_sim.then_some(Self { pin: number_field(&fields, 1)?, puk: number_field(&fields, 2) });
+        }
+        if let Some(rest) = answer(line, "+ZPINPUK") {
+            let fields = fields(rest);
+            return Some(Self { pin: number_field(&fields, 0)?, puk: number_field(&fields, 1) });
+        }
+        // The PIN, PIN2, the PUK, PUK2.
+        if let Some(rest) = answer(line, "+QTRPIN") {
+            let fields = fields(rest);
+            return Some(Self { pin: number_field(&fields, 0)?, puk: number_field(&fields, 2) });
         }
         let fields = fields(answer(line, "^CPIN")?);
         Some(Self { pin: number_field(&fields, 3)?, puk: number_field(&fields, 2) })

@@ -89,6 +89,8 @@ fn sim_states_tries_and_identities_are_read() {
     assert_eq!(tries("+SPIC: 2,10,0,10"), Some((2, Some(10))));
     assert_eq!(tries("+QPINC: \"SC\",1,10"), Some((1, Some(10))));
     assert_eq!(tries("^CPIN: SIM PIN,,10,3,10,3"), Some((3, Some(10))));
+    assert_eq!(tries("+ZPINPUK: 3,10"), Some((3, Some(10))));
+    assert_eq!(tries("+QTRPIN: 2,3,10,9"), Some((2, Some(10))));
     assert_eq!(imei("+CGSN: \"35687504123456389\""), Some("356875041234563"));
     assert_eq!(imei("490154203237518"), Some("490154203237518"));
     assert_eq!(imei("490154203237519"), None);

@@ -9,10 +9,10 @@ use gsm::at::{self, PinState, PinTries};
 use gsm::{ErrorCode, FinalResult};
 
 use super::init::{CARD_BUSY_PAUSE, CARD_BUSY_TRIES};
-use super::quirks::{CARD_COMMANDS, PIN_TRIES_COMMANDS};
 use super::step::Step;
 use super::{Lines, Outcome, Session};
 use crate::pin::{Pin, Tried};
+use crate::profile::{Way, others};
 use crate::status::Phase;
 
 /// A PIN is not entered when fewer tries are left, so that a person still has some.
@@ -21,12 +21,14 @@ const PIN_TRIES_NEEDED: u8 = 3;
 const LOCKED: &str = "the device is locked to another card or network";
 
 impl Session {
-    pub(super) fn card_answered(&mut self, way: usize, lines: &Lines, outcome: Outcome) {
+    pub(super) fn card_answered(&mut self, ways: &'static [Way], lines: &Lines, outcome: Outcome) {
         self.status.identity.iccid = lines.iter().find_map(|line| at::iccid(line)).map(str::to_owned);
         if let Some(iccid) = &self.status.identity.iccid {
             self.card = iccid.clone();
-        } else if way + 1 < CARD_COMMANDS.len() && outcome != Outcome::TimedOut {
-            self.steps.push_front(Step::Card(way + 1));
+        } else if let Some(others) = others(ways)
+            && outcome != Outcome::TimedOut
+        {
+            self.steps.push_front(Step::Card(others));
         }
     }
 
@@ -67,7 +69,7 @@ impl Session {
                 self.status.phase = Phase::Starting;
             }
             self.status.detail = None;
-            self.add_initialisation();
+            self.begin_initialisation();
         }
     }
 
@@ -78,7 +80,7 @@ impl Session {
             self.pause_until = Some(now + CARD_BUSY_PAUSE);
             self.steps.push_front(Step::PinState);
             if self.status.identity.iccid.is_none() {
-                self.steps.push_front(Step::Card(0));
+                self.steps.push_front(Step::Card(self.profile.card));
             }
         } else {
             self.card_retries = 0;
@@ -92,15 +94,16 @@ impl Session {
         } else if self.settings.pin_memory.may_enter(&self.card) {
             self.note_reset();
             self.steps.clear();
-            self.steps.push_back(Step::PinTries(0));
+            self.steps.push_back(Step::PinTries(self.profile.pin_tries));
         } else {
             self.stuck(Phase::PinRefused, "the pin was entered once and did not open the card");
         }
     }
 
-    pub(super) fn pin_tries_answered(&mut self, way: usize, lines: &Lines) {
-        match lines.iter().find_map(|line| PinTries::parse(line)).map(|tries| tries.pin) {
-            Some(tries) => {
+    pub(super) fn pin_tries_answered(&mut self, ways: &'static [Way], lines: &Lines) {
+        let told = lines.iter().find_map(|line| PinTries::parse(line)).map(|tries| tries.pin);
+        match (told, others(ways)) {
+            (Some(tries), _) => {
                 self.status.pin_tries_left = Some(tries);
                 if tries < PIN_TRIES_NEEDED {
                     self.stuck(Phase::PinRefused, "too few pin tries are left to enter it without a person");
@@ -108,9 +111,13 @@ impl Session {
                     self.steps.push_front(Step::EnterPin);
                 }
             }
-            None if way + 1 < PIN_TRIES_COMMANDS.len() => self.steps.push_front(Step::PinTries(way + 1)),
-            None if self.settings.pin_memory.may_enter_blindly(&self.card) => self.steps.push_front(Step::EnterPin),
-            None => self.stuck(Phase::PinRefused, "the modem does not tell the tries left, nor who its card is"),
+            (None, Some(others)) => self.steps.push_front(Step::PinTries(others)),
+            (None, None) if self.settings.pin_memory.may_enter_blindly(&self.card) => {
+                self.steps.push_front(Step::EnterPin);
+            }
+            (None, None) => {
+                self.stuck(Phase::PinRefused, "the modem does not tell the tries left, nor who its card is");
+            }
         }
     }
 

@@ -98,8 +98,7 @@ impl Session {
         self.fail_submission(why);
         self.interrupt_question(why);
         self.status.phase = Phase::Starting;
-        self.is_initialised = false;
-        self.is_in_pdu_mode = false;
+        self.forget_initialisation();
         self.steps.clear();
         self.storage = None;
         self.pause_until = None;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::quirks::{CARD_COMMANDS, PIN_TRIES_COMMANDS, routings};
 use crate::event::Place;
+use crate::profile::Way;
 use crate::settings::{Settings, Timeouts};
 
 /// Lines kept of one answer; the rest is dropped.
@@ -22,18 +22,25 @@ pub(super) enum Step {
     EchoOff,
     Verbose,
     NumericErrors,
-    /// ICCID, asked in the n-th vendor's way.
-    Card(usize),
+    /// A command of the modem's profile that may be refused.
+    Quieting(&'static str),
+    /// ICCID, asked in the first of these ways.
+    Card(&'static [Way]),
     PinState,
-    /// Tries left, asked in the n-th vendor's way.
-    PinTries(usize),
+    /// Tries left, asked in the first of these ways.
+    PinTries(&'static [Way]),
     EnterPin,
     Charset,
     PduMode,
     Service,
-    /// The n-th way of having messages and reports routed here.
-    Routing(usize),
+    /// Which service it is, where the setting was refused.
+    ServiceState,
+    /// Says that what came directly has come.
+    Acknowledge(&'static str),
+    /// The first of these ways of having messages and reports routed here.
+    Routing(&'static [&'static str]),
     RegistrationUrc,
+    RegistrationEpsUrc,
     SetServiceCenter,
     ServiceCenter,
     Manufacturer,
@@ -73,9 +80,7 @@ impl Step {
             Self::SelectStorage(storage) => format!("AT+CPMS=\"{storage}\""),
             Self::ReadReport(place) | Self::ReadInbound(place) => format!("AT+CMGR={}", place.index),
             Self::Delete(place) => format!("AT+CMGD={}", place.index),
-            Self::Routing(way) => {
-                routings(settings.delivery_reports).get(*way).map_or("AT", |(command, _)| command).to_owned()
-            }
+            Self::Routing(ways) => format!("AT+CNMI={}", ways.first().unwrap_or(&"")),
             _ => self.verb().to_owned(),
         };
         Zeroizing::new(text)
@@ -87,16 +92,18 @@ impl Step {
             Self::EchoOff => "ATE0",
             Self::Verbose => "ATV1",
             Self::NumericErrors => "AT+CMEE=1",
-            Self::Card(way) => CARD_COMMANDS.get(*way).map_or("AT", |(command, _)| command),
+            Self::Quieting(command) | Self::Acknowledge(command) => command,
+            Self::Card(ways) | Self::PinTries(ways) => ways.first().map_or("AT", |way| way.command),
             Self::PinState => "AT+CPIN?",
-            Self::PinTries(way) => PIN_TRIES_COMMANDS.get(*way).map_or("AT", |(command, _)| command),
             Self::EnterPin => "AT+CPIN=•••",
             Self::Charset => "AT+CSCS=\"GSM\"",
             Self::PduMode => "AT+CMGF=0",
             // With phase 2+ service (1) every routed report would have to be acknowledged by +CNMA.
             Self::Service => "AT+CSMS=0",
+            Self::ServiceState => "AT+CSMS?",
             Self::Routing(_) => "AT+CNMI=…",
             Self::RegistrationUrc => "AT+CREG=1",
+            Self::RegistrationEpsUrc => "AT+CEREG=1",
             Self::SetServiceCenter => "AT+CSCA=…",
             Self::ServiceCenter => "AT+CSCA?",
             Self::Manufacturer => "AT+CGMI",
@@ -119,9 +126,9 @@ impl Step {
     /// Returns the name in front of the lines that belong to the answer.
     pub(super) fn name(&self) -> Option<&'static str> {
         match self {
-            Self::Card(way) => CARD_COMMANDS.get(*way).map(|(_, name)| *name),
+            Self::Card(ways) | Self::PinTries(ways) => ways.first().map(|way| way.name),
             Self::PinState => Some("+CPIN"),
-            Self::PinTries(way) => PIN_TRIES_COMMANDS.get(*way).map(|(_, name)| *name),
+            Self::ServiceState => Some("+CSMS"),
             Self::ServiceCenter => Some("+CSCA"),
             Self::Manufacturer => Some("+CGMI"),
             Self::Model => Some("+CGMM"),

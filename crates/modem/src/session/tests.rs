@@ -159,12 +159,14 @@ fn usual(command: &str) -> &'static str {
         "AT+CCID" => "\r\n8962100000000000001f\r\n\r\nOK\r\n",
         "AT+CGSN" => "\r\n490154203237518\r\n\r\nOK\r\n",
         "AT+CIMI" => "\r\n510100000000001\r\n\r\nOK\r\n",
-        "AT+CGMI" => "\r\nSIMCOM_Ltd\r\n\r\nOK\r\n",
-        "AT+CGMM" => "\r\nSIMCOM_SIM800L\r\n\r\nOK\r\n",
-        "AT+CGMR" => "\r\nRevision:1418B05SIM800L24\r\n\r\nOK\r\n",
+        "AT+CGMI" => "\r\nNOBODY\r\n\r\nOK\r\n",
+        "AT+CGMM" => "\r\nN1\r\n\r\nOK\r\n",
+        "AT+CGMR" => "\r\nRevision:1\r\n\r\nOK\r\n",
         "AT+CSCA?" => "\r\n+CSCA: \"+6281100000\",145\r\n\r\nOK\r\n",
         "AT+CPMS?" => "\r\n+CPMS: \"SM\",0,20,\"SM\",0,20,\"SM\",0,20\r\n\r\nOK\r\n",
-        "AT+CEREG?" | "AT+CPINR=\"SIM PIN\"" | "AT+SPIC" | "AT+QPINC?" | "AT^CPIN?" => "\r\nERROR\r\n",
+        "AT+CEREG?" | "AT+CPINR=\"SIM PIN\"" | "AT+SPIC" | "AT+QPINC?" | "AT^CPIN?" | "AT+ZPINPUK=?" | "AT+QTRPIN" => {
+            "\r\nERROR\r\n"
+        }
         _ => "\r\nOK\r\n",
     }
 }
@@ -182,6 +184,9 @@ fn initialisation_says_everything_in_order_and_reads_the_identity() {
             "ATE0",
             "ATV1",
             "AT+CMEE=1",
+            "AT+CGMI",
+            "AT+CGMM",
+            "AT+CGMR",
             "AT+CCID",
             "AT+CPIN?",
             "AT+CSCS=\"GSM\"",
@@ -191,9 +196,6 @@ fn initialisation_says_everything_in_order_and_reads_the_identity() {
             "AT+CREG=1",
             "AT+CSCA?",
             "AT+CPMS?",
-            "AT+CGMI",
-            "AT+CGMM",
-            "AT+CGMR",
             "AT+CGSN",
             "AT+CIMI",
             "AT+CSQ",
@@ -206,7 +208,7 @@ fn initialisation_says_everything_in_order_and_reads_the_identity() {
     assert_eq!(status.phase, Phase::Ready);
     assert_eq!(status.identity.imei.as_deref(), Some("490154203237518"));
     assert_eq!(status.identity.iccid.as_deref(), Some("8962100000000000001"));
-    assert_eq!(status.identity.revision.as_deref(), Some("Revision:1418B05SIM800L24"));
+    assert_eq!(status.identity.revision.as_deref(), Some("Revision:1"));
     assert_eq!((status.rssi, status.signal_dbm), (Some(21), Some(-71)));
     assert_eq!(status.operator.as_deref(), Some("TELKOMSEL"));
     assert_eq!(status.smsc.as_deref(), Some("+6281100000"));
@@ -662,7 +664,7 @@ fn a_modem_that_answers_in_digits_is_told_words_again() {
     assert_eq!(talk.hears("+CMEE: 1\r\n0\r"), ["ATE0\r"]);
     assert_eq!(talk.hears("0\r"), ["ATV1\r"]);
     assert_eq!(talk.hears("0\r"), ["AT+CMEE=1\r"]);
-    assert_eq!(talk.hears("0\r"), ["AT+CCID\r"]);
+    assert_eq!(talk.hears("0\r"), ["AT+CGMI\r"]);
     talk.initialise(&[]);
     assert_eq!(talk.session.status().phase, Phase::Ready);
 }
@@ -944,4 +946,6 @@ fn a_message_that_is_listed_and_announced_is_handed_on_once() {
     assert_eq!(talk.hears(&format!("{urc}{listed}")), ["AT+CMGR=2\r"], "announced early");
 }
 
+mod profiles;
 mod questions;
+mod transcripts;

@@ -45,7 +45,10 @@ pub(super) fn storage_name(text: String) -> Option<String> {
 
 impl Session {
     pub(super) fn urc(&mut self, line: &str, now: Instant) {
+        let is_among = |lines: &[&str]| lines.contains(&line.trim());
         match Urc::parse(line) {
+            _ if is_among(self.profile.started) => self.restarted(now),
+            _ if is_among(self.profile.ready) => self.boot_finished(BootEvent::SmsReady, now),
             Some(Urc::DirectReport { tpdu_length }) => self.await_pdu(AwaitedKind::Report, tpdu_length),
             Some(Urc::DirectMessage { tpdu_length }) => self.await_pdu(AwaitedKind::Inbound, tpdu_length),
             Some(Urc::NewMessage { storage, index }) => self.stored(storage, index, Step::ReadInbound),
@@ -73,6 +76,9 @@ impl Session {
         let is_it = is_pdu(hex) && pdu(hex, Some(tpdu_length)).is_ok();
         if is_it || !is_known(line) {
             self.awaited_pdu = None;
+        }
+        if is_it && let Some(command) = self.acknowledge {
+            self.steps.push_front(Step::Acknowledge(command));
         }
         match kind {
             _ if !is_it => {}
@@ -123,9 +129,10 @@ impl Session {
             self.pause_until = None;
             let is_under_way = self.steps.contains(&Step::RegistrationUrc) || self.steps.contains(&Step::Registration);
             let is_waiting = self.steps.iter().any(|step| matches!(step, Step::Routing(_)));
+            let routings = self.profile.routings(self.settings.delivery_reports);
             if event == BootEvent::SmsReady && is_under_way && !is_waiting && self.status.message_routing.is_none() {
                 // What was refused so far may be taken now.
-                self.add_step(Step::Routing(0));
+                self.add_step(Step::Routing(routings));
             }
         } else if matches!(self.state, State::Idle | State::Asking(_) | State::Questioned(_)) && self.is_initialised {
             self.restart("the modem says that it has booted", now);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ::modem::{DataBits, Parity, Pin, Settings, SmsCenter, StopBits, is_same_line};
+use ::modem::{DataBits, Parity, Pin, Profile, Settings, SmsCenter, StopBits, is_same_line};
 use domain::receiver::NumberingPlan;
 use domain::route::ModemRoute;
 
@@ -56,6 +56,7 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     };
     let prompt = timeout(key("prompt_timeout"), section.prompt_timeout, found);
     let result = timeout(key("result_timeout"), section.result_timeout, found);
+    let profile = profile(&key("profile"), &section.profile, found);
     let mut line = Settings::new(section.name.clone(), section.path.clone());
     line.baud_rate = section.baud_rate;
     line.parity = parity?;
@@ -64,6 +65,7 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     line.sim_pin = sim_pin;
     line.sms_center = sms_center;
     line.delivery_reports = file.sms.delivery_reports;
+    line.profile = profile;
     line.timeouts.prompt = prompt;
     line.timeouts.result = result;
     Some(ModemConfig { line, is_default: section.default, is_active: section.active })
@@ -74,6 +76,13 @@ fn timeout(key: String, span: Span, found: &mut Found) -> Duration {
         found.problem(key, "it is not between 100ms and 5m", "write for example \"2m\", or leave it out");
     }
     span.0
+}
+
+/// Reads `"auto"` or the name of a profile.
+fn profile(key: &str, text: &str, found: &mut Found) -> Option<&'static Profile> {
+    let names = Profile::all().iter().map(|profile| (profile.name, Some(*profile)));
+    let words: Vec<(&str, Option<&'static Profile>)> = std::iter::once(("auto", None)).chain(names).collect();
+    found.word(key, text, &words).flatten()
 }
 
 fn read_pin(index: usize, section: &ModemSection, found: &mut Found) -> Option<Pin> {

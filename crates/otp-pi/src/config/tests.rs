@@ -170,6 +170,15 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
+fn a_profile_is_one_of_those_there_are() {
+    let with = |name: &str| format!("{GOOD}[[modem]]\nname = \"b\"\nport = \"/dev/b\"\nprofile = \"{name}\"\n");
+    let profile = |text: &str| parse(text).unwrap().modems[1].line.profile.map(|profile| profile.name);
+    assert_eq!(profile(&with("auto")), None);
+    assert_eq!(profile(&with("huawei-e3372")), Some("huawei-e3372"));
+    check(&with("E3372"), &["modem[1].profile: \"E3372\" is not known", "fix: write one of \"auto\", \"sim800\", "]);
+}
+
+#[test]
 fn two_modems_never_share_a_name_or_a_line() {
     let twice = format!("{GOOD}[[modem]]\nname = \"a\"\nport = \"/dev/ttyUSB0\"\n");
     check(

@@ -38,6 +38,8 @@ pub struct ModemSection {
     pub sms_center: String,
     /// The SIM's own number, shown to people.
     pub msisdn: String,
+    /// `"auto"`, or the name of the profile by which the modem is spoken to.
+    pub profile: String,
     /// Prefixes of receivers that this modem is meant for.
     pub recipient_prefixes: Vec<String>,
     /// Takes what no prefix claims.
@@ -65,6 +67,7 @@ defaults!(ModemSection {
     sim_pin_file: None,
     sms_center: String::new(),
     msisdn: String::new(),
+    profile: "auto".to_owned(),
     recipient_prefixes: Vec::new(),
     default: false,
     send_from_api: true,

@@ -79,6 +79,7 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
     add("maker", words(&report.manufacturer, Clone::clone));
     add("model", words(&report.model, Clone::clone));
     add("revision", words(&report.revision, Clone::clone));
+    add("profile", Some(report.status.profile.to_owned()).filter(|name| !name.is_empty()));
     add("IMEI", words(&report.imei, Clone::clone));
     add("IMSI", words(&report.imsi, |imsi| masked_imsi(imsi)));
     add("ICCID", words(&report.iccid, Clone::clone));
@@ -214,6 +215,7 @@ fn as_json(checked: &Checked, advice: &[Advice]) -> Value {
         "verdict": conclusion(report, advice).word(),
         "phase": report.status.phase.word(),
         "detail": report.status.detail,
+        "profile": Some(report.status.profile).filter(|name| !name.is_empty()),
         "pin_tries_left": report.status.pin_tries_left,
         "message_routing": report.status.message_routing,
         "answers": answers,

@@ -14,7 +14,12 @@ fn lines(lines: &[&str]) -> Vec<Zeroizing<String>> {
 fn report() -> Report {
     Report {
         modem: "one".to_owned(),
-        status: Status { phase: Phase::Ready, message_routing: Some("2,1,2,1,0"), ..Status::default() },
+        status: Status {
+            phase: Phase::Ready,
+            profile: "sim800",
+            message_routing: Some("2,1,2,1,0"),
+            ..Status::default()
+        },
         attention: Fact::Told(()),
         pin: Fact::Told(PinState::Ready),
         signal: Fact::Told(SignalQuality { rssi: Some(4), bit_error: None }),
@@ -43,6 +48,7 @@ one on /dev/ttyUSB2: can send, with warnings
   signal        -105 dBm, too weak (4 of 31)
   registration  registered, home network
   SMSC          +CMS ERROR: 310 (sim not inserted)
+  profile       sim800
   IMSI          51010•••01
   own number    +62811•••01
   supply        4.10 V
@@ -54,7 +60,7 @@ one on /dev/ttyUSB2: can send, with warnings
     assert_eq!(rendered.conclusion, Conclusion::Warned);
     let modem = &rendered.json["modems"][0];
     assert_eq!(modem["verdict"], "warned");
-    assert_eq!(modem["phase"], "ready");
+    assert_eq!((&modem["phase"], &modem["profile"]), (&json!("ready"), &json!("sim800")));
     assert_eq!(
         modem["answers"]["signal"],
         json!({"state": "told", "value": {"rssi": 4, "dbm": -105, "word": "too weak"}})
