@@ -1,10 +1,11 @@
-//! `otp-pi modem list | check | at | send`: a look at modems, and a hand on them.
+//! `otp-pi modem list | check | at | send | drain | resume`: a look at modems, and a hand on them.
 //!
 //! A gateway that runs is asked about its own modems; others are opened and locked as a gateway would do it. What is shown is made
 //! by [`crate::wire::modems`].
 
 mod at;
 mod check;
+mod drain;
 mod list;
 mod send;
 mod target;
@@ -44,6 +45,10 @@ enum ModemCommand {
     /// Sends one SMS at once
     #[command(after_help = SEND_HELP)]
     Send(SendArguments),
+    /// Has the running gateway give a modem no messages, until it is resumed or the gateway starts anew
+    Drain(drain::Arguments),
+    /// Lets a modem back that was drained, by hand or because its messages went wrong
+    Resume(drain::Arguments),
 }
 
 const CHECK_HELP: &str = "Without a NAME or PORT: all modems of --config, or every line of this machine that answers.
@@ -168,6 +173,7 @@ pub(super) fn run(arguments: &ModemArguments) -> anyhow::Result<ExitCode> {
         ModemCommand::Check(check) => (check.json, check.line.verbose),
         ModemCommand::At(at) => (at.json, at.line.verbose),
         ModemCommand::Send(send) => (send.json, send.line.verbose),
+        ModemCommand::Drain(arguments) | ModemCommand::Resume(arguments) => (arguments.json, false),
     };
     if is_verbose {
         let filter = "info,modem=trace".to_owned();
@@ -180,6 +186,8 @@ pub(super) fn run(arguments: &ModemArguments) -> anyhow::Result<ExitCode> {
                 ModemCommand::Check(check) => check::run(check).await,
                 ModemCommand::At(at) => at::run(at).await,
                 ModemCommand::Send(send) => send::run(send).await,
+                ModemCommand::Drain(arguments) => drain::drain(arguments).await,
+                ModemCommand::Resume(arguments) => drain::resume(arguments).await,
             }
         })
     });

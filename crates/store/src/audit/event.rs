@@ -70,6 +70,12 @@ kinds! {
     SentByHand = "sent-by-hand",
     /// An operator asked a modem an AT command.
     ModemCommand = "modem-command",
+    /// A modem does not do its work, and nothing that was tried helped; or others take its messages.
+    ModemAlarm = "modem-alarm",
+    /// An operator has a modem get no messages.
+    ModemDrained = "modem-drained",
+    /// An operator lets a drained modem back.
+    ModemResumed = "modem-resumed",
     /// A SIM refused its PIN.
     PinRefused = "pin-refused",
     /// A receiver is blocked.
@@ -110,7 +116,7 @@ impl AuditKind {
         match self {
             Self::ReceiverBlocked | Self::ReceiverUnblocked => Some(300),
             Self::ReceiverLocked | Self::HeldBack | Self::LetIn => Some(100),
-            Self::LoginsThrottled | Self::OperatorRefused | Self::PinRefused => Some(30),
+            Self::LoginsThrottled | Self::OperatorRefused | Self::PinRefused | Self::ModemAlarm => Some(30),
             Self::Started
             | Self::Stopped
             | Self::SettingsChanged
@@ -129,6 +135,8 @@ impl AuditKind {
             | Self::MessageRetried
             | Self::SentByHand
             | Self::ModemCommand
+            | Self::ModemDrained
+            | Self::ModemResumed
             | Self::LimitsReset
             | Self::ActFailed
             | Self::Trimmed
