@@ -7,8 +7,8 @@ use std::time::Duration;
 use emulator::{Direction, Modem, ModemSettings, Network, NetworkSettings, Script};
 use gsm::Pdu;
 use modem::{
-    HealCounts, HealNews, HealStep, ModemEvent, ModemEventKind, ModemHandle, Phase, PowerError, PowerSwitch, Settings,
-    Status, Submission, Timeouts, Trouble,
+    HealCounts, HealNews, HealStep, ModemEvent, ModemEventKind, ModemHandle, Phase, Pin, PowerError, PowerSwitch,
+    Settings, Status, Submission, Timeouts, Trouble,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -46,10 +46,19 @@ impl Bench {
     }
 
     fn start_with(script: &str, change: impl FnOnce(&mut Settings, &Modem)) -> Self {
+        Self::start_all(script, |_| {}, change)
+    }
+
+    fn start_all(
+        script: &str,
+        change_device: impl FnOnce(&mut ModemSettings),
+        change: impl FnOnce(&mut Settings, &Modem),
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let network = Network::new(NetworkSettings { air_time: Duration::ZERO, ..NetworkSettings::default() });
         let mut device = ModemSettings::named("m", 1);
         device.link = Some(directory.path().join("m"));
+        change_device(&mut device);
         let device = Modem::start(&network, device, Script::parse(script).unwrap()).unwrap();
         spawn(device.run());
         let mut settings = Settings::new("m", device.path());
@@ -233,6 +242,19 @@ async fn a_modem_that_answers_and_refuses_every_message_is_restarted() {
     bench.sends().await;
     assert_eq!(bench.news().await, HealNews::Well, "a message proves it");
     assert_eq!(bench.network.transmission_count(), 1);
+}
+
+#[tokio::test]
+async fn a_sim_with_a_pin_is_opened_again_after_a_restart() {
+    let bench = Bench::start_all(
+        &hang("\"hang_until_reset\""),
+        |device| device.pin = Some("1234".to_owned()),
+        |settings, _| settings.sim_pin = Some(Pin::parse("1234").unwrap()),
+    );
+    bench.until(|status| status.heal.resets > 0).await;
+    bench.ready().await;
+    assert_eq!(bench.said().matches("AT+CPIN=").count(), 2, "once for each start of the modem");
+    bench.sends().await;
 }
 
 #[tokio::test]

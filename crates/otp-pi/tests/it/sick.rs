@@ -1,8 +1,11 @@
 //! Modems that look alive and do not do their work: noticed, drained to the others, told about, and let back.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::harness::{Client, Emulator, Gateway, Setup, wait_for};
 
@@ -120,6 +123,25 @@ fn a_modem_that_makes_no_prompt_loses_nothing_and_is_drained() {
     all_went_out_once(&emulator, "error", 12);
     wait_for_state(&gateway, "m0", "drained");
     assert_eq!(emulator.senders_of("error"), vec!["modem2"; 12]);
+}
+
+#[test]
+fn a_modem_whose_messages_turn_out_to_have_arrived_is_let_back_by_their_reports() {
+    // It transmits, and does not say so.
+    let fault = "[[fault]]\nwhen = \"AT+CMGS\"\nmodem = \"modem1\"\ntimes = 3\naction = \"lost_information\"\n";
+    let emulator = Emulator::scripted(2, fault, &[SLOW, &["--report-delay", "5s"]].concat());
+    let gateway = impatient(&emulator).start();
+    gateway.wait_for_modems(2);
+    let mut client = gateway.connect();
+    let ids = send(&mut client, "mute", 12);
+    wait_for_state(&gateway, "m0", "drained");
+    wait_for_state(&gateway, "m0", "ready");
+    assert!(gateway.log().contains("has proved itself"), "{}", gateway.log());
+    ids.iter().for_each(|id| drop(gateway.wait_for_state(id, "delivered")));
+    all_went_out_once(&emulator, "mute", 12);
+    send(&mut client, "again", 4);
+    all_went_out_once(&emulator, "again", 4);
+    assert!(emulator.senders_of("again").contains(&"modem1".to_owned()), "{:?}", emulator.senders_of("again"));
 }
 
 #[test]
@@ -251,4 +273,37 @@ fn a_modem_that_is_drained_by_hand_gets_nothing_until_it_is_resumed_and_both_are
     for event in ["modem-drained", "modem-resumed"] {
         assert!(record.told().contains(event), "{}", record.stdout);
     }
+}
+
+#[test]
+fn the_list_of_lines_tells_where_the_modem_on_each_stands() {
+    let fault = "[[fault]]\nwhen = \"*\"\nmodem = \"modem1\"\naction = \"hang\"\n";
+    let emulator = Emulator::scripted(2, fault, &[]);
+    let gateway = impatient(&emulator).start();
+    gateway.wait_for_modems(1);
+    gateway.operate(&["modem", "drain", "m1"]);
+    let root = TempDir::new().unwrap();
+    for directory in ["dev", "proc", "sys/class/tty"] {
+        fs::create_dir_all(root.path().join(directory)).unwrap();
+    }
+    for (number, modem) in emulator.modems.iter().enumerate() {
+        let (name, device) = (format!("ttyUSB{number}"), format!("sys/devices/{number}"));
+        fs::create_dir_all(root.path().join(&device).join("device")).unwrap();
+        symlink(modem, root.path().join("dev").join(&name)).unwrap();
+        symlink(root.path().join(&device), root.path().join("sys/class/tty").join(&name)).unwrap();
+    }
+    let list = |more: &[&str]| {
+        let arguments = ["modem", "list", "--no-probe", "--root", root.path().to_str().unwrap()];
+        gateway.operate(&[&arguments, more].concat())
+    };
+    wait_for("an alarm in the list", || {
+        let lines = list(&["--json"]).json()["lines"].clone();
+        let of = |modem: &str| lines.as_array().unwrap().iter().find(|line| line["modem"] == modem).unwrap().clone();
+        assert_eq!(of("m1")["standing"]["drained"], "drained by hand", "{lines:#}");
+        (of("m0")["standing"]["healing"]["counts"]["alarm"].as_u64() >= Some(1)).then_some(())
+    });
+    let told = list(&[]);
+    let words = told.told().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("modem m1 state ready drained drained by hand"), "{words}");
+    assert!(words.contains("since the start: escape"), "{words}");
 }
