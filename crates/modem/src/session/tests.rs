@@ -1032,6 +1032,21 @@ fn a_modem_without_a_network_is_unwell_after_minutes_and_not_before() {
 }
 
 #[test]
+fn a_modem_that_has_lost_its_sim_is_unwell_and_one_that_waits_for_a_person_is_not() {
+    for (state, phase, is_unwell) in [
+        ("\r\n+CME ERROR: 10\r\n", Phase::SimMissing, true),
+        ("\r\n+CPIN: SIM PUK\r\n\r\nOK\r\n", Phase::PukNeeded, false),
+        ("\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n", Phase::PinNeeded, false),
+    ] {
+        let mut talk = Talk::new();
+        talk.initialise(&[("AT+CPIN?", state)]);
+        assert_eq!(talk.session.status().phase, phase);
+        let seen = looks(&mut talk, &[("AT+CPIN?", state)], Duration::from_secs(900));
+        assert_eq!(seen.is_some(), is_unwell, "{phase:?}");
+    }
+}
+
+#[test]
 fn a_modem_that_refuses_every_message_for_minutes_is_unwell_and_one_that_takes_one_is_not() {
     for (refusal, is_unwell) in [
         ("\r\n+CMS ERROR: 331\r\n", true),
