@@ -70,10 +70,20 @@ enum Mode {
     Booting { until: Instant },
     /// Deaf and dumb until a time; input is lost.
     Silent { until: Instant },
-    /// Dead until unplugged.
-    Hung,
+    /// Dead until it is cured.
+    Hung(Cure),
     /// Without power.
     Off,
+}
+
+/// What brings a modem that hangs back to life. Power does in any case.
+#[derive(Debug)]
+enum Cure {
+    Power,
+    /// An order to restart, as far as it was typed.
+    Reset(Vec<u8>),
+    /// The line is opened again.
+    Reopening,
 }
 
 /// What follows a busy time.
@@ -265,7 +275,7 @@ impl Engine {
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let busy = match &self.mode {
             Mode::Busy { until, .. } | Mode::Booting { until } | Mode::Silent { until } => Some(*until),
-            Mode::Command | Mode::Prompt(_) | Mode::Hung | Mode::Off => None,
+            Mode::Command | Mode::Prompt(_) | Mode::Hung(_) | Mode::Off => None,
         };
         let event = self.schedule.keys().next().map(|(due, _)| *due);
         busy.into_iter().chain(event).min()
@@ -307,7 +317,11 @@ impl Engine {
                     self.typed_after_prompt(byte, now);
                 }
                 Mode::Busy { .. } => break,
-                Mode::Booting { .. } | Mode::Silent { .. } | Mode::Hung | Mode::Off => {
+                Mode::Hung(_) => {
+                    self.hears_while_hung(now);
+                    break;
+                }
+                Mode::Booting { .. } | Mode::Silent { .. } | Mode::Off => {
                     self.input.clear();
                     break;
                 }

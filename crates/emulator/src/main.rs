@@ -67,7 +67,8 @@ const SCRIPT_HELP: &str = r#"Script (docs/emulator-scripts.md says what each wor
   { garbage = "\u0000~" }, { silence = "2s" }, "hang", "reset"; and { unplug = "prompt" }, which names it itself.
   Other actions: "lost_answer" (transmitted), "lost_answer_not_transmitted", "lost_result", "lost_information",
   { cms_error_before_prompt = 302 }, { cms_error_transmitted = 332 }, { delay = "2s" }, "lost_echo", "echo",
-  "prompt_without_space", { prompt_late = "3s" }, "prompt_lost"
+  "prompt_without_space", { prompt_late = "3s" }, "prompt_lost", "ok_to_everything", "swallow",
+  { nonsense = "~~\r\n" }, "hang_until_reset", "hang_until_reopened"
 
   [[receiver]]
   number = "*666"             # exact, "prefix*", "*suffix" or "*"

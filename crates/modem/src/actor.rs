@@ -5,6 +5,7 @@
 //! Called by: `otp-pi`, which gives [`Actor::run`] to its task tracker.
 
 mod backoff;
+mod climb;
 mod events;
 
 use std::collections::VecDeque;
@@ -17,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::event::{ModemEvent, Place};
 use crate::handle::{Claim, Job, ModemHandle, Reply, Work};
+use crate::heal::{Ladder, Trouble};
 use crate::question::{Answer, AskError};
 use crate::serial::{SerialError, SerialLine};
 use crate::session::{Action, Session};
@@ -55,13 +57,20 @@ pub struct Actor {
     taken: mpsc::Receiver<Place>,
     opened: u64,
     recoveries: u64,
+    ladder: Ladder,
+    /// A restart to be written to the line when it is open again.
+    reset: Option<&'static str>,
 }
 
 /// Why a line is not served any more.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     Stopped,
-    Lost { was_ready: bool },
+    /// Without a trouble the line itself is gone.
+    Lost {
+        was_ready: bool,
+        trouble: Option<Trouble>,
+    },
 }
 
 /// What is on its way.
@@ -117,7 +126,8 @@ impl Actor {
         let (handle, jobs) = ModemHandle::new(&settings.name, status.clone());
         let (taken_sender, taken) = mpsc::channel(WAITING_DELETIONS);
         let events = Events::new(&settings.name, events, taken_sender);
-        (handle, Self { settings, status, jobs, events, taken, opened: 0, recoveries: 0 })
+        let ladder = Ladder::new(&settings);
+        (handle, Self { settings, status, jobs, events, taken, opened: 0, recoveries: 0, ladder, reset: None })
     }
 
     /// Opens, locks and initialises the line, serves it, and opens it again with jittered backoff, until `stop`.
@@ -134,16 +144,22 @@ impl Actor {
             match self.open().await {
                 Ok(line) => {
                     last_error.clear();
-                    match self.serve(&line, &stop).await {
-                        End::Stopped => break,
-                        End::Lost { was_ready: true } => backoff.reset(),
-                        End::Lost { was_ready: false } => {}
+                    let End::Lost { was_ready, trouble } = self.serve(&line, &stop).await else { break };
+                    drop(line);
+                    let is_fresh = match trouble {
+                        Some(trouble) => self.climb(trouble, &stop).await,
+                        None => false,
+                    };
+                    if was_ready || is_fresh {
+                        backoff.reset();
                     }
                 }
                 Err(SerialError::Unwatchable { source }) => {
                     return Err(ActorError::Runtime { name: self.settings.name, source });
                 }
                 Err(error) => {
+                    // What is not there has no power, or is on its way back.
+                    self.reset = None;
                     let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
                     let (text, fault) = (format!("{error}{}", cause.unwrap_or_default()), error.fault());
                     if text != last_error {
@@ -192,17 +208,20 @@ impl Actor {
     async fn serve(&mut self, line: &SerialLine, stop: &CancellationToken) -> End {
         self.opened += 1;
         let mut serving = Serving {
-            session: Session::new(self.settings.clone(), Instant::now().into_std()),
+            session: Session::new(self.settings.clone(), self.reset.take(), now()),
             output: VecDeque::new(),
             active: None,
             is_stopping: false,
             must_reopen: false,
             was_ready: false,
+            has_sent: false,
+            trouble: None,
         };
         let mut published = None;
         let mut buffer = Zeroizing::new([0_u8; READ_BUFFER]);
         loop {
             serving.act(&mut self.events);
+            self.watch_health(&mut serving);
             self.publish(&serving, &mut published);
             if serving.must_reopen {
                 return self.end(serving);
@@ -237,21 +256,6 @@ impl Actor {
         }
     }
 
-    /// Ends with a lost line: whatever was on its way is finished honestly.
-    fn end(&mut self, mut serving: Serving) -> End {
-        serving.session.lost();
-        serving.act(&mut self.events);
-        self.recoveries += serving.session.status().recoveries;
-        let why = serving.session.status().detail.clone().unwrap_or_else(|| "the line is gone".to_owned());
-        tracing::warn!(modem.name = %self.settings.name, "the line will be opened again: {why}");
-        let phase = serving.session.status().phase;
-        self.status.send_modify(|status| {
-            status.phase = if phase == Phase::Silent { Phase::Silent } else { Phase::Closed };
-            status.detail = Some(why);
-        });
-        if serving.is_stopping { End::Stopped } else { End::Lost { was_ready: serving.was_ready } }
-    }
-
     fn publish(&self, serving: &Serving, published: &mut Option<Status>) {
         let status = serving.session.status();
         if published.as_ref() == Some(status) {
@@ -268,6 +272,8 @@ impl Actor {
                 turns: shown.turns,
                 opened: self.opened,
                 recoveries: self.recoveries + status.recoveries,
+                heal: self.ladder.counts().plus(status.heal),
+                heal_step: self.ladder.step().or(status.heal_step),
                 ..status.clone()
             };
         });
@@ -275,6 +281,7 @@ impl Actor {
 }
 
 /// An open line while it is served.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Serving {
     session: Session,
     output: VecDeque<Zeroizing<Vec<u8>>>,
@@ -282,6 +289,10 @@ struct Serving {
     is_stopping: bool,
     must_reopen: bool,
     was_ready: bool,
+    /// Whether a message was sent since that was looked at last.
+    has_sent: bool,
+    /// Why the line is to be opened again although the modem answers.
+    trouble: Option<Trouble>,
 }
 
 impl Serving {
@@ -301,6 +312,7 @@ impl Serving {
                     }
                 }
                 Action::Finished(result) => {
+                    self.has_sent |= result.is_ok();
                     if let Some(active) = self.active.take() {
                         active.finish(result);
                     }
@@ -313,6 +325,7 @@ impl Serving {
                 Action::Report(report, place) => events.report(report, place),
                 Action::Inbound(pdu, place) => events.inbound(pdu, place),
                 Action::Reopen => self.must_reopen = true,
+                Action::Unwell(trouble) => self.trouble = Some(trouble),
             }
         }
         self.was_ready |= self.session.status().phase == Phase::Ready;

@@ -7,6 +7,8 @@ use std::fmt;
 use gsm::{Pdu, StatusReport};
 use tokio::sync::mpsc;
 
+use crate::heal::HealNews;
+
 /// Something a modem told.
 #[derive(Debug)]
 pub struct ModemEvent {
@@ -23,6 +25,8 @@ pub enum ModemEventKind {
     Report(StatusReport),
     /// An inbound SMS.
     Inbound(Inbound),
+    /// What was done to get it going again, or that it goes again.
+    Heal(HealNews),
 }
 
 /// An inbound SMS that still lies on the SIM.

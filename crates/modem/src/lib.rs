@@ -9,7 +9,7 @@
 //! Map: [`Settings::build`] gives a [`ModemHandle`] (status, turns) and an [`Actor`] (I/O). The conversation itself is
 //! `session`, which does no I/O: bytes, time and requests go in, actions come out. [`ModemHandle::ask`] puts a person's
 //! [`Command`] between, [`check()`] asks everything and makes a [`Report`], [`advice()`] says what to do about it;
-//! [`discovery`] finds lines before there is a modem.
+//! [`discovery`] finds lines before there is a modem. `heal` says what is tried with a modem that does not do its work.
 
 mod actor;
 mod advice;
@@ -18,6 +18,7 @@ mod command;
 pub mod discovery;
 mod event;
 mod handle;
+mod heal;
 mod pin;
 mod profile;
 mod question;
@@ -37,6 +38,7 @@ pub use check::check;
 pub use command::{Command, CommandError, Effect, MAX_COMMAND, Refusal};
 pub use event::{Inbound, InboundReceipt, ModemEvent, ModemEventKind};
 pub use handle::{Inquiry, ModemHandle, Turn};
+pub use heal::{HealCounts, HealNews, HealStep, PowerError, PowerSwitch, Trouble};
 pub use pin::{Pin, PinError, PinKeeper, PinMemory, Tried};
 pub use profile::{ImeiWays, Lte, Pattern, Profile, UssdForm, UssdWays, Way};
 pub use question::{Answer, AskError, LONGEST_PATIENCE};
@@ -44,4 +46,4 @@ pub use report::{Fact, Report, Strength, Verdict, registration_words};
 pub use same_line::is_same_line;
 pub use settings::{DataBits, Parity, Settings, SmsCenter, SmsCenterError, StopBits, Timeouts};
 pub use status::{Identity, LineFault, Phase, Registration, Status};
-pub use submission::{Prepare, Refused, SendError, Sent, Submission};
+pub use submission::{Prepare, Refused, SendError, Sent, Submission, is_speechless};

@@ -8,10 +8,12 @@
 //!
 //! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`]
 //! and [`registration`] too, [`sending`] is `AT+CMGS`, [`questions`] what is asked from outside, [`urc`] what comes
-//! unasked, [`listing`] what was stored meanwhile, [`recovery`] the way back in step, [`crate::profile`] where modems differ. Lines are read by [`gsm::at`].
+//! unasked, [`listing`] what was stored meanwhile, [`recovery`] the way back in step, [`health`] what a modem that answers
+//! fails to do, [`crate::profile`] where modems differ. Lines are read by [`gsm::at`].
 
 mod card;
 mod exchange;
+mod health;
 mod init;
 mod listing;
 mod questions;
@@ -29,6 +31,7 @@ use gsm::{ErrorCode, Line, LineSplitter, Pdu, StatusReport};
 use zeroize::Zeroizing;
 
 use crate::event::Place;
+use crate::heal::Trouble;
 use crate::profile::{GENERIC, Profile};
 use crate::question::{Answer, AskError, Question};
 use crate::settings::Settings;
@@ -37,6 +40,7 @@ use crate::submission::{SendError, Sent};
 use crate::trace;
 pub(crate) use exchange::answer_result;
 use exchange::{Echo, Exchange, Lines, Outcome, numeric_result};
+use health::Health;
 use init::Acquaintance;
 pub(crate) use init::{printable, text};
 use questions::Asked;
@@ -69,6 +73,8 @@ pub(crate) enum Action {
     Inbound(Pdu, Option<Place>),
     /// The modem does not answer: close the line and open it again.
     Reopen,
+    /// The modem answers and has not done its work for a long time; said again and again while it lasts.
+    Unwell(Trouble),
 }
 
 /// Prints what is to be done, never the bytes, a PDU or a report.
@@ -83,6 +89,7 @@ impl fmt::Debug for Action {
             Self::Report(..) => formatter.write_str("Report"),
             Self::Inbound(..) => formatter.write_str("Inbound"),
             Self::Reopen => formatter.write_str("Reopen"),
+            Self::Unwell(trouble) => write!(formatter, "Unwell({trouble:?})"),
         }
     }
 }
@@ -145,6 +152,10 @@ pub(crate) struct Session {
     registrations: Registrations,
     /// How often the SIM was not ready yet in this conversation.
     card_retries: u32,
+    /// How long the modem has answered and not done its work.
+    health: Health,
+    /// A command that restarts the modem, to be written before anything is asked.
+    reset: Option<&'static str>,
 }
 
 /// Prints where the conversation is, never what was said.
@@ -161,8 +172,8 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Makes a session for a line that was just opened; it begins by getting in step.
-    pub(crate) fn new(settings: Settings, now: Instant) -> Self {
+    /// Makes a session for a line that was just opened; it begins by getting in step, after a `reset` if there is one.
+    pub(crate) fn new(settings: Settings, reset: Option<&'static str>, now: Instant) -> Self {
         let card = format!("?{}", settings.name);
         let profile = settings.profile.unwrap_or(&GENERIC);
         let mut session = Self {
@@ -193,6 +204,8 @@ impl Session {
             losses: 0,
             registrations: Registrations::default(),
             card_retries: 0,
+            health: Health::default(),
+            reset,
         };
         session.start(now);
         session
@@ -383,15 +396,6 @@ impl Session {
             }
             other => self.state = other,
         }
-    }
-
-    fn give_up(&mut self, why: &'static str) {
-        self.fail_submission(why);
-        self.fail_question(why);
-        self.status.phase = Phase::Silent;
-        self.status.detail = Some(why.to_owned());
-        self.state = State::Over;
-        self.actions.push_back(Action::Reopen);
     }
 }
 

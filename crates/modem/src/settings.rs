@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::actor::Actor;
 use crate::event::ModemEvent;
 use crate::handle::ModemHandle;
+use crate::heal::PowerSwitch;
 use crate::pin::{Pin, PinMemory};
 use crate::profile::Profile;
 
@@ -66,6 +67,16 @@ pub struct Timeouts {
     pub reopen_first: Duration,
     /// Longest pause before the line is opened again.
     pub reopen_longest: Duration,
+    /// What a modem may need to start anew after `AT+CFUN=1,1`.
+    pub reset: Duration,
+    /// How long a modem may be without a network, or refuse every message, before it is told to restart.
+    pub offline: Duration,
+    /// How long a modem must have been well for its troubles to be forgotten.
+    pub well: Duration,
+    /// First rest after an alarm, before all steps are taken again.
+    pub heal_first: Duration,
+    /// Longest rest after an alarm.
+    pub heal_longest: Duration,
 }
 
 impl Default for Timeouts {
@@ -80,6 +91,11 @@ impl Default for Timeouts {
             settle: Duration::from_millis(50),
             reopen_first: Duration::from_millis(500),
             reopen_longest: Duration::from_secs(30),
+            reset: Duration::from_secs(20),
+            offline: Duration::from_secs(180),
+            well: Duration::from_secs(300),
+            heal_first: Duration::from_secs(30),
+            heal_longest: Duration::from_secs(30 * 60),
         }
     }
 }
@@ -153,6 +169,10 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// Pause between two looks at signal, registration and operator.
     pub poll_interval: Duration,
+    /// Whether more than opening its line again is done with a modem that does not do its work: restarts, power, alarms.
+    pub heals: bool,
+    /// Cuts the modem's USB power and gives it back; without it that step is left out.
+    pub power: Option<PowerSwitch>,
 }
 
 impl Settings {
@@ -173,6 +193,8 @@ impl Settings {
             profile: None,
             timeouts: Timeouts::default(),
             poll_interval: Duration::from_secs(30),
+            heals: true,
+            power: None,
         }
     }
 
@@ -194,6 +216,8 @@ impl Settings {
             profile,
             timeouts,
             poll_interval,
+            heals,
+            power,
         } = self;
         name == &other.name
             && path == &other.path
@@ -207,6 +231,8 @@ impl Settings {
             && profile == &other.profile
             && timeouts == &other.timeouts
             && poll_interval == &other.poll_interval
+            && heals == &other.heals
+            && power.is_some() == other.power.is_some()
     }
 
     /// Makes the handle for callers and the actor to run; reports and inbound messages go to `events`.

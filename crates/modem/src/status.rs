@@ -4,6 +4,8 @@
 
 use gsm::at::RegistrationStatus;
 
+use crate::heal::{HealCounts, HealStep};
+
 /// What a modem is doing, or why it cannot send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Phase {
@@ -165,6 +167,10 @@ pub struct Status {
     pub opened: u64,
     /// How often the conversation had to be brought back in step.
     pub recoveries: u64,
+    /// How often each step was taken to get it going again.
+    pub heal: HealCounts,
+    /// The step that was taken last, while it is not well.
+    pub heal_step: Option<HealStep>,
 }
 
 impl Status {

@@ -74,3 +74,15 @@ pub enum SendError {
         detail: String,
     },
 }
+
+/// What is said of a modem that made no prompt.
+pub(crate) const NO_PROMPT: &str = "no prompt";
+/// What is said of a modem that refused without a code.
+pub(crate) const BARE_ERROR: &str = "the modem answered ERROR to AT+CMGS";
+
+/// Answers whether a [`SendError::NotSent`] without a code says that the modem was at fault: neither network, SIM nor
+/// caller was asked for anything, and the modem did not do what modems do.
+#[must_use]
+pub fn is_speechless(detail: &str) -> bool {
+    [NO_PROMPT, BARE_ERROR].contains(&detail)
+}

@@ -39,7 +39,7 @@ impl Engine {
             "+CGSN" | "+GSN" => self.identity(form, |settings| &settings.imei),
             "+EGMR" => self.device_imei(form),
             "+SIMEI" => match form {
-                Form::Set(value) => self.write_imei(value),
+                Form::Set(value) => self.write_imei(value.trim_matches('"')),
                 Form::Plain | Form::Read | Form::Test => Err(AtError::Plain),
             },
             "+CMEE" => {

@@ -142,7 +142,7 @@ impl Engine {
     }
 
     fn take_message(&mut self, exchange: Exchange, now: Instant) -> Result<Step, AtError> {
-        if let Some(Action::LostAnswerNotTransmitted) = self.action() {
+        if let Some(Action::LostAnswerNotTransmitted | Action::OkToEverything) = self.action() {
             return Ok(Step::Done);
         }
         if let Some(result) = self.strike(Moment::AfterPdu, now) {
@@ -208,7 +208,7 @@ impl Engine {
         }
         let pdu = [message.smsc.as_slice(), &message.tpdu].concat();
         let submit = Submit::decode(&message.tpdu).map_err(|_| WRONG_PDU_VALUE)?;
-        if let Some(Action::LostAnswerNotTransmitted) = self.action() {
+        if let Some(Action::LostAnswerNotTransmitted | Action::OkToEverything) = self.action() {
             return Ok(Step::Done);
         }
         if let Some(result) = self.strike(Moment::AfterPdu, now) {
@@ -260,7 +260,9 @@ impl Engine {
             submit: &flight.submit,
             message_reference: flight.message_reference,
         };
-        self.network.transmit(sent, flight.passage, now);
+        if !matches!(self.action(), Some(Action::Swallow)) {
+            self.network.transmit(sent, flight.passage, now);
+        }
         if let Some((name, number)) = flight.stored_at
             && let Some(message) = self.memory(name).get_mut(number)
         {

@@ -84,7 +84,7 @@ impl Engine {
             | Mode::Prompt(_)
             | Mode::Booting { .. }
             | Mode::Silent { .. }
-            | Mode::Hung
+            | Mode::Hung(_)
             | Mode::Off => false,
         };
         if is_free && self.held.is_empty() {

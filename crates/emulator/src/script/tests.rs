@@ -32,6 +32,11 @@ fn every_action_can_be_written() {
         ("\"prompt_lost\"", Action::PromptLost),
         ("\"hang\"", Action::Hang),
         ("\"reset\"", Action::Reset),
+        ("\"hang_until_reset\"", Action::HangUntilReset),
+        ("\"hang_until_reopened\"", Action::HangUntilReopened),
+        ("\"ok_to_everything\"", Action::OkToEverything),
+        ("\"swallow\"", Action::Swallow),
+        ("{ nonsense = \"~\" }", Action::Nonsense("~".to_owned())),
     ];
     let mut written_words = BTreeSet::new();
     for (written, action) in cases {

@@ -8,6 +8,7 @@ use gsm::{Pdu, StatusReport};
 use tokio::sync::mpsc;
 
 use crate::event::{Inbound, InboundReceipt, ModemEvent, ModemEventKind, Place};
+use crate::heal::HealNews;
 
 /// Events that may wait for a slow receiver.
 const BACKLOG: usize = 256;
@@ -46,6 +47,10 @@ impl Events {
         } else if self.sender.try_send(ModemEvent { modem: self.modem.clone(), kind }).is_err() {
             tracing::warn!(modem.name = %self.modem, "nobody takes an inbound message; it stays on its card");
         }
+    }
+
+    pub(super) fn heal(&mut self, news: HealNews) {
+        self.add(ModemEventKind::Heal(news), None);
     }
 
     fn add(&mut self, kind: ModemEventKind, place: Option<Place>) {

@@ -115,6 +115,7 @@ impl Session {
     /// Adds the regular look at the modem.
     pub(super) fn add_poll(&mut self, now: Instant) {
         self.next_poll = now + self.settings.poll_interval;
+        self.look_at_health(now);
         self.listed.clear();
         match self.status.phase {
             Phase::Ready | Phase::NotRegistered => {

@@ -11,7 +11,7 @@ use gsm::{ErrorClass, ErrorCode, FinalResult, Pdu, at};
 use zeroize::Zeroizing;
 
 use super::{Action, ESC, Session, State, answer_result};
-use crate::submission::{Refused, SendError, Sent};
+use crate::submission::{BARE_ERROR, NO_PROMPT, Refused, SendError, Sent};
 use crate::trace;
 
 /// Silence after a message before the regular look may begin.
@@ -234,7 +234,7 @@ impl Session {
                 }
                 (known, _) => known,
             };
-            let detail = code.map_or_else(|| "the modem answered ERROR to AT+CMGS".to_owned(), describe);
+            let detail = code.map_or_else(|| BARE_ERROR.to_owned(), describe);
             self.finish_sending(Err(not_sent(class, code, &detail)));
         }
         if let Some(code) = code {
@@ -245,7 +245,7 @@ impl Session {
     pub(super) fn sending_timed_out(&mut self, sending: &Sending, now: Instant) {
         match sending.stage {
             Stage::Preparing { is_prompted: false, .. } => {
-                self.finish_sending(Err(not_sent(ErrorClass::RetryHere, None, "no prompt")));
+                self.finish_sending(Err(not_sent(ErrorClass::RetryHere, None, NO_PROMPT)));
                 self.recover("no prompt", now);
             }
             Stage::Preparing { is_prompted: true, .. } => {
@@ -262,6 +262,7 @@ impl Session {
     }
 
     fn finish_sending(&mut self, result: Result<Sent, SendError>) {
+        self.note_outcome(&result);
         self.actions.push_back(Action::Finished(result));
     }
 

@@ -30,7 +30,7 @@ struct Talk {
 impl Talk {
     fn with(settings: Settings) -> Self {
         let now = tokio::time::Instant::now().into_std();
-        Self { session: Session::new(settings, now), now, last: Vec::new() }
+        Self { session: Session::new(settings, None, now), now, last: Vec::new() }
     }
 
     fn new() -> Self {
@@ -60,6 +60,7 @@ impl Talk {
                 Action::Report(report, _) => format!("(report {})", report.message_reference),
                 Action::Inbound(_, place) => format!("(inbound {:?})", place.map(|place| place.index)),
                 Action::Reopen => "(reopen)".to_owned(),
+                Action::Unwell(trouble) => format!("(unwell {trouble:?})"),
             });
         }
         if !did.is_empty() {
@@ -949,3 +950,126 @@ fn a_message_that_is_listed_and_announced_is_handed_on_once() {
 mod profiles;
 mod questions;
 mod transcripts;
+
+#[test]
+fn a_line_that_is_opened_to_restart_its_modem_begins_with_the_order_and_waits_for_its_first_words() {
+    let begin = || {
+        let now = tokio::time::Instant::now().into_std();
+        let session = Session::new(Settings::new("m", "/dev/null"), Some("AT+CFUN=1,1"), now);
+        let mut talk = Talk { session, now, last: Vec::new() };
+        assert_eq!(talk.did(), ["<ESC>"]);
+        assert_eq!(talk.settles(), ["AT+CFUN=1,1\r"]);
+        talk
+    };
+    let mut talk = begin();
+    assert_eq!(talk.hears("\r\nOK\r\n"), [""; 0], "it goes away now");
+    assert_eq!(talk.hears("\r\nRDY\r\n"), ["<ESC>"]);
+    assert_eq!(talk.settles(), ["ATQ0V1E0\r"]);
+    let mut talk = begin();
+    assert_eq!(talk.hears("\r\nERROR\r\n"), ["<ESC>"], "it does not know it");
+    let mut talk = begin();
+    assert_eq!(talk.waits(Duration::from_secs(19)), [""; 0]);
+    assert_eq!(talk.waits(Duration::from_secs(1)), ["<ESC>"], "it started without a word");
+    assert_eq!(talk.session.status().heal, crate::HealCounts::default(), "these are no rounds of healing");
+}
+
+#[test]
+fn escapes_and_attentions_are_counted_where_something_is_wrong_and_nowhere_else() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.session.status().heal, crate::HealCounts::default());
+    talk.submits();
+    talk.prepares(Err(Refused));
+    talk.hears("\r\n> ");
+    talk.initialise(&[]);
+    assert_eq!(talk.session.status().heal, crate::HealCounts::default(), "a prompt was left");
+    assert_eq!(talk.submits(), ["AT+CMGS=24\r", "(prepare)"]);
+    let no_prompt = talk.waits(Duration::from_secs(10));
+    assert!(no_prompt[0].starts_with("(finished not sent"), "{no_prompt:?}");
+    let counts = |talk: &Talk| {
+        let status = talk.session.status();
+        (status.heal.escapes, status.heal.attentions, status.heal_step)
+    };
+    assert_eq!(counts(&talk), (1, 0, Some(crate::HealStep::Escape)));
+    talk.settles();
+    assert_eq!(counts(&talk), (1, 1, Some(crate::HealStep::Attention)));
+    talk.waits(Duration::from_secs(1));
+    talk.settles();
+    assert_eq!(counts(&talk), (2, 2, Some(crate::HealStep::Attention)), "a second round");
+    talk.initialise(&[]);
+    assert_eq!(counts(&talk), (2, 2, None));
+}
+
+/// Answers every regular look with this, until something else than a question comes; at most an hour long.
+fn looks(talk: &mut Talk, special: &[(&str, &str)], limit: Duration) -> Option<Duration> {
+    let start = talk.now;
+    while talk.now - start <= limit {
+        let mut did = talk.waits(Duration::from_secs(1));
+        while let Some(said) = did.pop() {
+            if said.starts_with("(unwell") {
+                return Some(talk.now - start);
+            }
+            let command = said.trim_end();
+            if command.starts_with("AT") {
+                let answer = special.iter().find(|(asked, _)| *asked == command).map(|(_, answer)| *answer);
+                did.extend(talk.hears(answer.unwrap_or_else(|| usual(command))));
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn a_modem_without_a_network_is_unwell_after_minutes_and_not_before() {
+    let searching = [("AT+CREG?", "\r\n+CREG: 1,2\r\n\r\nOK\r\n"), ("AT+CEREG?", "\r\nERROR\r\n")];
+    let mut talk = Talk::ready();
+    talk.hears("\r\n+CREG: 2\r\n");
+    assert_eq!(talk.session.status().phase, Phase::NotRegistered);
+    let unwell = looks(&mut talk, &searching, Duration::from_secs(600)).expect("it is noticed");
+    assert!(unwell >= Duration::from_secs(180) && unwell < Duration::from_secs(200), "{unwell:?}");
+    assert!(looks(&mut talk, &searching, Duration::from_secs(10)).is_some(), "it is said again while it lasts");
+    // Found again for a moment: the time begins anew.
+    talk.hears("\r\n+CREG: 1\r\n");
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+    assert_eq!(looks(&mut talk, &[], Duration::from_secs(120)), None);
+    talk.hears("\r\n+CREG: 2\r\n");
+    assert_eq!(looks(&mut talk, &searching, Duration::from_secs(170)), None);
+}
+
+#[test]
+fn a_modem_that_has_lost_its_sim_is_unwell_and_one_that_waits_for_a_person_is_not() {
+    for (state, phase, is_unwell) in [
+        ("\r\n+CME ERROR: 10\r\n", Phase::SimMissing, true),
+        ("\r\n+CPIN: SIM PUK\r\n\r\nOK\r\n", Phase::PukNeeded, false),
+        ("\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n", Phase::PinNeeded, false),
+    ] {
+        let mut talk = Talk::new();
+        talk.initialise(&[("AT+CPIN?", state)]);
+        assert_eq!(talk.session.status().phase, phase);
+        let seen = looks(&mut talk, &[("AT+CPIN?", state)], Duration::from_secs(900));
+        assert_eq!(seen.is_some(), is_unwell, "{phase:?}");
+    }
+}
+
+#[test]
+fn a_modem_that_refuses_every_message_for_minutes_is_unwell_and_one_that_takes_one_is_not() {
+    for (refusal, is_unwell) in [
+        ("\r\n+CMS ERROR: 331\r\n", true),
+        ("\r\n+CMS ERROR: 500\r\n", true),
+        ("\r\nERROR\r\n", true),
+        // The network's and the receiver's business.
+        ("\r\n+CMS ERROR: 38\r\n", false),
+        ("\r\n+CMS ERROR: 1\r\n", false),
+    ] {
+        let mut talk = Talk::ready();
+        for _ in 0..5 {
+            assert_eq!(talk.submits(), ["AT+CMGS=24\r", "(prepare)"]);
+            talk.hears(refusal);
+        }
+        let seen = looks(&mut talk, &[], Duration::from_secs(600));
+        assert_eq!(seen.is_some(), is_unwell, "{refusal:?}");
+        assert!(seen.is_none_or(|after| after >= Duration::from_secs(180)), "{refusal:?} {seen:?}");
+        talk.hands_over();
+        talk.hears("\r\n+CMGS: 1\r\n\r\nOK\r\n");
+        assert_eq!(looks(&mut talk, &[], Duration::from_secs(300)), None, "{refusal:?}: it has taken one");
+    }
+}

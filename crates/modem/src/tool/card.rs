@@ -14,14 +14,15 @@ use super::ToolError;
 use crate::command::Command;
 use crate::handle::{Inquiry, ModemHandle};
 use crate::pin::{Pin, PinError};
+use crate::profile::{GENERIC, Profile};
 use crate::question::{Answer, AskError};
 
 /// How long a SIM may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Fewer tries left than this, and a wrong code would block the SIM.
 const TRIES_NEEDED: u8 = 2;
-/// Ways to ask for tries left: the standard's, SIMCom's, Quectel's, Huawei's.
-const TRIES_COMMANDS: [&str; 5] = ["AT+CPINR=\"SIM PIN\"", "AT+CPINR=\"SIM PUK\"", "AT+SPIC", "AT+QPINC?", "AT^CPIN?"];
+/// The standard's way to ask for the tries of the PUK (3GPP TS 27.007 §8.65); what makers tell of both is in the profile.
+const PUK_TRIES: &str = "AT+CPINR=\"SIM PUK\"";
 
 /// Says why a text is no code for a SIM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +101,8 @@ pub struct CardReport {
 /// [`ToolError::NotAsked`].
 pub async fn look_at_card(handle: &ModemHandle) -> Result<CardReport, ToolError> {
     let mut inquiry = handle.inquire().await.map_err(ToolError::NotAsked)?;
-    look(&mut inquiry).await
+    let profile = handle.status().borrow().profile;
+    look(&mut inquiry, profile).await
 }
 
 /// Does one thing about a PIN and answers how the SIM stands then. With `may_be_last` also when a wrong code would block the SIM.
@@ -111,7 +113,8 @@ pub async fn look_at_card(handle: &ModemHandle) -> Result<CardReport, ToolError>
 /// [`ToolError`]; only [`ToolError::WrongCode`] has used up a try, and [`ToolError::Unclear`] may have.
 pub async fn act_on_pin(handle: &ModemHandle, act: &PinAct, may_be_last: bool) -> Result<CardReport, ToolError> {
     let mut inquiry = handle.inquire().await.map_err(ToolError::NotAsked)?;
-    let before = look(&mut inquiry).await?;
+    let profile = handle.status().borrow().profile;
+    let before = look(&mut inquiry, profile).await?;
     act.check(before)?;
     let (left, is_for_good) = match act {
         PinAct::Unblock { .. } => (before.puk_tries, true),
@@ -125,7 +128,7 @@ pub async fn act_on_pin(handle: &ModemHandle, act: &PinAct, may_be_last: bool) -
         error => ToolError::Unclear(error),
     })?;
     // What it says now is worth telling, and no reason to take back what was done.
-    let after = look(&mut inquiry).await;
+    let after = look(&mut inquiry, profile).await;
     let left = after.as_ref().ok().and_then(|after| if is_for_good { after.puk_tries } else { after.pin_tries });
     match answer.result.error_code() {
         None if answer.result.is_ok() => Ok(after.unwrap_or_default()),
@@ -172,7 +175,7 @@ impl PinAct {
     }
 }
 
-async fn look(inquiry: &mut Inquiry) -> Result<CardReport, ToolError> {
+async fn look(inquiry: &mut Inquiry, profile: &str) -> Result<CardReport, ToolError> {
     let mut report = CardReport::default();
     let state = ask(inquiry, "AT+CPIN?").await?;
     report.state = match &state {
@@ -189,7 +192,9 @@ async fn look(inquiry: &mut Inquiry) -> Result<CardReport, ToolError> {
     } else if report.state == Some(PinState::SimPin) {
         report.is_locked = Some(true);
     }
-    for command in TRIES_COMMANDS {
+    let profile = Profile::find(profile).unwrap_or(&GENERIC);
+    let ways = profile.pin_tries.iter().map(|way| way.command);
+    for command in ways.chain([PUK_TRIES]) {
         if report.pin_tries.is_some() && report.puk_tries.is_some() {
             break;
         }

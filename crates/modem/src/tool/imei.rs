@@ -16,8 +16,9 @@ use super::ToolError;
 use super::card::shown;
 use crate::command::Command;
 use crate::handle::ModemHandle;
+use crate::profile::Profile;
 use crate::question::AskError;
-use crate::status::{Identity, Phase, Status};
+use crate::status::{Phase, Status};
 
 /// How long the memory of a device may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -86,7 +87,7 @@ pub async fn restore_imei(handle: &ModemHandle, imei: &Imei) -> Result<Restored,
     if before.as_deref() == Some(imei.as_str()) {
         return Err(ToolError::NotNow("the device has this IMEI already"));
     }
-    let write = write_command(&handle.status().borrow().identity, imei)
+    let write = write_command(handle.status().borrow().profile, imei)
         .ok_or(ToolError::NotNow("how this model takes an IMEI is not known"))?;
     let mut inquiry = handle.inquire().await.map_err(ToolError::NotAsked)?;
     let answer = inquiry.ask(write, PATIENCE).await.map_err(unclear)?;
@@ -109,19 +110,10 @@ pub async fn restore_imei(handle: &ModemHandle, imei: &Imei) -> Result<Restored,
     Ok(Restored { before, after: find_imei(handle).await.ok().flatten() })
 }
 
-/// The maker's command (docs/modems.md); none for those that do not allow it.
-fn write_command(identity: &Identity, imei: &Imei) -> Option<Command> {
-    let said =
-        [&identity.manufacturer, &identity.model].map(|text| text.as_deref().unwrap_or_default().to_ascii_uppercase());
-    let is_any = |names: &[&str]| said.iter().any(|said| names.iter().any(|name| said.contains(name)));
-    let digits = imei.as_str();
-    if is_any(&["SIM7", "SIM8200", "A7670", "A7600"]) {
-        Some(Command::own("+SIMEI", &Zeroizing::new(digits.to_owned())))
-    } else if is_any(&["SIM8", "SIM9", "SIMCOM", "QUECTEL"]) {
-        Some(Command::own("+EGMR", &Zeroizing::new(format!("1,7,\"{digits}\""))))
-    } else {
-        None
-    }
+/// The command of the modem's profile; none where its maker allows none.
+fn write_command(profile: &str, imei: &Imei) -> Option<Command> {
+    let (name, before) = Profile::find(profile)?.imei.write?.strip_prefix("AT")?.split_once('=')?;
+    Some(Command::own(name, &Zeroizing::new(format!("{before}\"{}\"", imei.as_str()))))
 }
 
 fn unclear(error: AskError) -> ToolError {
@@ -147,20 +139,15 @@ mod tests {
     #[test]
     fn each_maker_is_written_to_in_its_own_way_and_the_others_not_at_all() {
         let imei = Imei::parse("490154203237518").unwrap();
-        for (manufacturer, model, expected) in [
-            ("SIMCOM_Ltd", "SIMCOM_SIM800L", Some("AT+EGMR=1,7,\"490154203237518\"")),
-            ("Quectel", "EC25", Some("AT+EGMR=1,7,\"490154203237518\"")),
-            ("SIMCOM INCORPORATED", "SIMCOM_SIM7600E", Some("AT+SIMEI=490154203237518")),
-            ("huawei", "E173", None),
-            ("", "", None),
+        for (profile, expected) in [
+            ("sim800", Some("AT+EGMR=1,7,\"490154203237518\"")),
+            ("quectel-ec25", Some("AT+EGMR=1,7,\"490154203237518\"")),
+            ("sim7600", Some("AT+SIMEI=\"490154203237518\"")),
+            ("huawei-e173", None),
+            ("generic", None),
         ] {
-            let identity = Identity {
-                manufacturer: Some(manufacturer.to_owned()),
-                model: Some(model.to_owned()),
-                ..Identity::default()
-            };
-            let command = write_command(&identity, &imei);
-            assert_eq!(command.as_ref().map(Command::text), expected, "{model}");
+            let command = write_command(profile, &imei);
+            assert_eq!(command.as_ref().map(Command::text), expected, "{profile}");
         }
     }
 }

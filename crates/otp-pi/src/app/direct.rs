@@ -31,7 +31,9 @@ pub struct DirectModem {
 impl DirectModem {
     /// Begins to open its line.
     #[must_use]
-    pub fn start(line: modem::Settings) -> Self {
+    pub fn start(mut line: modem::Settings) -> Self {
+        // Who looks at a modem does not want it restarted.
+        line.heals = false;
         // Nobody takes what comes in: it stays on the SIM until a gateway finds it there.
         let (handle, actor) = line.build(mpsc::channel(1).0);
         let tasks = Tasks::new(CancellationToken::new());

@@ -26,7 +26,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use domain::clock::Clock;
 use domain::secret::SecretText;
-use modem::Phase;
 use store::{AuditBy, AuditEvent, AuditKind, OpenError, Store, Writer};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -164,9 +163,9 @@ impl App {
         let (handle, dispatcher) =
             dispatch::build(config.dispatch, context, Plan { channels, table: config.routes }, events.clone());
         delivery.spawn("dispatcher", deliver(dispatcher, store.clone(), delivery.stop_token()));
-        let stop = lines.stop_token();
-        lines
-            .spawn("reports", dispatch::run_reports(incoming, store.clone(), events.clone(), Arc::clone(&clock), stop));
+        let (judge, stop) = (handle.judge().clone(), lines.stop_token());
+        let told = (store.clone(), judge);
+        lines.spawn("reports", dispatch::run_reports(incoming, told, events.clone(), Arc::clone(&clock), stop));
 
         lines.spawn("limits", limiter.clone().tend(events.subscribe(), lines.stop_token()));
         let asked = (handle.clone(), limiter.clone());
@@ -351,9 +350,8 @@ async fn deliver(mut dispatcher: Dispatcher, store: Store, stop: CancellationTok
 fn readiness(store: Store, dispatcher: DispatcherHandle) -> impl Fn() -> Readiness + Send + Sync + 'static {
     move || {
         let words = |channel: &ChannelHandle| {
-            let phase = channel.modem.status().borrow().phase;
-            (phase != Phase::Ready)
-                .then(|| format!("modem {} is {}", channel.modem.name(), dispatch::phase_word(phase)))
+            let why = dispatcher.why_no_candidate(channel)?;
+            Some(format!("modem {} is {why}", channel.modem.name()))
         };
         Readiness {
             ready: store.is_writable() && store.try_reserve().is_some(),

@@ -1,4 +1,4 @@
-//! `otp-pi modem list | check | at | send`: a look at modems, and a hand on them.
+//! `otp-pi modem list | check | at | send | drain | resume`: a look at modems, and a hand on them.
 //!
 //! A gateway that runs is asked about its own modems; others are opened and locked as a gateway would do it. What is shown is made
 //! by [`crate::wire::modems`].
@@ -7,6 +7,7 @@ mod at;
 mod check;
 mod code;
 mod direct;
+mod drain;
 mod imei;
 mod list;
 mod send;
@@ -54,6 +55,10 @@ enum ModemCommand {
     /// Shows the IMEI of a modem; puts back the one that is printed on it
     #[command(subcommand, after_help = imei::HELP)]
     Imei(imei::ImeiCommand),
+    /// Has the running gateway give a modem no messages, until it is resumed or the gateway starts anew
+    Drain(drain::Arguments),
+    /// Lets a modem back that was drained, by hand or because its messages went wrong
+    Resume(drain::Arguments),
 }
 
 const CHECK_HELP: &str = "Without a NAME or PORT: all modems of --config, or every line of this machine that answers.
@@ -180,6 +185,7 @@ pub(super) fn run(arguments: &ModemArguments) -> anyhow::Result<ExitCode> {
         ModemCommand::Send(send) => (send.json, send.line.verbose),
         ModemCommand::Sim(sim) => sim.output(),
         ModemCommand::Imei(imei) => imei.output(),
+        ModemCommand::Drain(arguments) | ModemCommand::Resume(arguments) => (arguments.json, false),
     };
     if is_verbose {
         let filter = "info,modem=trace".to_owned();
@@ -194,6 +200,8 @@ pub(super) fn run(arguments: &ModemArguments) -> anyhow::Result<ExitCode> {
                 ModemCommand::Send(send) => send::run(send).await,
                 ModemCommand::Sim(sim) => sim::run(sim).await,
                 ModemCommand::Imei(imei) => imei::run(imei).await,
+                ModemCommand::Drain(arguments) => drain::drain(arguments).await,
+                ModemCommand::Resume(arguments) => drain::resume(arguments).await,
             }
         })
     });

@@ -240,6 +240,8 @@ pub struct Sms {
     pub text_at_rest: String,
     /// Asks the network for delivery reports.
     pub delivery_reports: bool,
+    /// A modem none of whose last messages is reported within this time, where others' are, is drained; `"0s"`: never.
+    pub report_patience: Span,
     /// `"other"` or `"wait"`: what a message does whose own modems are all out of order.
     pub failover: String,
     /// Most messages that may wait.
@@ -252,6 +254,7 @@ defaults!(Sms {
     unknown_policy: "hold".to_owned(),
     text_at_rest: "sealed".to_owned(),
     delivery_reports: true,
+    report_patience: seconds(600),
     failover: "other".to_owned(),
     max_queue: 100_000,
 });

@@ -15,6 +15,9 @@ use super::{Problem, first_line};
 /// The shortest time that a modem can be given, and the longest: reports are kept for a little longer than that.
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(300);
 
+/// The shortest time without a network that may lead to a restart, and the longest.
+const NETWORK_TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+
 /// Reads one section.
 pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mut Found) -> Option<ModemConfig> {
     let key = |name: &str| format!("modem[{index}].{name}");
@@ -68,7 +71,23 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     line.profile = profile;
     line.timeouts.prompt = prompt;
     line.timeouts.result = result;
+    heal(key, section, &mut line, found);
     Some(ModemConfig { line, is_default: section.default, is_active: section.active })
+}
+
+/// Reads how long a modem may fail to do its work before something is done about it.
+fn heal(key: impl Fn(&str) -> String, section: &ModemSection, line: &mut Settings, found: &mut Found) {
+    line.timeouts.attention = timeout(key("answer_timeout"), section.answer_timeout, found);
+    line.timeouts.reset = timeout(key("reset_timeout"), section.reset_timeout, found);
+    let offline = section.network_timeout.0;
+    if !NETWORK_TIMEOUTS.contains(&offline) {
+        found.problem(
+            key("network_timeout"),
+            "it is not between 1s and 1 day",
+            "write for example \"3m\", or leave it out",
+        );
+    }
+    line.timeouts.offline = offline;
 }
 
 fn timeout(key: String, span: Span, found: &mut Found) -> Duration {

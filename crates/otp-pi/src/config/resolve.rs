@@ -174,6 +174,7 @@ impl Config {
                 drop_expired: file.sms.drop_expired,
                 max_queue: file.sms.max_queue,
                 drain_timeout: file.drain_timeout.0,
+                report_patience: Some(file.sms.report_patience.0).filter(|time| !time.is_zero()),
             },
             delivery_reports: file.sms.delivery_reports,
             store,

@@ -46,10 +46,10 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
             let patience = patience_seconds.map(Duration::from_secs);
             value(operator.ask_modem(&modem, command.0.expose(), patience, by).await)
         }
-        Request::ModemSend { modem, receiver, text } => {
-            let receiver = Msisdn::from_canonical(receiver.0.expose()).ok_or("the receiver is no E.164 number")?;
-            value(operator.send_by_hand(&modem, receiver, text.0, by).await)
-        }
+        Request::ModemSend { modem, receiver, text } => send_by_hand(operator, &modem, receiver, text, by).await,
+        Request::ModemStandings => value(Ok::<_, String>(operator.standings())),
+        Request::ModemDrain { modem } => value(operator.drain_modem(&modem, by).await),
+        Request::ModemResume { modem } => value(operator.resume_modem(&modem, by).await),
         Request::SimStatus { modem } => value(operator.sim_status(&modem).await),
         Request::SimPin { modem, verb, code, new_pin, may_be_last } => {
             let new_pin = new_pin.map(|Secret(pin)| pin);
@@ -129,6 +129,17 @@ fn whose<'a>(
         (None, None, None, Some(address)) => Ok(ResetOf::Client(address)),
         _ => Err("only one of them at a time".to_owned()),
     }
+}
+
+async fn send_by_hand(
+    operator: &Operator,
+    modem: &str,
+    receiver: Secret,
+    text: Secret,
+    by: &AuditBy,
+) -> Result<Value, String> {
+    let receiver = Msisdn::from_canonical(receiver.0.expose()).ok_or("the receiver is no E.164 number")?;
+    value(operator.send_by_hand(modem, receiver, text.0, by).await)
 }
 
 async fn backup(operator: &Operator, path: &Path, by: &AuditBy) -> Result<Value, String> {

@@ -212,6 +212,18 @@ pub enum Request {
         /// The same, typed once more.
         confirmation: String,
     },
+    /// Tells where the modems stand.
+    ModemStandings,
+    /// Gives a modem no message any more.
+    ModemDrain {
+        /// Its name, or the path of its line.
+        modem: String,
+    },
+    /// Lets a drained modem back.
+    ModemResume {
+        /// Its name, or the path of its line.
+        modem: String,
+    },
     /// Tells about the keys.
     KeysStatus,
     /// Rotates the keys.

@@ -5,6 +5,8 @@
 //! send twice what may be on air, and never let one bad number hold up the rest. Fed by the gateway through
 //! [`DispatcherHandle`], where room is reserved before anything is stored.
 
+mod alarms;
+mod deeds;
 mod health;
 mod plan;
 mod queue;
@@ -28,6 +30,8 @@ use crate::channel::ChannelHandle;
 use crate::channel::modem::Context;
 use crate::event::Events;
 
+pub use alarms::Judge;
+pub use deeds::Why;
 pub use reports::run as run_reports;
 pub use worker::Dispatcher;
 
@@ -42,6 +46,8 @@ pub struct Settings {
     pub max_queue: usize,
     /// How long a part that is on air may take after the dispatcher was asked to end.
     pub drain_timeout: Duration,
+    /// How long delivery reports may take before a modem that gets none is suspected; never without it.
+    pub report_patience: Option<Duration>,
 }
 
 /// The modems, and which takes what. Replaced as a whole when settings change.
@@ -69,6 +75,7 @@ impl Plan {
 enum Order {
     Send(QueueEntry, OwnedSemaphorePermit),
     Cancel(MessageId),
+    Look,
     Replan(Box<NewPlan>, oneshot::Sender<()>),
 }
 
@@ -89,6 +96,7 @@ pub struct DispatcherHandle {
     orders: mpsc::Sender<Order>,
     places: Arc<Semaphore>,
     plan: SharedPlan,
+    judge: Judge,
 }
 
 /// One reserved place in the queue. Given back when dropped unused.
@@ -137,6 +145,33 @@ impl DispatcherHandle {
         plan.table.modems.iter().zip(&plan.channels).any(|(modem, channel)| modem.is_enabled && is_ready(channel))
     }
 
+    /// The judgement on the modems.
+    #[must_use]
+    pub fn judge(&self) -> &Judge {
+        &self.judge
+    }
+
+    /// Gives a modem no message any more, until it is resumed or the gateway starts anew. False when it was so already.
+    pub fn drain(&self, modem: &str) -> bool {
+        self.judge.drain(modem)
+    }
+
+    /// Lets a drained modem back. Answers why it was drained.
+    pub fn resume(&self, modem: &str) -> Option<Why> {
+        let why = self.judge.resume(modem);
+        // When the order does not fit, others that come make the dispatcher look.
+        drop(self.orders.try_send(Order::Look));
+        why
+    }
+
+    /// Why a modem is no candidate for messages at this moment, in words.
+    #[must_use]
+    pub fn why_no_candidate(&self, channel: &ChannelHandle) -> Option<String> {
+        let phase = channel.modem.status().borrow().phase;
+        let drained = || self.judge.why_drained(channel.modem.name()).map(|why| format!("drained: {}", why.words()));
+        if phase == Phase::Ready { drained() } else { Some(phase_word(phase).to_owned()) }
+    }
+
     /// Ends when the dispatcher has: nothing is sent any more before the next start.
     pub async fn ended(&self) {
         self.orders.closed().await;
@@ -173,7 +208,10 @@ impl DispatcherHandle {
             let status = status.borrow();
             ModemEntry {
                 name: channel.modem.name().to_owned(),
-                state: phase_word(status.phase).to_owned(),
+                state: match self.judge.why_drained(channel.modem.name()) {
+                    Some(_) if status.phase == Phase::Ready => DRAINED.to_owned(),
+                    _ => phase_word(status.phase).to_owned(),
+                },
                 is_ready: status.phase == Phase::Ready,
                 is_default: channel.is_default,
                 operator: status.operator.clone(),
@@ -183,6 +221,9 @@ impl DispatcherHandle {
         self.plan().channels.iter().map(entry).collect()
     }
 }
+
+/// The word for a modem that could send and is given nothing.
+pub(crate) const DRAINED: &str = "drained";
 
 /// The word for a modem's phase.
 pub(crate) fn phase_word(phase: Phase) -> &'static str {
@@ -196,6 +237,8 @@ pub fn build(settings: Settings, context: Arc<Context>, plan: Plan, events: Even
     let (orders, incoming) = mpsc::channel(most.saturating_add(64));
     let places = Arc::new(Semaphore::new(most));
     let plan = Arc::new(RwLock::new(Arc::new(plan)));
-    let handle = DispatcherHandle { orders, places: Arc::clone(&places), plan: Arc::clone(&plan) };
-    (handle, Dispatcher::new(settings, context, plan, events, incoming, places))
+    let judge = Judge::new(settings.report_patience);
+    let handle =
+        DispatcherHandle { orders, places: Arc::clone(&places), plan: Arc::clone(&plan), judge: judge.clone() };
+    (handle, Dispatcher::new(settings, context, plan, events, incoming, places, judge))
 }

@@ -72,6 +72,7 @@ impl Dispatcher {
             .filter(|(_, place)| *place != NOWHERE)
             .collect();
         self.health.rearrange(&places, self.plan.channels.len());
+        self.judge.follow(self.settings.report_patience, |name| self.plan.place_of(name) != NOWHERE);
         (self.prefixes, self.watches, self.rotation) = (self.plan.prefixes(), self.plan.watches(), Rotation::default());
         let all = self.queue.take_all();
         let count = all.len();

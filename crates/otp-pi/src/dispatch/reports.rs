@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::alarms::Judge;
 use crate::event::{Events, MessageEvent};
 
 /// How many last digits of a receiver are compared: networks write the rest in several ways.
@@ -94,7 +95,7 @@ impl Rests {
 /// None today; the signature is that of every task.
 pub async fn run(
     mut incoming: mpsc::Receiver<ModemEvent>,
-    store: Store,
+    (store, judge): (Store, Judge),
     events: Events,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
@@ -113,7 +114,7 @@ pub async fn run(
             () = stop.cancelled() => break,
             () = rested => {
                 if let Some(first) = rests.take_first() {
-                    settle(first, &mut rests, &store, &events).await;
+                    settle(first, &mut rests, (&store, &judge), &events).await;
                 }
                 continue;
             }
@@ -128,17 +129,18 @@ pub async fn run(
                 let (at, came) = (clock.now(), Instant::now());
                 rests.put(Resting { modem: event.modem, report, at, came, rest: REST });
             }
+            ModemEventKind::Heal(news) => judge.healed(&store, &event.modem, news).await,
             ModemEventKind::Inbound(_) => debug!(modem.name = event.modem, "an SMS came in and stays on the SIM"),
         }
     }
     // What is still kept is looked at a last time: what was on air has come down, or is unknown, by now.
     for last in std::mem::take(&mut rests.by_end).into_values() {
-        settle(last, &mut rests, &store, &events).await;
+        settle(last, &mut rests, (&store, &judge), &events).await;
     }
     Ok(())
 }
 
-async fn settle(resting: Resting, rests: &mut Rests, store: &Store, events: &Events) {
+async fn settle(resting: Resting, rests: &mut Rests, (store, judge): (&Store, &Judge), events: &Events) {
     let Resting { modem, report, at, .. } = &resting;
     let (modem, at) = (modem.clone(), *at);
     let state = match report.status.delivery() {
@@ -151,7 +153,12 @@ async fn settle(resting: Resting, rests: &mut Rests, store: &Store, events: &Eve
     let tail = report.recipient.tail(TAIL_DIGITS).to_owned();
     let message_reference = report.message_reference;
     let known = Report { modem: modem.clone(), message_reference, receiver_tail: tail, state, at };
-    match store.report(known).await {
+    let known = store.report(known).await;
+    if let Ok(Some(_)) = &known {
+        // Whatever it says of the message: the modem has transmitted it.
+        judge.reported(store, &modem).await;
+    }
+    match known {
         Ok(Some(about)) if !about.has_changed => debug!(message.id = %about.message_id, "delivery report, no news"),
         Ok(Some(settled)) => {
             debug!(message.id = %settled.message_id, message.state = settled.state.as_str(), "delivery report");

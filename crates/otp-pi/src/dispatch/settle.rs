@@ -46,6 +46,7 @@ impl Dispatcher {
             excluded.iter().map(|name| self.plan.place_of(name)).filter(|place| *place != NOWHERE).collect();
         entry.excluded.sort_unstable();
         self.on_air.remove(&entry.id);
+        self.judge_by(&channel.name, &entry, outcome.as_ref()).await;
         let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
         match outcome {
             // Settled by somebody else meanwhile.

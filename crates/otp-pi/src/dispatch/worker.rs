@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use super::alarms::Judge;
 use super::health::Health;
 use super::queue::{Entry, GroupKey, Queue};
 use super::{Order, Plan, Settings, SharedPlan, plan};
@@ -75,6 +76,7 @@ pub struct Dispatcher {
     pub(super) sending: FuturesUnordered<Sending>,
     pub(super) on_air: HashMap<MessageId, u32>,
     pub(super) health: Health,
+    pub(super) judge: Judge,
     pub(super) watches: FuturesUnordered<Watching>,
     /// The two clocks at one moment, to notice when the wall clock steps.
     clocks: (Instant, WallTime),
@@ -94,6 +96,7 @@ impl Dispatcher {
         events: Events,
         orders: mpsc::Receiver<Order>,
         places: Arc<Semaphore>,
+        judge: Judge,
     ) -> Self {
         let plan = Arc::clone(&shared_plan.read().unwrap_or_else(PoisonError::into_inner));
         let (prefixes, watches) = (plan.prefixes(), plan.watches());
@@ -113,6 +116,7 @@ impl Dispatcher {
             sending: FuturesUnordered::new(),
             on_air: HashMap::new(),
             health,
+            judge,
             watches,
             clocks,
         }
@@ -180,6 +184,8 @@ impl Dispatcher {
                     // Whoever asked may not wait any more.
                     done.send(()).ok();
                 }
+                // What waits for a modem that was let back is looked at again.
+                Order::Look => {}
             }
             taken += 1;
             next = if taken < ORDERS_AT_ONCE { self.orders.try_recv().ok() } else { None };
@@ -246,21 +252,23 @@ impl Dispatcher {
         if self.health.is_paused(Instant::now()) {
             return false;
         }
-        let views = self.views();
-        if views.iter().all(|view| view.is_busy || !view.is_healthy) {
+        let (views, all) = (self.views(true), self.views(false));
+        if all.iter().all(|view| view.is_busy || !view.is_healthy) {
             return false;
         }
         for (priority, key) in heads {
             let Some(head) = self.queue.head_of(&priority) else { continue };
             let views = without(&views, &key.1);
-            let decision = Route::choose(&self.plan.table, &views, &head.msisdn, &mut self.rotation);
-            let Some(place) = decision.modem else {
-                if decision.reason == Reason::NoneHealthy && !key.1.is_empty() {
+            let mut decision = Route::choose(&self.plan.table, &views, &head.msisdn, &mut self.rotation);
+            if decision.reason == Reason::NoneHealthy {
+                if !key.1.is_empty() {
                     self.forgive(&key);
                     return true;
                 }
-                continue;
-            };
+                // Better one that is drained than none.
+                decision = Route::choose(&self.plan.table, &all, &head.msisdn, &mut self.rotation);
+            }
+            let Some(place) = decision.modem else { continue };
             let channel = self.plan.channels.get(place);
             let turn = channel.and_then(|channel| Some((channel.modem.try_turn()?, channel.modem.status())));
             let Some((turn, status)) = turn else { continue };
@@ -281,13 +289,16 @@ impl Dispatcher {
         }
     }
 
-    fn views(&self) -> Vec<ModemView> {
+    /// How the modems are; with `spares`, drained ones count as sick.
+    fn views(&self, spares: bool) -> Vec<ModemView> {
         let now = Instant::now();
         let view = |(place, channel): (usize, &ChannelHandle)| {
             let status = channel.modem.status();
             let status = status.borrow();
             ModemView {
-                is_healthy: status.phase == Phase::Ready && !self.health.is_aside(place, now),
+                is_healthy: status.phase == Phase::Ready
+                    && !self.health.is_aside(place, now)
+                    && self.may_be_given(channel.modem.name(), spares, now),
                 is_busy: status.is_taken(),
                 has_quota: true,
             }
@@ -297,7 +308,7 @@ impl Dispatcher {
 
     /// Tells whether a modem outside `excluded` could take the number, now or as soon as it is free.
     pub(super) fn has_way(&self, msisdn: &Msisdn, excluded: &[usize]) -> bool {
-        let mut views = without(&self.views(), excluded);
+        let mut views = without(&self.views(true), excluded);
         views.iter_mut().for_each(|view| view.is_busy = false);
         Route::choose(&self.plan.table, &views, msisdn, &mut self.rotation.clone()).modem.is_some()
     }
@@ -307,6 +318,7 @@ impl Dispatcher {
         self.on_air.insert(entry.id, entry.attempts);
         let context = Arc::clone(&self.context);
         let name: Arc<str> = Arc::from(self.name_of(place));
+        self.judge.begun(&name, Instant::now());
         let excluded = entry.excluded.iter().map(|place| Arc::from(self.name_of(*place))).collect();
         self.sending.push(Box::pin(async move {
             let outcome = match context.store.load(entry.id).await {

@@ -10,10 +10,17 @@ use store::{AuditBy, AuditEvent, AuditKind};
 use super::{ActError, Operator};
 use crate::channel::ChannelHandle;
 use crate::channel::manual::{self, ManualSms};
-use crate::wire::modems::{Checked, Rendered, answer, manual as rendered, no_answer, reports};
+use crate::dispatch::Why;
+use crate::wire::modems::{
+    Checked, Healing, Rendered, Standing, answer, drained as drained_by_hand, manual as rendered, no_answer, reports,
+    resumed,
+};
 
 /// How long a modem that is at work may take to give its turn to a person.
 const TURN: Duration = Duration::from_secs(30);
+
+/// Why a modem cannot be drained or resumed where nothing is given to it.
+const NO_GATEWAY: &str = "no gateway runs";
 
 impl Operator {
     /// Looks whether modems can send; all of them when none is named.
@@ -29,7 +36,8 @@ impl Operator {
         if chosen.is_empty() {
             return Err("no modem is configured".to_owned());
         }
-        Ok(reports(&futures_util::future::join_all(chosen.iter().map(checked)).await))
+        let look = |channel| checked(channel, self.why_drained(channel));
+        Ok(reports(&futures_util::future::join_all(chosen.iter().map(look)).await))
     }
 
     /// Asks a modem one AT command.
@@ -77,6 +85,54 @@ impl Operator {
         let event = sent_by_hand(by, receiver, channel.modem.name());
         let sent = self.recorded(event, manual::send(&channel.modem, &mut turn, &sms)).await;
         sent.map(|sent| rendered(&sent)).map_err(|why| format!("{why}; nothing is sent"))
+    }
+
+    /// Tells where the modems stand; none where no gateway runs.
+    #[must_use]
+    pub fn standings(&self) -> Vec<Standing> {
+        let standing = |channel: &ChannelHandle| {
+            let status = channel.modem.status();
+            let status = status.borrow();
+            Standing {
+                modem: channel.modem.name().to_owned(),
+                phase: status.phase.word().to_owned(),
+                healing: Healing::of(&status),
+                drained: self.why_drained(channel).map(|why| why.words().to_owned()),
+            }
+        };
+        self.channels().iter().map(standing).collect()
+    }
+
+    /// Gives a modem no message any more.
+    ///
+    /// # Errors
+    /// There is no such modem, or it could not be recorded, in words.
+    pub async fn drain_modem(&self, name: &str, by: &AuditBy) -> Result<Rendered, String> {
+        let (channel, dispatcher) = (self.find_modem(name)?, self.dispatcher.as_ref().ok_or(NO_GATEWAY)?);
+        let name = channel.modem.name();
+        let event = AuditEvent::new(AuditKind::ModemDrained, by, name);
+        let drained = self.recorded(event, async { Ok::<_, String>(dispatcher.drain(name)) }).await;
+        let is_news = drained.map_err(|error| error.to_string())?;
+        let is_ready = |other: &&ChannelHandle| dispatcher.why_no_candidate(other).is_none();
+        Ok(drained_by_hand(name, is_news, self.channels().iter().filter(is_ready).count()))
+    }
+
+    /// Lets a drained modem back.
+    ///
+    /// # Errors
+    /// There is no such modem, or it could not be recorded, in words.
+    pub async fn resume_modem(&self, name: &str, by: &AuditBy) -> Result<Rendered, String> {
+        let (channel, dispatcher) = (self.find_modem(name)?, self.dispatcher.as_ref().ok_or(NO_GATEWAY)?);
+        let name = channel.modem.name();
+        let Some(why) = self.why_drained(&channel).map(Why::words) else { return Ok(resumed(name, None)) };
+        let event = AuditEvent::new(AuditKind::ModemResumed, by, name).with("drained", Some(why), None);
+        let resume = async { Ok::<_, String>(dispatcher.resume(name)) };
+        self.recorded(event, resume).await.map_err(|error| error.to_string())?;
+        Ok(resumed(name, Some(why)))
+    }
+
+    fn why_drained(&self, channel: &ChannelHandle) -> Option<Why> {
+        self.dispatcher.as_ref()?.judge().why_drained(channel.modem.name())
     }
 
     fn channels(&self) -> Vec<ChannelHandle> {
@@ -127,9 +183,10 @@ async fn wait_for_turn(channel: &ChannelHandle) -> Result<Turn, String> {
             }
         }
     }
-    Err(format!("nothing was sent\n{}", reports(&[checked(channel).await]).text))
+    Err(format!("nothing was sent\n{}", reports(&[checked(channel, None).await]).text))
 }
 
-async fn checked(channel: &ChannelHandle) -> Checked {
-    Checked { line: channel.path.display().to_string(), report: check(&channel.modem).await }
+async fn checked(channel: &ChannelHandle, drained: Option<Why>) -> Checked {
+    let drained = drained.map(|why| why.words().to_owned());
+    Checked { line: channel.path.display().to_string(), report: check(&channel.modem).await, drained }
 }

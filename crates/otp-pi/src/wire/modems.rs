@@ -7,12 +7,14 @@ mod answer;
 mod lines;
 mod manual;
 mod report;
+mod standing;
 mod tool;
 
 pub use answer::{answer, no_answer};
 pub use lines::{ListedLine, lines};
 pub use manual::{Manual, PartState, manual};
 pub use report::{Checked, reports};
+pub use standing::{Healing, Standing, drained, resumed};
 pub use tool::{card, imei, no_tool, restored};
 
 use serde::{Deserialize, Serialize};

@@ -31,4 +31,5 @@ mod scripted;
 mod secrecy;
 mod sending;
 mod settings;
+mod sick;
 mod soak;

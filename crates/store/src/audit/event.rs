@@ -74,6 +74,12 @@ kinds! {
     SimPin = "sim-pin",
     /// A person wrote the IMEI of a device.
     ImeiWritten = "imei-written",
+    /// A modem does not do its work, and nothing that was tried helped; or others take its messages.
+    ModemAlarm = "modem-alarm",
+    /// An operator has a modem get no messages.
+    ModemDrained = "modem-drained",
+    /// An operator lets a drained modem back.
+    ModemResumed = "modem-resumed",
     /// A SIM refused its PIN.
     PinRefused = "pin-refused",
     /// A receiver is blocked.
@@ -114,7 +120,7 @@ impl AuditKind {
         match self {
             Self::ReceiverBlocked | Self::ReceiverUnblocked => Some(300),
             Self::ReceiverLocked | Self::HeldBack | Self::LetIn => Some(100),
-            Self::LoginsThrottled | Self::OperatorRefused | Self::PinRefused => Some(30),
+            Self::LoginsThrottled | Self::OperatorRefused | Self::PinRefused | Self::ModemAlarm => Some(30),
             Self::Started
             | Self::Stopped
             | Self::SettingsChanged
@@ -135,6 +141,8 @@ impl AuditKind {
             | Self::ModemCommand
             | Self::SimPin
             | Self::ImeiWritten
+            | Self::ModemDrained
+            | Self::ModemResumed
             | Self::LimitsReset
             | Self::ActFailed
             | Self::Trimmed

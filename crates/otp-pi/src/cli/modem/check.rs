@@ -43,7 +43,7 @@ async fn look(modem: DirectModem, target: &Target, patience: Duration) -> Checke
     if let Err(error) = modem.stop().await {
         output::error(&format!("otp-pi: {error:#}"));
     }
-    Checked { line: target.path().display().to_string(), report }
+    Checked { line: target.path().display().to_string(), report, drained: None }
 }
 
 /// Looks once more at modems whose SIM asks for a PIN that is there.

@@ -7,13 +7,15 @@ use modem::is_same_line;
 use super::{ListArguments, load};
 use crate::cli::output;
 use crate::config::Config;
-use crate::wire::modems::{ListedLine, Rendered, lines};
+use crate::control::{Client, Request};
+use crate::wire::modems::{ListedLine, Rendered, Standing, lines};
 
 pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<Rendered> {
     let config = load(arguments.config.as_deref()).await?;
     let found = find(&Roots::below(&arguments.root)).await?;
     note_missing(config.as_ref(), &found);
-    let looks = found.into_iter().map(|line| look(line, config.as_ref(), !arguments.no_probe));
+    let standings = standings(config.as_ref()).await;
+    let looks = found.into_iter().map(|line| look(line, config.as_ref(), &standings, !arguments.no_probe));
     Ok(lines(&join_all(looks).await))
 }
 
@@ -24,7 +26,7 @@ pub(super) async fn find(roots: &Roots) -> anyhow::Result<Vec<FoundLine>> {
 }
 
 /// Asks a line who is behind it, unless it is somebody's.
-async fn look(line: FoundLine, config: Option<&Config>, asks: bool) -> ListedLine {
+async fn look(line: FoundLine, config: Option<&Config>, standings: &[Standing], asks: bool) -> ListedLine {
     let modems = config.map(|config| &config.modems).into_iter().flatten();
     let modem = modems.map(|modem| &modem.line).find(|modem| is_same_line(&modem.path, &line.device));
     let mut settings = ProbeSettings::default();
@@ -35,7 +37,21 @@ async fn look(line: FoundLine, config: Option<&Config>, asks: bool) -> ListedLin
     let modem = modem.map(|modem| modem.name.clone());
     let is_free = !line.is_console && line.holder.is_none();
     let probed = if asks && is_free { Some(probe(&line.device, &settings).await) } else { None };
-    ListedLine { line, modem, probed }
+    let standing = standings.iter().find(|standing| Some(&standing.modem) == modem.as_ref()).cloned();
+    ListedLine { line, modem, probed, standing }
+}
+
+/// Asks the gateway that runs where its modems stand; who may not ask it sees the lines all the same.
+async fn standings(config: Option<&Config>) -> Vec<Standing> {
+    let Some(config) = config else { return Vec::new() };
+    let asked = async {
+        let Some(client) = Client::connect(&config.store.data_dir).await? else { return Ok(Vec::new()) };
+        Ok(serde_json::from_value(client.ask(&Request::ModemStandings).await?)?)
+    };
+    asked.await.unwrap_or_else(|error: anyhow::Error| {
+        output::error(&format!("note: how the modems are is not known: {error:#}"));
+        Vec::new()
+    })
 }
 
 /// Says which configured modems have no line.

@@ -30,6 +30,12 @@ pub struct ModemSection {
     pub prompt_timeout: Span,
     /// How long the modem may take to say what became of a message.
     pub result_timeout: Span,
+    /// How long the modem may take to answer `AT`.
+    pub answer_timeout: Span,
+    /// How long the modem may take to start anew when it was told to.
+    pub reset_timeout: Span,
+    /// How long the modem may be without a network, or refuse every message, before it is told to start anew.
+    pub network_timeout: Span,
     /// The SIM's PIN in clear; `check-config` warns.
     pub sim_pin: Option<PlainPassword>,
     /// A file whose first line is the SIM's PIN.
@@ -63,6 +69,9 @@ defaults!(ModemSection {
     stop_bits: 1,
     prompt_timeout: seconds(10),
     result_timeout: seconds(120),
+    answer_timeout: seconds(1),
+    reset_timeout: seconds(20),
+    network_timeout: seconds(180),
     sim_pin: None,
     sim_pin_file: None,
     sms_center: String::new(),

@@ -50,6 +50,7 @@ impl TestGateway {
             drop_expired: true,
             max_queue: 10,
             drain_timeout: Duration::ZERO,
+            report_patience: None,
         };
         let table = RouteTable { modems: Vec::new(), when_unhealthy: WhenUnhealthy::FailOver };
         let events = Events::default();

@@ -4,6 +4,7 @@ use ::modem::Identity;
 use ::modem::discovery::{FoundLine, Probed, UsbInterface};
 use serde_json::{Value, json};
 
+use super::standing::Standing;
 use super::{Conclusion, Rendered, table};
 
 /// One line, with what is known of it beyond what the system tells.
@@ -15,6 +16,8 @@ pub struct ListedLine {
     pub modem: Option<String>,
     /// What it answered; none if it was not asked.
     pub probed: Option<Probed>,
+    /// Where its modem stands, if a gateway runs that drives it.
+    pub standing: Option<Standing>,
 }
 
 /// Shows the lines.
@@ -31,7 +34,7 @@ pub fn lines(found: &[ListedLine]) -> Rendered {
 }
 
 fn block(listed: &ListedLine) -> String {
-    let ListedLine { line, modem, probed } = listed;
+    let ListedLine { line, modem, probed, standing } = listed;
     let mut device = line.name.clone();
     if let Some(driver) = &line.driver {
         device.push_str(&format!(", driver {driver}"));
@@ -43,6 +46,7 @@ fn block(listed: &ListedLine) -> String {
     if let Some(modem) = modem {
         rows.push(("modem", modem.clone()));
     }
+    rows.extend(standing.iter().flat_map(Standing::rows));
     if line.is_console {
         rows.push(("console", "the system's own console is on it".to_owned()));
     }
@@ -103,7 +107,7 @@ fn fault_words(fault: ::modem::LineFault) -> &'static str {
 }
 
 fn one(listed: &ListedLine) -> Value {
-    let ListedLine { line, modem, probed } = listed;
+    let ListedLine { line, modem, probed, standing } = listed;
     let path = |path: &std::path::Path| path.display().to_string();
     json!({
         "path": path(&line.path),
@@ -121,6 +125,7 @@ fn one(listed: &ListedLine) -> Value {
             "socket": usb.socket,
         })),
         "modem": modem,
+        "standing": standing.as_ref().map(Standing::json),
         "is_console": line.is_console,
         "in_use_by": line.holder.as_ref().map(|it| json!({"program": it.program, "process": it.process})),
         "probe": probed.as_ref().map(probe_json),

@@ -34,7 +34,7 @@ fn report() -> Report {
 }
 
 fn checked(report: Report) -> Checked {
-    Checked { line: "/dev/ttyUSB2".to_owned(), report }
+    Checked { line: "/dev/ttyUSB2".to_owned(), report, drained: None }
 }
 
 #[test]
