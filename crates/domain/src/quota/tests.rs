@@ -37,6 +37,7 @@ fn send(sim: &mut SimUse, quota: &Quota, now: WallTime, parts: u32) -> Allowance
     sim.settle(&at(now));
     let allowance = sim.allows(quota, Ask { parts, is_known: false }, &at(now));
     if allowance == Allowance::Free {
+        sim.forgets_receivers(&at(now));
         sim.add(&charge(now, parts), true, quota.per_minute.is_some());
     }
     allowance
@@ -123,14 +124,18 @@ fn a_clock_that_was_years_ahead_holds_nothing_back_for_longer_than_a_day() {
 
 #[test]
 fn receivers_are_forgotten_with_their_month() {
-    let mut sim = SimUse::default();
-    assert!(!sim.settle(&at(NOON)));
+    let (mut sim, december) = (SimUse::default(), NOON.saturating_add(8 * DAY));
+    let forgets = |sim: &mut SimUse, now| {
+        sim.settle(&at(now));
+        sim.forgets_receivers(&at(now))
+    };
+    assert!(!forgets(&mut sim, NOON), "there are none");
     sim.add(&charge(NOON, 1), true, false);
-    assert_eq!(sim.receivers(&at(NOON)), 1);
-    let december = NOON.saturating_add(8 * DAY);
-    assert_eq!(sim.receivers(&at(december)), 0);
-    assert!(sim.settle(&at(december)), "whoever keeps them forgets them");
-    assert!(!sim.settle(&at(NOON)), "a clock that was set back does not empty the list");
+    assert_eq!((sim.receivers(&at(NOON)), sim.receivers(&at(december))), (1, 0));
+    assert!(forgets(&mut sim, december), "whoever keeps them forgets them");
+    sim.add(&charge(december, 1), true, false);
+    assert!(!forgets(&mut sim, NOON), "a clock that was set back does not empty the list");
+    assert!(forgets(&mut sim, NOON.saturating_sub(DAY * 365).saturating_add(DAY * 700)), "nor does it stay for ever");
 }
 
 #[test]

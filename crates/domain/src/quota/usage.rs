@@ -38,8 +38,8 @@ pub struct Charge {
 }
 
 impl SimUse {
-    /// Notices what the clock tells: a new month, or that it was set. True when the receivers are to be forgotten.
-    pub fn settle(&mut self, periods: &Periods) -> bool {
+    /// Notices what the clock tells. To be called before anything is asked or counted.
+    pub fn settle(&mut self, periods: &Periods) {
         let Periods { now, day, month } = *periods;
         self.days.settle(day.number, now, DAYS);
         self.months.settle(month.number, now, MONTHS);
@@ -47,18 +47,25 @@ impl SimUse {
         for (at, _) in self.recent.iter_mut().rev().take_while(|(at, _)| *at > now) {
             *at = now;
         }
-        let is_new = self.receivers_month < month.number;
-        // Forgotten with its month, which the clock was believed never to have been.
-        let is_gone = self.receivers_month > month.number && self.months.behind.is_none();
-        if is_new || is_gone {
-            let had_some = self.receivers > 0;
-            (self.receivers, self.receivers_month) = (0, month.number);
-            return had_some;
-        }
-        false
     }
 
-    /// Counts. A new receiver is one that is not among those of this month. To be called after [`Self::settle`].
+    /// Begins the list of receivers anew where its month is over; true when whoever keeps it has to forget them.
+    pub fn forgets_receivers(&mut self, periods: &Periods) -> bool {
+        if self.has_receivers_of(periods) {
+            return false;
+        }
+        let had_some = self.receivers > 0;
+        (self.receivers, self.receivers_month) = (0, periods.month.number);
+        had_some
+    }
+
+    /// Tells whether the receivers are those of this month, or of a later one as long as the clock may be behind.
+    pub fn has_receivers_of(&self, periods: &Periods) -> bool {
+        let month = periods.month.number;
+        self.receivers_month == month || (self.receivers_month > month && self.months.behind.is_some())
+    }
+
+    /// Counts. A new receiver is one that is not among those of this month. To be called after the two above.
     pub fn add(&mut self, charge: &Charge, is_new_receiver: bool, keeps_recent: bool) {
         let Charge { periods: Periods { now, day, month }, count } = *charge;
         self.days.add(day.number, count, now, DAYS);
@@ -130,7 +137,7 @@ impl SimUse {
 
     /// Answers how many different receivers count for this month.
     pub fn receivers(&self, periods: &Periods) -> u32 {
-        if self.receivers_month >= periods.month.number { self.receivers } else { 0 }
+        if self.has_receivers_of(periods) { self.receivers } else { 0 }
     }
 
     /// Answers the parts of the last minute.

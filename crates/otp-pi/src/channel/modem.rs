@@ -155,7 +155,9 @@ async fn prepare(
     // More than 255 parts were refused when the message was planned.
     let parts = u8::try_from(pdus.len()).unwrap_or(u8::MAX);
     let mut pdus = pdus.into_iter();
-    let begin = BeginAttempt { message_id: id.message_id, attempt: id.attempt, modem, parts, at: now, ticket };
+    let (why, sim) = (None, None);
+    let begin =
+        BeginAttempt { message_id: id.message_id, attempt: id.attempt, modem, parts, at: now, ticket, why, sim };
     match context.store.begin_attempt(begin).await {
         Ok(BeginOutcome::Begun) => {}
         Ok(outcome) => {
