@@ -11,7 +11,7 @@ mod usage;
 
 pub use calendar::{Period, Periods, Resets};
 pub use counts::{Behind, Count, Counts};
-pub use rules::{Allowance, Ask, Quota, Spent, Tariff};
+pub use rules::{Allowance, Ask, Quota, SimPlan, Spent, Tariff};
 pub use usage::{Charge, SimUse};
 
 #[cfg(test)]

@@ -47,6 +47,15 @@ impl Tariff {
     }
 }
 
+/// What the owner says of the SIM in a modem.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct SimPlan {
+    /// What it may send.
+    pub quota: Quota,
+    /// What that costs.
+    pub tariff: Tariff,
+}
+
 /// What is asked of a SIM.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Ask {

@@ -161,8 +161,8 @@ impl App {
         });
         let (drain, drain_timeout) = watch::channel(config.dispatch.drain_timeout);
         let dispatch_rules = (config.dispatch.clone(), config.delivery_reports);
-        let (handle, dispatcher) =
-            dispatch::build(config.dispatch, context, Plan { channels, table: config.routes }, events.clone());
+        let plan = Plan { channels, table: config.routes, zone: config.zone };
+        let (handle, dispatcher) = dispatch::build(config.dispatch, context, plan, events.clone());
         delivery.spawn("dispatcher", deliver(dispatcher, store.clone(), delivery.stop_token()));
         let stop = lines.stop_token();
         lines

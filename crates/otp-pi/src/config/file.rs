@@ -93,8 +93,10 @@ pub struct KeysSection {
 pub struct Device {
     /// The name that pages and the login realm show.
     pub name: String,
+    /// Where the device is, for example `"Asia/Jakarta"`: by that clock days and months of quotas begin. Empty: as the machine is set.
+    pub time_zone: String,
 }
-defaults!(Device { name: "OTP-Pi".to_owned() });
+defaults!(Device { name: "OTP-Pi".to_owned(), time_zone: String::new() });
 
 /// `[api]`
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ::modem::{DataBits, Parity, Pin, Settings, SmsCenter, StopBits, is_same_line};
+use domain::quota::SimPlan;
 use domain::receiver::NumberingPlan;
 use domain::route::ModemRoute;
 
@@ -66,7 +67,7 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     line.delivery_reports = file.sms.delivery_reports;
     line.timeouts.prompt = prompt;
     line.timeouts.result = result;
-    Some(ModemConfig { line, is_default: section.default, is_active: section.active })
+    Some(ModemConfig { line, is_default: section.default, is_active: section.active, sim_plan: SimPlan::default() })
 }
 
 fn timeout(key: String, span: Span, found: &mut Found) -> Duration {
@@ -122,6 +123,7 @@ pub(super) fn route(
         }
     }
     ModemRoute {
+        name: section.name.clone(),
         prefixes,
         is_default: section.default,
         other_cost: section.other_cost,

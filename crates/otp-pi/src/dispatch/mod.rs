@@ -5,6 +5,7 @@
 //! send twice what may be on air, and never let one bad number hold up the rest. Fed by the gateway through
 //! [`DispatcherHandle`], where room is reserved before anything is stored.
 
+mod choice;
 mod health;
 mod plan;
 mod queue;
@@ -20,6 +21,7 @@ use ::modem::Phase;
 use domain::message::MessageId;
 use domain::outcome::ModemEntry;
 use domain::route::RouteTable;
+use jiff::tz::TimeZone;
 use store::{QueueEntry, UnknownPolicy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::error;
@@ -51,6 +53,8 @@ pub struct Plan {
     pub channels: Vec<ChannelHandle>,
     /// Which modem takes what.
     pub table: RouteTable,
+    /// By whose clock days and months of quotas begin.
+    pub zone: TimeZone,
 }
 
 impl Plan {
@@ -59,6 +63,7 @@ impl Plan {
     pub fn is_same(&self, other: &Self) -> bool {
         let pairs = || self.channels.iter().zip(&other.channels);
         self.table == other.table
+            && self.zone == other.zone
             && self.channels.len() == other.channels.len()
             && pairs().all(|(one, other)| one.is_same(other))
     }
