@@ -134,6 +134,12 @@ impl Store {
         self.inner.longest_lifetime.fetch_max(millis(longest), Ordering::Relaxed);
     }
 
+    /// The time by which everything is dated.
+    #[must_use]
+    pub fn now(&self) -> WallTime {
+        self.inner.clock.now()
+    }
+
     /// Commits since the start, for metrics and benches; each costs one fsync.
     #[must_use]
     pub fn commit_count(&self) -> u64 {

@@ -3,6 +3,7 @@
 //! Asked by the dispatcher for each message that is first in line, by `modem` at the begin of an attempt, and by whoever shows it to
 //! people. It decides nothing: `domain::quota` does.
 
+use ::modem::Status;
 use domain::clock::WallTime;
 use domain::quota::{Allowance, Ask, Periods, Quota, SimPlan, SimUse};
 use domain::receiver::Msisdn;
@@ -24,8 +25,12 @@ impl Seat {
     /// The SIM that is in the channel's modem now, counted under the clock of that zone.
     #[must_use]
     pub fn of(channel: &ChannelHandle, zone: &TimeZone, store: &Store) -> Self {
-        let status = channel.modem.status();
-        let status = status.borrow();
+        Self::of_status(channel, &channel.modem.status().borrow(), zone, store)
+    }
+
+    /// The same, for who looks at the status already.
+    #[must_use]
+    pub fn of_status(channel: &ChannelHandle, status: &Status, zone: &TimeZone, store: &Store) -> Self {
         let sim = match status.identity.iccid.as_deref() {
             Some(iccid) => Sim::Iccid(iccid),
             None => Sim::Modem(channel.modem.name()),

@@ -180,6 +180,18 @@ pub enum Request {
         /// What.
         text: Secret,
     },
+    /// Tells what SIMs have sent, or forgets it.
+    ModemUse {
+        /// Of this modem; of all when none is named.
+        modem: Option<String>,
+        /// Forget it.
+        is_reset: bool,
+    },
+    /// Explains which modem would take a number.
+    RouteExplain {
+        /// The receiver, as people write it.
+        receiver: Secret,
+    },
     /// Tells about the keys.
     KeysStatus,
     /// Rotates the keys.

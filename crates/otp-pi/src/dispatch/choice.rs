@@ -45,7 +45,7 @@ impl Dispatcher {
         self.see_for(healths, &entry.msisdn, parts, &entry.excluded)
     }
 
-    fn see_for(&self, healths: &[ModemView], msisdn: &Msisdn, parts: u32, excluded: &[usize]) -> Seen {
+    pub(super) fn see_for(&self, healths: &[ModemView], msisdn: &Msisdn, parts: u32, excluded: &[usize]) -> Seen {
         let (store, now) = (&self.context.store, self.context.clock.now());
         let mut seen = Seen { views: healths.to_vec(), until: None, closed: Vec::new() };
         for ((place, channel), view) in self.plan.channels.iter().enumerate().zip(&mut seen.views) {

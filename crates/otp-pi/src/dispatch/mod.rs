@@ -6,6 +6,7 @@
 //! [`DispatcherHandle`], where room is reserved before anything is stored.
 
 mod choice;
+mod explain;
 mod health;
 mod plan;
 mod queue;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use ::modem::Phase;
 use domain::message::MessageId;
 use domain::outcome::ModemEntry;
+use domain::receiver::Msisdn;
 use domain::route::RouteTable;
 use jiff::tz::TimeZone;
 use store::{QueueEntry, UnknownPolicy};
@@ -30,6 +32,7 @@ use crate::channel::ChannelHandle;
 use crate::channel::modem::Context;
 use crate::event::Events;
 
+pub use explain::{Explained, Standing};
 pub use reports::run as run_reports;
 pub use worker::Dispatcher;
 
@@ -75,6 +78,7 @@ enum Order {
     Send(QueueEntry, OwnedSemaphorePermit),
     Cancel(MessageId),
     Replan(Box<NewPlan>, oneshot::Sender<()>),
+    Explain(Msisdn, oneshot::Sender<Explained>),
 }
 
 /// What changes for the dispatcher when settings change.
@@ -93,6 +97,7 @@ type SharedPlan = Arc<RwLock<Arc<Plan>>>;
 pub struct DispatcherHandle {
     orders: mpsc::Sender<Order>,
     places: Arc<Semaphore>,
+    most: usize,
     plan: SharedPlan,
 }
 
@@ -140,6 +145,19 @@ impl DispatcherHandle {
         let plan = self.plan();
         let is_ready = |channel: &ChannelHandle| channel.modem.status().borrow().phase == Phase::Ready;
         plan.table.modems.iter().zip(&plan.channels).any(|(modem, channel)| modem.is_enabled && is_ready(channel))
+    }
+
+    /// Explains which modem would take a number now; none when the dispatcher has ended. Nobody's turn is taken.
+    pub async fn explain(&self, msisdn: Msisdn) -> Option<Explained> {
+        let (answer, explained) = oneshot::channel();
+        self.orders.send(Order::Explain(msisdn, answer)).await.ok()?;
+        explained.await.ok()
+    }
+
+    /// How many messages wait, and how many may.
+    #[must_use]
+    pub fn queue(&self) -> (usize, usize) {
+        (self.most.saturating_sub(self.places.available_permits()), self.most)
     }
 
     /// Ends when the dispatcher has: nothing is sent any more before the next start.
@@ -201,6 +219,6 @@ pub fn build(settings: Settings, context: Arc<Context>, plan: Plan, events: Even
     let (orders, incoming) = mpsc::channel(most.saturating_add(64));
     let places = Arc::new(Semaphore::new(most));
     let plan = Arc::new(RwLock::new(Arc::new(plan)));
-    let handle = DispatcherHandle { orders, places: Arc::clone(&places), plan: Arc::clone(&plan) };
+    let handle = DispatcherHandle { orders, places: Arc::clone(&places), most, plan: Arc::clone(&plan) };
     (handle, Dispatcher::new(settings, context, plan, events, incoming, places))
 }

@@ -179,6 +179,9 @@ impl Dispatcher {
             match order {
                 Order::Send(entry, place) => self.enqueue(entry, Some(place)),
                 Order::Cancel(id) => self.cancel(id).await,
+                Order::Explain(msisdn, answer) => {
+                    answer.send(self.explain(&msisdn)).ok();
+                }
                 Order::Replan(new, done) => {
                     self.replan(*new);
                     // Whoever asked may not wait any more.

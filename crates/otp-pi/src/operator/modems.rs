@@ -75,16 +75,24 @@ impl Operator {
             .map_err(|_| "the system has no randomness to give; nothing is sent".to_owned())?;
         let mut turn = wait_for_turn(&channel).await?;
         let event = sent_by_hand(by, receiver, channel.modem.name());
+        // Counted like everything else that the SIM sends, and never refused for it: what the API's quota leaves is for people.
+        let parts = manual::count_parts(&sms).map_err(|why| format!("{why}; nothing is sent"))?;
+        let charged = self.charge_by_hand(&channel, &receiver, parts).await?;
         let sent = self.recorded(event, manual::send(&channel.modem, &mut turn, &sms)).await;
+        let unsent = match &sent {
+            Ok(sent) => sent.parts.iter().filter(|part| part.is_unsent()).count(),
+            Err(_) => usize::MAX,
+        };
+        self.give_back(charged, unsent).await;
         sent.map(|sent| rendered(&sent)).map_err(|why| format!("{why}; nothing is sent"))
     }
 
-    fn channels(&self) -> Vec<ChannelHandle> {
+    pub(super) fn channels(&self) -> Vec<ChannelHandle> {
         self.dispatcher.as_ref().map(|dispatcher| dispatcher.plan().channels.clone()).unwrap_or_default()
     }
 
     /// A modem by its name, or by the path of its line.
-    fn find_modem(&self, name: &str) -> Result<ChannelHandle, String> {
+    pub(super) fn find_modem(&self, name: &str) -> Result<ChannelHandle, String> {
         let channels = self.channels();
         let is_meant = |channel: &&ChannelHandle| channel.modem.name() == name || channel.is_at(name.as_ref());
         channels.iter().find(is_meant).cloned().ok_or_else(|| {

@@ -7,11 +7,13 @@ mod answer;
 mod lines;
 mod manual;
 mod report;
+mod sim_use;
 
 pub use answer::{answer, no_answer};
 pub use lines::{ListedLine, lines};
 pub use manual::{Manual, PartState, manual};
 pub use report::{Checked, reports};
+pub use sim_use::{SimUseView, UseView};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -7,14 +7,21 @@ use modem::is_same_line;
 use super::{ListArguments, load};
 use crate::cli::output;
 use crate::config::Config;
-use crate::wire::modems::{ListedLine, Rendered, lines};
+use crate::control::{Client, Request};
+use crate::wire::modems::{ListedLine, Rendered, SimUseView, lines};
 
 pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<Rendered> {
     let config = load(arguments.config.as_deref()).await?;
     let found = find(&Roots::below(&arguments.root)).await?;
     note_missing(config.as_ref(), &found);
     let looks = found.into_iter().map(|line| look(line, config.as_ref(), !arguments.no_probe));
-    Ok(lines(&join_all(looks).await))
+    let mut listed = join_all(looks).await;
+    let mut sims = sim_uses(config.as_ref()).await;
+    for line in &mut listed {
+        line.sim_use =
+            sims.iter().position(|sim| Some(&sim.modem) == line.modem.as_ref()).map(|at| sims.swap_remove(at));
+    }
+    Ok(lines(&listed))
 }
 
 /// Lists the lines; the files behind them may take longer than a worker may be blocked.
@@ -35,7 +42,15 @@ async fn look(line: FoundLine, config: Option<&Config>, asks: bool) -> ListedLin
     let modem = modem.map(|modem| modem.name.clone());
     let is_free = !line.is_console && line.holder.is_none();
     let probed = if asks && is_free { Some(probe(&line.device, &settings).await) } else { None };
-    ListedLine { line, modem, probed }
+    ListedLine { line, modem, sim_use: None, probed }
+}
+
+/// What the SIMs have sent, where a gateway runs that this user may ask.
+async fn sim_uses(config: Option<&Config>) -> Vec<SimUseView> {
+    let Some(config) = config else { return Vec::new() };
+    let Ok(Some(client)) = Client::connect(&config.store.data_dir).await else { return Vec::new() };
+    let answer = client.ask(&Request::ModemUse { modem: None, is_reset: false }).await;
+    answer.ok().and_then(|answer| serde_json::from_value(answer).ok()).unwrap_or_default()
 }
 
 /// Says which configured modems have no line.

@@ -4,7 +4,7 @@ use ::modem::Identity;
 use ::modem::discovery::{FoundLine, Probed, UsbInterface};
 use serde_json::{Value, json};
 
-use super::{Conclusion, Rendered, table};
+use super::{Conclusion, Rendered, SimUseView, table};
 
 /// One line, with what is known of it beyond what the system tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct ListedLine {
     pub line: FoundLine,
     /// The modem of this name is configured on it.
     pub modem: Option<String>,
+    /// What the modem's SIM has sent; none where no gateway runs that knows.
+    pub sim_use: Option<SimUseView>,
     /// What it answered; none if it was not asked.
     pub probed: Option<Probed>,
 }
@@ -31,7 +33,7 @@ pub fn lines(found: &[ListedLine]) -> Rendered {
 }
 
 fn block(listed: &ListedLine) -> String {
-    let ListedLine { line, modem, probed } = listed;
+    let ListedLine { line, modem, sim_use, probed } = listed;
     let mut device = line.name.clone();
     if let Some(driver) = &line.driver {
         device.push_str(&format!(", driver {driver}"));
@@ -42,6 +44,9 @@ fn block(listed: &ListedLine) -> String {
     }
     if let Some(modem) = modem {
         rows.push(("modem", modem.clone()));
+    }
+    if let Some(sim_use) = sim_use {
+        rows.push(("sent", sim_use.words()));
     }
     if line.is_console {
         rows.push(("console", "the system's own console is on it".to_owned()));
@@ -103,7 +108,7 @@ fn fault_words(fault: ::modem::LineFault) -> &'static str {
 }
 
 fn one(listed: &ListedLine) -> Value {
-    let ListedLine { line, modem, probed } = listed;
+    let ListedLine { line, modem, sim_use, probed } = listed;
     let path = |path: &std::path::Path| path.display().to_string();
     json!({
         "path": path(&line.path),
@@ -121,6 +126,7 @@ fn one(listed: &ListedLine) -> Value {
             "socket": usb.socket,
         })),
         "modem": modem,
+        "sim_use": sim_use,
         "is_console": line.is_console,
         "in_use_by": line.holder.as_ref().map(|it| json!({"program": it.program, "process": it.process})),
         "probe": probed.as_ref().map(probe_json),
