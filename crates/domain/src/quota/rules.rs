@@ -14,7 +14,7 @@ pub struct Quota {
     /// Parts a month.
     pub monthly: Option<NonZeroU32>,
     /// Different receivers a month.
-    pub recipients: Option<NonZeroU32>,
+    pub receivers: Option<NonZeroU32>,
     /// Parts in any minute.
     pub per_minute: Option<NonZeroU32>,
     /// When day and month begin.
@@ -24,7 +24,7 @@ pub struct Quota {
 impl Quota {
     /// Tells whether anything is limited at all.
     pub fn is_limited(&self) -> bool {
-        self.daily.is_some() || self.monthly.is_some() || self.recipients.is_some() || self.per_minute.is_some()
+        self.daily.is_some() || self.monthly.is_some() || self.receivers.is_some() || self.per_minute.is_some()
     }
 }
 
@@ -92,7 +92,7 @@ pub enum Spent {
     /// Of the month.
     Monthly,
     /// Of different receivers; one that was written to this month may be written to again.
-    Recipients,
+    Receivers,
 }
 
 impl Spent {
@@ -101,7 +101,7 @@ impl Spent {
         match self {
             Self::Daily => "daily quota",
             Self::Monthly => "monthly quota",
-            Self::Recipients => "quota of receivers",
+            Self::Receivers => "quota of receivers",
         }
     }
 }

@@ -13,12 +13,12 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// 2026-11-24 12:00 UTC.
 const NOON: WallTime = WallTime::from_unix_millis(1_795_521_600_000);
 
-fn quota(daily: u32, monthly: u32, recipients: u32, per_minute: u32) -> Quota {
+fn quota(daily: u32, monthly: u32, receivers: u32, per_minute: u32) -> Quota {
     let limit = NonZeroU32::new;
     Quota {
         daily: limit(daily),
         monthly: limit(monthly),
-        recipients: limit(recipients),
+        receivers: limit(receivers),
         per_minute: limit(per_minute),
         resets: Resets::new(0, 1).unwrap(),
     }
@@ -51,7 +51,7 @@ fn the_quota_that_holds_longest_is_told_with_its_end() {
     for (quota, parts, told) in [
         (quota(3, 4, 0, 0), 1, Allowance::Spent { quota: Spent::Daily, until: day }),
         (quota(3, 4, 0, 0), 2, Allowance::Spent { quota: Spent::Monthly, until: month }),
-        (quota(3, 4, 1, 0), 1, Allowance::Spent { quota: Spent::Recipients, until: month }),
+        (quota(3, 4, 1, 0), 1, Allowance::Spent { quota: Spent::Receivers, until: month }),
         (quota(0, 4, 0, 0), 1, Allowance::Free),
     ] {
         assert_eq!(sim.allows(&quota, Ask { parts, is_known: false }, &at(NOON)), told, "{quota:?}");

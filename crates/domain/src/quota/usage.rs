@@ -95,11 +95,11 @@ impl SimUse {
             limit.is_none_or(|limit| used.saturating_add(ask.parts) <= limit.get())
         };
         let spent = |quota, period: Period| Allowance::Spent { quota, until: period.ends };
-        let has_room = quota.recipients.is_none_or(|limit| self.receivers(periods) < limit.get());
+        let has_room = quota.receivers.is_none_or(|limit| self.receivers(periods) < limit.get());
         if !fits(quota.monthly, self.month(periods).parts) {
             spent(Spent::Monthly, periods.month)
         } else if !ask.is_known && !has_room {
-            spent(Spent::Recipients, periods.month)
+            spent(Spent::Receivers, periods.month)
         } else if !fits(quota.daily, self.today(periods).parts) {
             spent(Spent::Daily, periods.day)
         } else if let Some(until) = quota.per_minute.and_then(|rate| self.paced_until(rate, ask.parts, periods.now)) {

@@ -70,7 +70,7 @@ impl Seat {
             return Allowance::Free;
         }
         let periods = self.periods(now);
-        let tag = quota.recipients.is_some().then(|| store.receiver_tag(msisdn));
+        let tag = quota.receivers.is_some().then(|| store.receiver_tag(msisdn));
         store.look_at_sim(self.key, tag, &periods, |sim, is_known| sim.allows(quota, Ask { parts, is_known }, &periods))
     }
 
@@ -82,7 +82,7 @@ impl Seat {
             periods: self.periods(now),
             price: self.plan.tariff.price(msisdn),
             is_paced: self.plan.quota.per_minute.is_some(),
-            receiver: self.plan.quota.recipients.is_some().then(|| store.receiver_tag(msisdn)),
+            receiver: self.plan.quota.receivers.is_some().then(|| store.receiver_tag(msisdn)),
         }
     }
 }

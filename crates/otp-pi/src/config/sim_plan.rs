@@ -37,7 +37,7 @@ fn read(index: usize, section: &ModemSection, prefixes: &[String], found: &mut F
         quota: Quota {
             daily: limit(daily),
             monthly: limit(monthly),
-            recipients: limit(section.monthly_recipients),
+            receivers: limit(section.monthly_recipients),
             per_minute: limit(section.rate_per_minute),
             resets: minute.and_then(|minute| Resets::new(minute, section.monthly_reset_day)).unwrap_or_default(),
         },

@@ -50,9 +50,7 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
             let receiver = Msisdn::from_canonical(receiver.0.expose()).ok_or("the receiver is no E.164 number")?;
             value(operator.send_by_hand(&modem, receiver, text.0, by).await)
         }
-        Request::ModemUse { modem: Some(modem), is_reset: true } => value(operator.reset_sim_use(&modem, by).await),
-        Request::ModemUse { modem: None, is_reset: true } => Err("name the modem whose SIM is counted anew".to_owned()),
-        Request::ModemUse { modem, is_reset: false } => value(operator.sim_uses(modem.as_deref())),
+        Request::ModemUse { modem, is_reset } => modem_use(operator, modem.as_deref(), is_reset, by).await,
         Request::RouteExplain { receiver } => value(operator.explain_route(receiver.0.expose()).await),
         Request::LimitsExplain { receiver, api_user, client_ip } => {
             value(operator.explain_limits(receiver.0.expose(), api_user.as_deref(), client_ip).await)
@@ -106,6 +104,14 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
         }
         Request::AuditVerify { noted } => value(operator.verify_audit(noted.as_ref()).await),
         Request::Status => Ok(json!({"is_running": operator.is_running(), "process_id": std::process::id()})),
+    }
+}
+
+async fn modem_use(operator: &Operator, modem: Option<&str>, is_reset: bool, by: &AuditBy) -> Result<Value, String> {
+    match (modem, is_reset) {
+        (Some(modem), true) => value(operator.reset_sim_use(modem, by).await),
+        (None, true) => Err("name the modem whose SIM is counted anew".to_owned()),
+        (modem, false) => value(operator.sim_uses(modem)),
     }
 }
 

@@ -64,7 +64,7 @@ impl Dispatcher {
                 Allowance::Spent { quota, until } => {
                     *view = ModemView::NoQuota;
                     seen.until = seen.until.into_iter().chain([until]).min();
-                    seen.closed.extend((quota == Spent::Recipients).then_some(place));
+                    seen.closed.extend((quota == Spent::Receivers).then_some(place));
                 }
             }
         }

@@ -79,6 +79,7 @@ enum Order {
     Cancel(MessageId),
     Replan(Box<NewPlan>, oneshot::Sender<()>),
     Explain(Msisdn, oneshot::Sender<Explained>),
+    LookAgain,
 }
 
 /// What changes for the dispatcher when settings change.
@@ -152,6 +153,12 @@ impl DispatcherHandle {
         let (answer, explained) = oneshot::channel();
         self.orders.send(Order::Explain(msisdn, answer)).await.ok()?;
         explained.await.ok()
+    }
+
+    /// Has what waits looked at again: a SIM has quota that it did not have.
+    pub fn look_again(&self) {
+        // Where the order does not fit, the next that is taken does the same.
+        drop(self.orders.try_send(Order::LookAgain));
     }
 
     /// How many messages wait, and how many may.

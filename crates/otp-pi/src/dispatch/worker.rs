@@ -179,6 +179,8 @@ impl Dispatcher {
             match order {
                 Order::Send(entry, place) => self.enqueue(entry, Some(place)),
                 Order::Cancel(id) => self.cancel(id).await,
+                // Before every wait what waits is looked at.
+                Order::LookAgain => {}
                 Order::Explain(msisdn, answer) => {
                     answer.send(self.explain(&msisdn)).ok();
                 }

@@ -39,6 +39,7 @@ impl Operator {
         let event = AuditEvent::new(AuditKind::LimitsReset, by, format!("SIM of modem {}", channel.modem.name()));
         let reset = self.store.reset_sim(Seat::of(&channel, &zone, &self.store).key());
         self.recorded(event, reset).await.map_err(|error| format!("{error:#}"))?;
+        self.running()?.look_again();
         Ok(vec![self.sim_use(&channel, &zone)])
     }
 
@@ -98,7 +99,7 @@ impl Operator {
                 counted_by: if has_iccid { "iccid" } else { "modem" }.to_owned(),
                 day: UseView::new(sim.today(periods).parts, limit(quota.daily), Some(day_ends)),
                 month: UseView::new(month.parts, limit(quota.monthly), Some(month_ends)),
-                receivers: UseView::new(sim.receivers(periods), limit(quota.recipients), Some(month_ends)),
+                receivers: UseView::new(sim.receivers(periods), limit(quota.receivers), Some(month_ends)),
                 minute: UseView::new(sim.last_minute(periods.now), limit(quota.per_minute), None),
                 cost: month.cost,
                 runs_out: runs_out.and_then(|day| {
