@@ -1,6 +1,10 @@
 //! Quotas hold over every end of the process and every clock.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::{OTHER_PHONE, PHONE, at, daily, route_of, send, sim_use, state_of, wait_for_explanation, with_lines};
 use crate::harness::{Emulator, faketime};
@@ -173,4 +177,35 @@ fn a_person_may_send_beyond_the_quota_is_counted_and_can_begin_anew() {
     let recorded = gateway.operate(&["audit", "list", "--event", "limits-reset"]);
     assert!(recorded.told().contains("SIM of modem op1"), "{recorded:?}");
     gateway.wait_for_state(&waiting, "sent");
+}
+
+#[test]
+fn the_list_of_modems_says_in_a_line_what_a_sim_has_sent_and_when_it_runs_out() {
+    let Some(library) = faketime() else { return };
+    let emulator = Emulator::start(1, &[]);
+    let mut setup = with_lines(&emulator, &["monthly_limit = 5\ncost = 50\nrecipient_prefixes = [\"62812\"]"]);
+    setup.environment = at("2026-11-10 10:00:00", &library);
+    let gateway = setup.start();
+    for number in 1..=2 {
+        let id = send(&gateway, PHONE, &format!("of the tenth {number}"));
+        gateway.wait_for_state(&id, "sent");
+    }
+    // Two a day, and three are left: they last for today, and run out tomorrow.
+    setup.environment = at("2026-11-11 10:00:00", &library);
+    let gateway = gateway.stop().restart_as(&setup);
+    gateway.wait_for_modems(1);
+    let root = TempDir::new().unwrap();
+    let path = |path: &str| root.path().join(path);
+    for folder in ["dev", "proc", "sys/class/tty", "sys/devices/usb1/tty/ttyUSB0"] {
+        fs::create_dir_all(path(folder)).unwrap();
+    }
+    symlink("../../../usb1", path("sys/devices/usb1/tty/ttyUSB0/device")).unwrap();
+    symlink(path("sys/devices/usb1/tty/ttyUSB0"), path("sys/class/tty/ttyUSB0")).unwrap();
+    symlink(&emulator.modems[0], path("dev/ttyUSB0")).unwrap();
+    let arguments = ["modem", "list", "--no-probe", "--root", root.path().to_str().unwrap()];
+    let text = gateway.operate(&arguments);
+    let words = "today 0, this month 2 of 5 (3 left), cost 100, runs out on 2026-11-12";
+    assert!(text.told().contains(words), "{text:?}");
+    let listed = gateway.operate(&[&arguments[..], &["--json"]].concat()).json();
+    assert_eq!(listed["lines"][0]["sim_use"]["month"]["left"], 3, "{listed}");
 }
