@@ -211,11 +211,14 @@ pub enum Scope {
     Ussd,
     /// List modems.
     Modems,
+    /// Read the metrics.
+    Metrics,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 6] = [Self::Otp, Self::Sms, Self::Email, Self::Block, Self::Ussd, Self::Modems];
+    pub const ALL: [Self; 7] =
+        [Self::Otp, Self::Sms, Self::Email, Self::Block, Self::Ussd, Self::Modems, Self::Metrics];
 
     /// Answers the word used in settings.
     pub const fn as_str(self) -> &'static str {
@@ -226,6 +229,7 @@ impl Scope {
             Self::Block => "block",
             Self::Ussd => "ussd",
             Self::Modems => "modems",
+            Self::Metrics => "metrics",
         }
     }
 
@@ -242,6 +246,7 @@ impl Scope {
             Self::Block => 1 << 3,
             Self::Ussd => 1 << 4,
             Self::Modems => 1 << 5,
+            Self::Metrics => 1 << 6,
         }
     }
 }

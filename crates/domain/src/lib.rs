@@ -14,6 +14,7 @@ pub mod message;
 pub mod network;
 pub mod otp;
 pub mod outcome;
+pub mod quota;
 pub mod receiver;
 pub mod retry;
 pub mod route;

@@ -222,6 +222,8 @@ pub struct StatusAttempt {
     pub attempt: u32,
     /// The modem that tried.
     pub modem: String,
+    /// Why that one (docs/routing.md).
+    pub route: Option<String>,
     /// When it began.
     pub started_at: WallTime,
     /// When its result was known.

@@ -6,6 +6,8 @@ use domain::otp::TicketKey;
 use domain::otp::{AttemptId, TagEntry};
 use serde::{Deserialize, Serialize};
 
+use crate::sims::SimCharge;
+
 /// A channel is about to send. Durable before anything goes on air.
 #[derive(Debug, Clone)]
 pub struct BeginAttempt {
@@ -21,6 +23,10 @@ pub struct BeginAttempt {
     pub at: WallTime,
     /// For an OTP: its ticket, and the tag of the code that was just minted.
     pub ticket: Option<(TicketKey, TagEntry)>,
+    /// Why this modem: the words of the route's reason.
+    pub why: Option<String>,
+    /// What is counted for the modem's SIM, in the same commit.
+    pub sim: Option<SimCharge>,
 }
 
 /// Whether an attempt may go on air. After every answer but [`Self::Begun`] nothing may be sent; what the answer means for the

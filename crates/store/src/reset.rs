@@ -136,7 +136,7 @@ async fn forget_the_rest(
     .execute(&mut *all)
     .await
     .map_err(StoreError::from)?;
-    let mut counts = [0_u64; 6];
+    let mut counts = [0_u64; 8];
     let statements = [
         "DELETE FROM outbox",
         "DELETE FROM ticket WHERE keep_until > 0",
@@ -144,6 +144,8 @@ async fn forget_the_rest(
         "DELETE FROM blocked",
         "DELETE FROM limit_counter",
         "DELETE FROM setting WHERE is_sealed",
+        "DELETE FROM sim_use",
+        "DELETE FROM sim_receiver",
     ];
     for (count, statement) in counts.iter_mut().zip(statements) {
         *count = sqlx::query(statement).execute(&mut *all).await.map_err(StoreError::from)?.rows_affected();
@@ -153,6 +155,6 @@ async fn forget_the_rest(
     let event = event.with("rows before this one", None, Some("chained anew as they stood"));
     audit::start_anew(&mut all, &AuditKey::of(codec.lookup()), &Recorded { at: now, event }).await?;
     all.commit().await.map_err(StoreError::from)?;
-    let [waiting, tickets, _, blocked, _, settings] = counts;
+    let [waiting, tickets, _, blocked, _, settings, ..] = counts;
     Ok(KeysReset { old_keys: None, waiting, receivers: 0, tickets, blocked, settings })
 }

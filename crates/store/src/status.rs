@@ -81,6 +81,9 @@ pub struct Attempt {
     /// The modem (or e-mail account).
     #[serde(rename = "m")]
     pub modem: String,
+    /// Why this modem: the words of the route's reason (docs/routing.md).
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// When it began, in milliseconds since the Unix epoch.
     #[serde(rename = "b")]
     pub began_at_millis: i64,

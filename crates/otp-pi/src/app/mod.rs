@@ -10,6 +10,7 @@ mod listeners;
 mod live;
 mod machine;
 mod memory;
+mod metrics;
 mod modems;
 mod offline;
 mod pins;
@@ -160,8 +161,8 @@ impl App {
         });
         let (drain, drain_timeout) = watch::channel(config.dispatch.drain_timeout);
         let dispatch_rules = (config.dispatch.clone(), config.delivery_reports);
-        let (handle, dispatcher) =
-            dispatch::build(config.dispatch, context, Plan { channels, table: config.routes }, events.clone());
+        let plan = Plan { channels, table: config.routes, zone: config.zone };
+        let (handle, dispatcher) = dispatch::build(config.dispatch, context, plan, events.clone());
         delivery.spawn("dispatcher", deliver(dispatcher, store.clone(), delivery.stop_token()));
         let (judge, stop) = (handle.judge().clone(), lines.stop_token());
         let told = (store.clone(), judge);
@@ -169,17 +170,19 @@ impl App {
 
         lines.spawn("limits", limiter.clone().tend(events.subscribe(), lines.stop_token()));
         let asked = (handle.clone(), limiter.clone());
-        let gateway = Gateway::new(config.gateway, store.clone(), asked, events, Arc::clone(&clock));
+        let gateway = Gateway::new(config.gateway, store.clone(), asked, events.clone(), Arc::clone(&clock));
         let auth = Auth::start(api_users, clock).context("the hashing thread cannot be started")?;
         let auth = auth.telling(record::throttled(store.clone()));
         let readiness = readiness(store.clone(), handle.clone());
-        let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness));
+        let (settings, asks) = SettingsHandle::new();
+        let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()));
+        let (dispatcher, of_store) = (handle.clone(), store.clone());
+        let numbers = metrics::Sources { store: of_store, dispatcher, events, operator: operator.clone() };
+        let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness, move || numbers.text()));
         record::started(&store, &at_start).await;
         listening.commit(bound, certificate, &state);
         // Among the lines, which outlive the listeners: the last uses are those of the last requests.
         lines.spawn("uses", users::keep_uses(Arc::clone(&state), store.clone(), lines.stop_token()));
-        let (settings, asks) = SettingsHandle::new();
-        let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()));
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
         let (dispatcher, api, listeners_now) = (handle, state, listening);

@@ -51,6 +51,7 @@ impl Change {
             modem: one.handle.clone(),
             path: one.config.line.path.clone(),
             is_default: one.config.is_default,
+            sim_plan: one.config.sim_plan.clone(),
         };
         self.running.iter().map(channel).collect()
     }

@@ -72,7 +72,7 @@ impl Running {
         self.log.set_filter(&config.log.filter);
         let drain = config.dispatch.drain_timeout;
         self.drain.send_replace(drain);
-        let plan = Plan { channels: modems.channels(), table: config.routes };
+        let plan = Plan { channels: modems.channels(), table: config.routes, zone: config.zone };
         let rules = (config.dispatch, config.delivery_reports);
         // What waits is sorted anew each time: not for a change of something else.
         if rules != self.dispatch_rules || !plan.is_same(&self.dispatcher.plan()) {

@@ -30,6 +30,15 @@ pub struct ManualSms {
     pub reference: u8,
 }
 
+/// How many parts it has.
+///
+/// # Errors
+/// What is wrong with the text, in a few words.
+pub fn count_parts(sms: &ManualSms) -> Result<u32, &'static str> {
+    let segments = gsm::segment(sms.text.expose(), Reference::Eight(sms.reference)).map_err(|_| "text too long")?;
+    u32::try_from(segments.parts.len()).map_err(|_| "text too long")
+}
+
 /// Sends it part by part, and ends with the first part that was not sent for sure: the others would be a torso, and to send
 /// it again would double what went out.
 ///

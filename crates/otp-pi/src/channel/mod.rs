@@ -7,11 +7,13 @@
 pub mod manual;
 pub mod modem;
 mod part;
+pub mod sim;
 
 use std::path::{Path, PathBuf};
 
 use domain::message::MessageState;
 use domain::otp::TicketKey;
+use domain::quota::SimPlan;
 use domain::retry::FailureClass;
 
 /// One channel as the dispatcher knows it.
@@ -23,6 +25,8 @@ pub struct ChannelHandle {
     pub path: PathBuf,
     /// Whether it takes what no prefix claims; shown to callers.
     pub is_default: bool,
+    /// What its SIM may send, and what that costs.
+    pub sim_plan: SimPlan,
 }
 
 impl ChannelHandle {
@@ -30,8 +34,11 @@ impl ChannelHandle {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         // Taken apart, so that a new field cannot be forgotten here.
-        let Self { modem, path, is_default } = self;
-        modem.is_same(&other.modem) && *path == other.path && *is_default == other.is_default
+        let Self { modem, path, is_default, sim_plan } = self;
+        modem.is_same(&other.modem)
+            && *path == other.path
+            && *is_default == other.is_default
+            && *sim_plan == other.sim_plan
     }
 
     /// Tells whether a path leads to its line.
@@ -64,6 +71,11 @@ pub enum Outcome {
     Unknown {
         /// Why not.
         detail: String,
+    },
+    /// The SIM has no quota for so many parts, which was not known before; nothing was tried.
+    NoRoom {
+        /// How many parts it has.
+        parts: u8,
     },
     /// The store could not make the attempt durable; nothing went on air, nothing was recorded.
     StoreFailed,

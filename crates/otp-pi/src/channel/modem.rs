@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ::modem::{Refused, SendError, Status, Submission, Turn};
 use domain::clock::{Clock, WallTime};
 use domain::otp::{AttemptId, Code, TagEntry, TicketKey};
+use domain::quota::Allowance;
 use domain::retry::FailureClass;
 use domain::secret::SecretText;
 use domain::template::Template;
@@ -22,6 +23,7 @@ use tracing::warn;
 
 use super::Outcome;
 use super::part::{self, Stamp};
+use super::sim::Seat;
 
 /// What every attempt needs.
 pub struct Context {
@@ -41,11 +43,22 @@ impl std::fmt::Debug for Context {
     }
 }
 
+/// The way that was chosen for a message.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// The modem's name.
+    pub modem: String,
+    /// Why that one.
+    pub why: String,
+    /// Its SIM.
+    pub seat: Seat,
+}
+
 /// Sends one message as attempt number `attempt`, with a modem's turn and while watching its status.
 pub async fn send(
     context: Arc<Context>,
     (mut turn, mut status): (Turn, watch::Receiver<Status>),
-    modem: String,
+    way: Way,
     message: OutboxMessage,
     attempt: u32,
 ) -> Outcome {
@@ -56,11 +69,14 @@ pub async fn send(
         Ok(plan) => plan,
         Err(code) => return Outcome::NotSent { class: FailureClass::GiveUp, code: code.to_owned(), ticket: None },
     };
+    if !plan.fits(&context, &way.seat, &message) {
+        return Outcome::NoRoom { parts: plan.parts };
+    }
     let later = Arc::new(Mutex::new(Vec::new()));
     let refusal = Arc::new(Mutex::new(Outcome::StoreFailed));
     let prepare = prepare(
         Arc::clone(&context),
-        Attempt { id, modem, message, reference },
+        Attempt { id, way, message, reference },
         Arc::clone(&later),
         Arc::clone(&refusal),
     );
@@ -104,11 +120,18 @@ impl Plan {
         let tpdu_length = pdus.first().ok_or("empty text")?.tpdu_length();
         Ok(Self { tpdu_length, parts })
     }
+
+    /// Whether the SIM may send all of it. A text of one part was asked about when its modem was chosen.
+    fn fits(&self, context: &Context, seat: &Seat, message: &OutboxMessage) -> bool {
+        let (store, now) = (&context.store, context.clock.now());
+        let allows = |msisdn| seat.allows(store, now, &msisdn, u32::from(self.parts)) == Allowance::Free;
+        self.parts == 1 || message.receiver.msisdn().is_none_or(allows)
+    }
 }
 
 struct Attempt {
     id: AttemptId,
-    modem: String,
+    way: Way,
     message: OutboxMessage,
     reference: Reference,
 }
@@ -124,7 +147,7 @@ async fn prepare(
         *refusal.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
         Refused
     };
-    let Attempt { id, modem, message, reference } = attempt;
+    let Attempt { id, way: Way { modem, why, seat }, message, reference } = attempt;
     let now = context.clock.now();
     let (text, ticket, expires_at) = match &message.content {
         Content::Otp { template, autofill, binding, length, policy, .. } => {
@@ -155,7 +178,10 @@ async fn prepare(
     // More than 255 parts were refused when the message was planned.
     let parts = u8::try_from(pdus.len()).unwrap_or(u8::MAX);
     let mut pdus = pdus.into_iter();
-    let begin = BeginAttempt { message_id: id.message_id, attempt: id.attempt, modem, parts, at: now, ticket };
+    let sim = message.receiver.msisdn().map(|msisdn| seat.charge(&context.store, now, &msisdn));
+    let why = Some(why);
+    let begin =
+        BeginAttempt { message_id: id.message_id, attempt: id.attempt, modem, parts, at: now, ticket, why, sim };
     match context.store.begin_attempt(begin).await {
         Ok(BeginOutcome::Begun) => {}
         Ok(outcome) => {

@@ -148,6 +148,9 @@ fn show_text(message: &MessageView) -> String {
             attempt.modem,
             attempt.outcome
         ));
+        if let Some(route) = &attempt.route {
+            lines.push(format!("  route {route}"));
+        }
         for part in &attempt.parts {
             let reference = part.message_reference.map(|mr| format!(", TP-MR {mr}")).unwrap_or_default();
             let report = part.report.as_ref().map(|report| format!(", {report}")).unwrap_or_default();

@@ -17,6 +17,7 @@ mod modem;
 mod output;
 mod place;
 mod remote;
+mod route;
 mod serve;
 mod settings;
 mod template;
@@ -56,6 +57,9 @@ enum Command {
     /// Explains limits: who is held back, and why; begins anew
     #[command(subcommand)]
     Limits(limits::LimitsCommand),
+    /// Explains which modem takes a number
+    #[command(subcommand)]
+    Route(route::RouteCommand),
     /// Lists, adds and changes API users
     #[command(subcommand)]
     ApiUser(api_user::ApiUserCommand),
@@ -141,6 +145,7 @@ pub fn run() -> ExitCode {
         Command::Man(arguments) => finish(generate::man(&arguments)),
         Command::Message(command) => message::run(command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
         Command::Limits(command) => finish_as(is_json, limits::run(command)),
+        Command::Route(command) => finish_as(is_json, route::run(command)),
         Command::ApiUser(command) => finish_as(is_json, api_user::run(command)),
         Command::Settings(command) => finish_as(is_json, settings::run(command)),
         Command::Audit(command) => audit::run(command).unwrap_or_else(|error| finish_as(is_json, Err(error))),

@@ -12,6 +12,7 @@ mod imei;
 mod list;
 mod send;
 mod sim;
+mod sim_use;
 mod target;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use store::AuditEvent;
 
+use super::remote::Target;
 use super::{output, serve};
 use crate::app::OfflineStore;
 use crate::config::{Config, ModemConfig};
@@ -46,6 +48,8 @@ enum ModemCommand {
     /// Asks a modem one AT command
     #[command(after_help = AT_HELP)]
     At(AtArguments),
+    /// Shows what the SIM of each modem has sent, what is left, and when it runs out; or counts it anew
+    Use(UseArguments),
     /// Sends one SMS at once
     #[command(after_help = SEND_HELP)]
     Send(SendArguments),
@@ -154,6 +158,18 @@ struct SendArguments {
 }
 
 #[derive(Debug, Args)]
+struct UseArguments {
+    /// Name of a modem; all when none is given
+    #[arg(value_name = "NAME", required_if_eq("reset", "true"))]
+    modem: Option<String>,
+    /// Forgets what its SIM has sent: for a new contract, or another card in the books
+    #[arg(long)]
+    reset: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
 struct LineOptions {
     /// The configuration file: for names, settings, the block list and PINs; /etc/otp-pi.toml when it is there
     #[arg(long, value_name = "FILE", env = super::CONFIG_VARIABLE)]
@@ -179,6 +195,7 @@ struct PinOption {
 /// What kept it from being done.
 pub(super) fn run(arguments: &ModemArguments) -> anyhow::Result<ExitCode> {
     let (is_json, is_verbose) = match &arguments.command {
+        ModemCommand::Use(sim_use) => (sim_use.target.json, false),
         ModemCommand::List(list) => (list.json, false),
         ModemCommand::Check(check) => (check.json, check.line.verbose),
         ModemCommand::At(at) => (at.json, at.line.verbose),
@@ -194,6 +211,7 @@ pub(super) fn run(arguments: &ModemArguments) -> anyhow::Result<ExitCode> {
     let done = serve::runtime().and_then(|runtime| {
         runtime.block_on(async {
             match &arguments.command {
+                ModemCommand::Use(sim_use) => sim_use::run(sim_use).await,
                 ModemCommand::List(list) => list::run(list).await,
                 ModemCommand::Check(check) => check::run(check).await,
                 ModemCommand::At(at) => at::run(at).await,

@@ -95,8 +95,10 @@ pub struct Device {
     pub name: String,
     /// Whether the printed IMEI of a modem may be written back to it.
     pub allow_imei_write: bool,
+    /// Where the device is, for example `"Asia/Jakarta"`: by that clock days and months of quotas begin. Empty: as the machine is set.
+    pub time_zone: String,
 }
-defaults!(Device { name: "OTP-Pi".to_owned(), allow_imei_write: false });
+defaults!(Device { name: "OTP-Pi".to_owned(), allow_imei_write: false, time_zone: String::new() });
 
 /// `[api]`
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ::modem::{DataBits, Parity, Pin, Profile, Settings, SmsCenter, StopBits, is_same_line};
+use domain::quota::SimPlan;
 use domain::receiver::NumberingPlan;
 use domain::route::ModemRoute;
 
@@ -72,7 +73,7 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     line.timeouts.prompt = prompt;
     line.timeouts.result = result;
     heal(key, section, &mut line, found);
-    Some(ModemConfig { line, is_default: section.default, is_active: section.active })
+    Some(ModemConfig { line, is_default: section.default, is_active: section.active, sim_plan: SimPlan::default() })
 }
 
 /// Reads how long a modem may fail to do its work before something is done about it.
@@ -150,6 +151,7 @@ pub(super) fn route(
         }
     }
     ModemRoute {
+        name: section.name.clone(),
         prefixes,
         is_default: section.default,
         other_cost: section.other_cost,

@@ -9,13 +9,15 @@ use domain::command::ScopeSet;
 use domain::message::Class;
 use domain::network::Network;
 use domain::otp::CodeLength;
+use domain::quota::SimPlan;
 use domain::receiver::{CountryCode, NumberingPlan};
 use domain::route::{RouteTable, WhenUnhealthy};
 use domain::secret::SecretText;
+use jiff::tz::TimeZone;
 
 use super::Problem;
 use super::file::File;
-use super::{api_user, limits, modem, opening, simple, texts, tls};
+use super::{api_user, limits, modem, opening, sim_plan, simple, texts, tls};
 use crate::wire::{RenderSettings, SuccessCode};
 use crate::{dispatch, gateway, http, telemetry};
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub modems: Vec<ModemConfig>,
     /// Which modem takes what.
     pub routes: RouteTable,
+    /// By whose clock days and months of quotas begin.
+    pub zone: TimeZone,
     /// Who may call the API.
     pub api_users: Vec<ApiUserSource>,
     /// Whether the printed IMEI of a modem may be written back to it.
@@ -61,6 +65,14 @@ pub struct ModemConfig {
     pub is_default: bool,
     /// In use at all: an inactive one is not opened.
     pub is_active: bool,
+    /// What its SIM may send, and what that costs.
+    pub sim_plan: SimPlan,
+}
+
+impl ModemConfig {
+    fn with_plan((modem, sim_plan): (Self, SimPlan)) -> Self {
+        Self { sim_plan, ..modem }
+    }
 }
 
 /// One API user as configured.
@@ -131,13 +143,15 @@ impl Config {
         check_lifetimes(file, &mut found);
         let modems: Vec<_> =
             file.modem.iter().enumerate().map(|(index, one)| modem::line(index, one, file, &mut found)).collect();
-        let routes = file
+        let routes: Vec<_> = file
             .modem
             .iter()
             .enumerate()
             .map(|(index, one)| modem::route(index, one, plan.as_ref(), &mut found))
             .collect();
         modem::check_all(&file.modem, &mut found);
+        let plans = sim_plan::read_all(file, &routes, &mut found);
+        let zone = sim_plan::zone(&file.device.time_zone, &mut found);
         let api_users: Vec<_> = file
             .api_user
             .iter()
@@ -148,8 +162,8 @@ impl Config {
         api.simple = simple::settings(file, &api_users, &mut found);
 
         let Found { problems, warnings } = found;
-        let (Some(plan), Some(code_length), Some(choices), Some(texts), Some(limits), true) =
-            (plan, length, choices, texts, limits, problems.is_empty())
+        let (Some(plan), Some(code_length), Some(choices), Some(texts), Some(limits), Some(zone), true) =
+            (plan, length, choices, texts, limits, zone, problems.is_empty())
         else {
             return Err(problems);
         };
@@ -180,8 +194,9 @@ impl Config {
             store,
             keys_file: file.keys_file().map(Path::to_owned),
             log: telemetry::Settings { filter: file.log.filter.clone(), format: choices.log_format },
-            modems: modems.into_iter().flatten().collect(),
+            modems: modems.into_iter().flatten().zip(plans).map(ModemConfig::with_plan).collect(),
             routes: RouteTable { modems: routes, when_unhealthy: choices.when_unhealthy },
+            zone,
             api_users,
             allows_imei_write: file.device.allow_imei_write,
             warnings,

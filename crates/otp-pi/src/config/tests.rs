@@ -495,3 +495,27 @@ fn an_address_may_have_some_connections_and_not_none() {
     assert_eq!(parse(&with("1")).unwrap().api.max_connections_per_address, 1);
     check(&with("0"), &["api.max_connections_per_address: with 0 nobody could connect", "write 256"]);
 }
+
+#[test]
+fn quotas_have_their_resets_and_zone_and_what_cannot_be_is_refused() {
+    let modem = |lines: &str| format!("{GOOD}\n[[modem]]\nname = \"m9\"\nport = \"/dev/ttyUSB9\"\n{lines}\n");
+    let good = modem(
+        "recipient_prefixes = [\"0812\"]\ncost = 50\nother_cost = 350\nmonthly_limit = 9\nquota_reset = \"21:30\"\nmonthly_reset_day = 17",
+    );
+    let config = parse(&good).unwrap();
+    let plan = &config.modems.last().unwrap().sim_plan;
+    assert_eq!((plan.quota.monthly.unwrap().get(), plan.quota.daily), (9, None));
+    assert_eq!(plan.quota.resets, domain::quota::Resets::new(21 * 60 + 30, 17).unwrap());
+    assert_eq!(
+        (plan.tariff.prefixes.as_slice(), plan.tariff.own, plan.tariff.other),
+        (&["62812".to_owned()][..], 50, 350)
+    );
+    check(&modem("quota_reset = \"noon\""), &["quota_reset", "no time of day", "00:00"]);
+    check(&modem("monthly_reset_day = 31"), &["monthly_reset_day", "1 to 28"]);
+    check(
+        &format!("{GOOD}\n[device]\ntime_zone = \"Mars/Base\"\n"),
+        &["device.time_zone", "Mars/Base", "Asia/Jakarta"],
+    );
+    let warned = parse(&modem("daily_limit = 10\nmonthly_limit = 9")).unwrap().warnings;
+    assert!(warned.iter().any(|warning| warning.key.contains("daily_limit")), "{warned:?}");
+}

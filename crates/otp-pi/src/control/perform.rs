@@ -59,6 +59,8 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
         Request::ImeiRestore { modem, imei, confirmation } => {
             value(operator.restore_imei(&modem, &imei, &confirmation, by).await)
         }
+        Request::ModemUse { modem, is_reset } => modem_use(operator, modem.as_deref(), is_reset, by).await,
+        Request::RouteExplain { receiver } => value(operator.explain_route(receiver.0.expose()).await),
         Request::LimitsExplain { receiver, api_user, client_ip } => {
             value(operator.explain_limits(receiver.0.expose(), api_user.as_deref(), client_ip).await)
         }
@@ -101,16 +103,18 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
         Request::KeysStatus => value(operator.store().keys_status().await),
         Request::KeysRotate => rotate_keys(operator, by).await,
         Request::AuditList { since, event, before, limit } => {
-            let filter = AuditFilter {
-                since: since.map(WallTime::from_unix_millis),
-                kind: event.as_deref().map(audit_kind).transpose()?,
-                before,
-                limit: limit.clamp(1, 1_000),
-            };
-            value(operator.audit_rows(&filter).await)
+            value(operator.audit_rows(&audit_filter(since, event.as_deref(), before, limit)?).await)
         }
         Request::AuditVerify { noted } => value(operator.verify_audit(noted.as_ref()).await),
         Request::Status => Ok(json!({"is_running": operator.is_running(), "process_id": std::process::id()})),
+    }
+}
+
+async fn modem_use(operator: &Operator, modem: Option<&str>, is_reset: bool, by: &AuditBy) -> Result<Value, String> {
+    match (modem, is_reset) {
+        (Some(modem), true) => value(operator.reset_sim_use(modem, by).await),
+        (None, true) => Err("name the modem whose SIM is counted anew".to_owned()),
+        (modem, false) => value(operator.sim_uses(modem)),
     }
 }
 
@@ -173,6 +177,20 @@ async fn export(operator: &Operator, passphrase: Option<Secret>, by: &AuditBy) -
 
 async fn edit(operator: &Operator, edit: Edit, by: &AuditBy) -> Result<Value, String> {
     value(operator.settings().edit(edit, by.clone()).await)
+}
+
+fn audit_filter(
+    since: Option<i64>,
+    event: Option<&str>,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<AuditFilter, String> {
+    Ok(AuditFilter {
+        since: since.map(WallTime::from_unix_millis),
+        kind: event.map(audit_kind).transpose()?,
+        before,
+        limit: limit.clamp(1, 1_000),
+    })
 }
 
 fn audit_kind(word: &str) -> Result<AuditKind, String> {

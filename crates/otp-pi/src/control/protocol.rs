@@ -224,6 +224,18 @@ pub enum Request {
         /// Its name, or the path of its line.
         modem: String,
     },
+    /// Tells what SIMs have sent, or forgets it.
+    ModemUse {
+        /// Of this modem; of all when none is named.
+        modem: Option<String>,
+        /// Forget it.
+        is_reset: bool,
+    },
+    /// Explains which modem would take a number.
+    RouteExplain {
+        /// The receiver, as people write it.
+        receiver: Secret,
+    },
     /// Tells about the keys.
     KeysStatus,
     /// Rotates the keys.

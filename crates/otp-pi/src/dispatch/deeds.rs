@@ -80,6 +80,7 @@ impl Deed {
             Some(Outcome::NotSent { code, .. }) if ::modem::is_speechless(code) => Self::Bad,
             Some(
                 Outcome::NotSent { .. }
+                | Outcome::NoRoom { .. }
                 | Outcome::Incomplete { .. }
                 | Outcome::StoreFailed
                 | Outcome::Settled(_)

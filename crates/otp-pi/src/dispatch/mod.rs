@@ -6,7 +6,9 @@
 //! [`DispatcherHandle`], where room is reserved before anything is stored.
 
 mod alarms;
+mod choice;
 mod deeds;
+mod explain;
 mod health;
 mod plan;
 mod queue;
@@ -21,7 +23,9 @@ use std::time::Duration;
 use ::modem::Phase;
 use domain::message::MessageId;
 use domain::outcome::ModemEntry;
+use domain::receiver::Msisdn;
 use domain::route::RouteTable;
+use jiff::tz::TimeZone;
 use store::{QueueEntry, UnknownPolicy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::error;
@@ -32,6 +36,7 @@ use crate::event::Events;
 
 pub use alarms::Judge;
 pub use deeds::Why;
+pub use explain::{Explained, Standing};
 pub use reports::run as run_reports;
 pub use worker::Dispatcher;
 
@@ -57,6 +62,8 @@ pub struct Plan {
     pub channels: Vec<ChannelHandle>,
     /// Which modem takes what.
     pub table: RouteTable,
+    /// By whose clock days and months of quotas begin.
+    pub zone: TimeZone,
 }
 
 impl Plan {
@@ -65,6 +72,7 @@ impl Plan {
     pub fn is_same(&self, other: &Self) -> bool {
         let pairs = || self.channels.iter().zip(&other.channels);
         self.table == other.table
+            && self.zone == other.zone
             && self.channels.len() == other.channels.len()
             && pairs().all(|(one, other)| one.is_same(other))
     }
@@ -75,8 +83,9 @@ impl Plan {
 enum Order {
     Send(QueueEntry, OwnedSemaphorePermit),
     Cancel(MessageId),
-    Look,
     Replan(Box<NewPlan>, oneshot::Sender<()>),
+    Explain(Msisdn, oneshot::Sender<Explained>),
+    LookAgain,
 }
 
 /// What changes for the dispatcher when settings change.
@@ -95,6 +104,7 @@ type SharedPlan = Arc<RwLock<Arc<Plan>>>;
 pub struct DispatcherHandle {
     orders: mpsc::Sender<Order>,
     places: Arc<Semaphore>,
+    most: usize,
     plan: SharedPlan,
     judge: Judge,
 }
@@ -160,7 +170,7 @@ impl DispatcherHandle {
     pub fn resume(&self, modem: &str) -> Option<Why> {
         let why = self.judge.resume(modem);
         // When the order does not fit, others that come make the dispatcher look.
-        drop(self.orders.try_send(Order::Look));
+        drop(self.orders.try_send(Order::LookAgain));
         why
     }
 
@@ -170,6 +180,25 @@ impl DispatcherHandle {
         let phase = channel.modem.status().borrow().phase;
         let drained = || self.judge.why_drained(channel.modem.name()).map(|why| format!("drained: {}", why.words()));
         if phase == Phase::Ready { drained() } else { Some(phase_word(phase).to_owned()) }
+    }
+
+    /// Explains which modem would take a number now; none when the dispatcher has ended. Nobody's turn is taken.
+    pub async fn explain(&self, msisdn: Msisdn) -> Option<Explained> {
+        let (answer, explained) = oneshot::channel();
+        self.orders.send(Order::Explain(msisdn, answer)).await.ok()?;
+        explained.await.ok()
+    }
+
+    /// Has what waits looked at again: a SIM has quota that it did not have.
+    pub fn look_again(&self) {
+        // Where the order does not fit, the next that is taken does the same.
+        drop(self.orders.try_send(Order::LookAgain));
+    }
+
+    /// How many messages wait, and how many may.
+    #[must_use]
+    pub fn queue(&self) -> (usize, usize) {
+        (self.most.saturating_sub(self.places.available_permits()), self.most)
     }
 
     /// Ends when the dispatcher has: nothing is sent any more before the next start.
@@ -239,6 +268,6 @@ pub fn build(settings: Settings, context: Arc<Context>, plan: Plan, events: Even
     let plan = Arc::new(RwLock::new(Arc::new(plan)));
     let judge = Judge::new(settings.report_patience);
     let handle =
-        DispatcherHandle { orders, places: Arc::clone(&places), plan: Arc::clone(&plan), judge: judge.clone() };
+        DispatcherHandle { orders, places: Arc::clone(&places), most, plan: Arc::clone(&plan), judge: judge.clone() };
     (handle, Dispatcher::new(settings, context, plan, events, incoming, places, judge))
 }

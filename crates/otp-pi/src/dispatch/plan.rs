@@ -79,6 +79,7 @@ impl Dispatcher {
         for (mut entry, until) in all {
             entry.excluded = entry.excluded.iter().filter_map(|place| places.get(place).copied()).collect();
             entry.excluded.sort_unstable();
+            entry.needs.closed.clear();
             let key = self.group_of(&entry);
             match until {
                 Some(until) => self.queue.rest(entry, key, until),

@@ -57,6 +57,12 @@ impl Dispatcher {
                 self.health.sent(channel.place);
                 self.announce(&entry, &channel, MessageState::Sent, None);
             }
+            Some(Outcome::NoRoom { parts }) => {
+                // Nothing was tried, so no attempt was made. It waits for a SIM with room for all of it.
+                entry.attempts = entry.attempts.saturating_sub(1);
+                entry.needs.more_parts = parts.saturating_sub(1);
+                self.requeue(entry);
+            }
             Some(Outcome::StoreFailed) => {
                 self.health.store_failed(Instant::now());
                 self.rest(entry, REST_WHEN_STORE_FAILED);

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use ::modem::{Phase, Status, Turn};
+use ::modem::{Status, Turn};
 use domain::clock::WallTime;
 use domain::message::{Class, MessageId, MessageState};
 use domain::receiver::Msisdn;
@@ -26,10 +26,11 @@ use tracing::{debug, error, info, warn};
 
 use super::alarms::Judge;
 use super::health::Health;
-use super::queue::{Entry, GroupKey, Queue};
+use super::queue::{Entry, GroupKey, Needs, Queue};
 use super::{Order, Plan, Settings, SharedPlan, plan};
-use crate::channel::modem::Context;
-use crate::channel::{ChannelHandle, Outcome};
+use crate::channel::Outcome;
+use crate::channel::modem::{Context, Way};
+use crate::channel::sim::Seat;
 use crate::event::{Events, MessageEvent};
 
 /// The longest the task sleeps although a deadline is farther: the wall clock may jump.
@@ -78,6 +79,8 @@ pub struct Dispatcher {
     pub(super) health: Health,
     pub(super) judge: Judge,
     pub(super) watches: FuturesUnordered<Watching>,
+    /// When the first SIM that holds a waiting message back has quota or pace again.
+    quota_until: Option<WallTime>,
     /// The two clocks at one moment, to notice when the wall clock steps.
     clocks: (Instant, WallTime),
 }
@@ -118,6 +121,7 @@ impl Dispatcher {
             health,
             judge,
             watches,
+            quota_until: None,
             clocks,
         }
     }
@@ -179,13 +183,16 @@ impl Dispatcher {
             match order {
                 Order::Send(entry, place) => self.enqueue(entry, Some(place)),
                 Order::Cancel(id) => self.cancel(id).await,
+                // Before every wait what waits is looked at.
+                Order::LookAgain => {}
+                Order::Explain(msisdn, answer) => {
+                    answer.send(self.explain(&msisdn)).ok();
+                }
                 Order::Replan(new, done) => {
                     self.replan(*new);
                     // Whoever asked may not wait any more.
                     done.send(()).ok();
-                }
-                // What waits for a modem that was let back is looked at again.
-                Order::Look => {}
+                } // What waits for a modem that was let back is looked at again.
             }
             taken += 1;
             next = if taken < ORDERS_AT_ONCE { self.orders.try_recv().ok() } else { None };
@@ -219,6 +226,7 @@ impl Dispatcher {
             deadline,
             attempts: entry.attempt,
             excluded: Vec::new(),
+            needs: Needs::default(),
             place,
         };
         let key = self.group_of(&entry);
@@ -230,7 +238,7 @@ impl Dispatcher {
     }
 
     pub(super) fn group_of(&self, entry: &Entry) -> GroupKey {
-        (self.prefix_of(&entry.msisdn), entry.excluded.clone())
+        (self.prefix_of(&entry.msisdn), entry.excluded.clone(), entry.needs.clone())
     }
 
     /// Which of the prefixes, longest first, claims the number; their count if none does.
@@ -241,6 +249,7 @@ impl Dispatcher {
 
     /// Gives free modems what may go, best first.
     fn fill(&mut self) {
+        self.quota_until = None;
         while self.start_one() {}
     }
 
@@ -252,29 +261,39 @@ impl Dispatcher {
         if self.health.is_paused(Instant::now()) {
             return false;
         }
-        let (views, all) = (self.views(true), self.views(false));
-        if all.iter().all(|view| view.is_busy || !view.is_healthy) {
+        let (healths, all) = (self.healths(true), self.healths(false));
+        if !all.contains(&ModemView::Free) {
             return false;
         }
         for (priority, key) in heads {
             let Some(head) = self.queue.head_of(&priority) else { continue };
-            let views = without(&views, &key.1);
-            let mut decision = Route::choose(&self.plan.table, &views, &head.msisdn, &mut self.rotation);
-            if decision.reason == Reason::NoneHealthy {
-                if !key.1.is_empty() {
+            let mut seen = self.see(&healths, head);
+            let mut decision = Route::choose(&self.plan.table, &seen.views, &head.msisdn, &mut self.rotation);
+            if decision.reason == Reason::NoneUsable && key.1.is_empty() && all != healths {
+                // Better one that is drained than none.
+                seen = self.see(&all, head);
+                decision = Route::choose(&self.plan.table, &seen.views, &head.msisdn, &mut self.rotation);
+            }
+            let Some(place) = decision.modem else {
+                if seen.closed != key.2.closed {
+                    self.set_apart(&key, seen.closed);
+                    return true;
+                }
+                if decision.reason == Reason::NoneUsable && !key.1.is_empty() {
                     self.forgive(&key);
                     return true;
                 }
-                // Better one that is drained than none.
-                decision = Route::choose(&self.plan.table, &all, &head.msisdn, &mut self.rotation);
-            }
-            let Some(place) = decision.modem else { continue };
-            let channel = self.plan.channels.get(place);
-            let turn = channel.and_then(|channel| Some((channel.modem.try_turn()?, channel.modem.status())));
-            let Some((turn, status)) = turn else { continue };
+                self.quota_until = self.quota_until.into_iter().chain(seen.until).min();
+                continue;
+            };
+            let Some(channel) = self.plan.channels.get(place) else { continue };
+            let Some(turn) = channel.modem.try_turn() else { continue };
+            let (status, seat) = (channel.modem.status(), Seat::of(channel, &self.plan.zone, &self.context.store));
             let Some(entry) = self.queue.pop(&key) else { continue };
-            debug!(message.id = %entry.id, route.reason = decision.reason.as_str(), route.modem = place, "routed");
-            self.start(entry, place, turn, status);
+            let why = decision.reason.to_string();
+            debug!(message.id = %entry.id, route.reason = why, route.modem = place, "routed");
+            let way = Way { modem: self.name_of(place).to_owned(), why, seat };
+            self.start(entry, way, turn, status);
             return true;
         }
         false
@@ -289,42 +308,18 @@ impl Dispatcher {
         }
     }
 
-    /// How the modems are; with `spares`, drained ones count as sick.
-    fn views(&self, spares: bool) -> Vec<ModemView> {
-        let now = Instant::now();
-        let view = |(place, channel): (usize, &ChannelHandle)| {
-            let status = channel.modem.status();
-            let status = status.borrow();
-            ModemView {
-                is_healthy: status.phase == Phase::Ready
-                    && !self.health.is_aside(place, now)
-                    && self.may_be_given(channel.modem.name(), spares, now),
-                is_busy: status.is_taken(),
-                has_quota: true,
-            }
-        };
-        self.plan.channels.iter().enumerate().map(view).collect()
-    }
-
-    /// Tells whether a modem outside `excluded` could take the number, now or as soon as it is free.
-    pub(super) fn has_way(&self, msisdn: &Msisdn, excluded: &[usize]) -> bool {
-        let mut views = without(&self.views(true), excluded);
-        views.iter_mut().for_each(|view| view.is_busy = false);
-        Route::choose(&self.plan.table, &views, msisdn, &mut self.rotation.clone()).modem.is_some()
-    }
-
-    fn start(&mut self, mut entry: Entry, place: usize, turn: Turn, status: watch::Receiver<Status>) {
+    fn start(&mut self, mut entry: Entry, way: Way, turn: Turn, status: watch::Receiver<Status>) {
         entry.attempts = entry.attempts.saturating_add(1);
         self.on_air.insert(entry.id, entry.attempts);
         let context = Arc::clone(&self.context);
-        let name: Arc<str> = Arc::from(self.name_of(place));
+        entry.needs.closed.clear();
+        let name: Arc<str> = Arc::from(way.modem.as_str());
         self.judge.begun(&name, Instant::now());
         let excluded = entry.excluded.iter().map(|place| Arc::from(self.name_of(*place))).collect();
         self.sending.push(Box::pin(async move {
             let outcome = match context.store.load(entry.id).await {
                 Ok(Some(message)) => {
-                    let modem = name.to_string();
-                    Some(crate::channel::modem::send(context, (turn, status), modem, message, entry.attempts).await)
+                    Some(crate::channel::modem::send(context, (turn, status), way, message, entry.attempts).await)
                 }
                 Ok(None) => None,
                 Err(error @ StoreError::Unreadable { .. }) => {
@@ -367,18 +362,10 @@ impl Dispatcher {
         let (now, wall) = (Instant::now(), self.context.clock.now());
         let of_deadline = |deadline: WallTime| now + deadline.saturating_since(wall);
         let deadline = self.queue.next_deadline().map(of_deadline);
-        [deadline, self.queue.next_wake(), self.health.next_time(now)]
+        let quota = self.quota_until.map(of_deadline);
+        [deadline, self.queue.next_wake(), self.health.next_time(now), quota]
             .into_iter()
             .flatten()
             .fold(now + LONGEST_SLEEP, Instant::min)
     }
-}
-
-/// The views with the excluded modems shown as sick.
-fn without(views: &[ModemView], excluded: &[usize]) -> Vec<ModemView> {
-    let show = |(place, view): (usize, &ModemView)| ModemView {
-        is_healthy: view.is_healthy && !excluded.contains(&place),
-        ..*view
-    };
-    views.iter().enumerate().map(show).collect()
 }

@@ -4,6 +4,9 @@
 //! and never fails: a slow listener misses events, it does not hold up the sender. Published by the gateway and the
 //! dispatcher.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use domain::clock::WallTime;
 use domain::message::{MessageId, MessageState};
 use tokio::sync::broadcast;
@@ -26,23 +29,56 @@ pub struct MessageEvent {
     pub at: WallTime,
 }
 
+/// How often a state was reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventCount {
+    /// The channel that was at work, where there was one.
+    pub channel: Option<String>,
+    /// The state.
+    pub state: &'static str,
+    /// How often since the start.
+    pub count: u64,
+}
+
+/// As many as there are channels and states.
+type Counts = BTreeMap<(Option<String>, &'static str), u64>;
+
 /// Where events are published and listened to. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Events {
     sender: broadcast::Sender<MessageEvent>,
+    /// Kept here, since a listener may miss some.
+    counts: Arc<Mutex<Counts>>,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { sender: broadcast::Sender::new(CAPACITY) }
+        Self { sender: broadcast::Sender::new(CAPACITY), counts: Arc::default() }
     }
 }
 
 impl Events {
     /// Publishes one event to all present listeners.
     pub fn publish(&self, event: MessageEvent) {
+        let key = (event.channel.clone(), event.state.as_str());
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(key).or_default();
+        *count = count.saturating_add(1);
+        drop(counts);
         // No listener is no failure: events are offered, not owed.
         drop(self.sender.send(event));
+    }
+
+    /// Answers how often each state was reached since the start.
+    #[must_use]
+    pub fn counts(&self) -> Vec<EventCount> {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |((channel, state), count): (&(Option<String>, &'static str), &u64)| EventCount {
+            channel: channel.clone(),
+            state,
+            count: *count,
+        };
+        counts.iter().map(count).collect()
     }
 
     /// Listens from now on.

@@ -157,6 +157,7 @@ fn status_attempt(attempt: Attempt) -> StatusAttempt {
     StatusAttempt {
         attempt: attempt.number,
         modem: attempt.modem,
+        route: attempt.why,
         started_at: WallTime::from_unix_millis(attempt.began_at_millis),
         ended_at: attempt.ended_at_millis.map(WallTime::from_unix_millis),
         message_reference: attempt.parts.first().and_then(|part| part.message_reference),

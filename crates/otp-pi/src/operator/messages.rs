@@ -47,6 +47,8 @@ pub struct AttemptView {
     pub number: u32,
     /// Through which modem.
     pub modem: String,
+    /// Why that one (docs/routing.md).
+    pub route: Option<String>,
     /// When it began.
     pub began_at: i64,
     /// When it ended.
@@ -138,6 +140,7 @@ impl From<Attempt> for AttemptView {
         Self {
             number: attempt.number,
             modem: attempt.modem,
+            route: attempt.why,
             began_at: attempt.began_at_millis,
             ended_at: attempt.ended_at_millis,
             outcome: outcome.to_owned(),

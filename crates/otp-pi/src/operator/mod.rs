@@ -4,6 +4,7 @@
 //! be reachable for API users, and never show a text, a code or a secret.
 
 mod audit;
+mod economy;
 mod limits;
 mod messages;
 mod modems;
@@ -16,6 +17,7 @@ use crate::dispatch::DispatcherHandle;
 use crate::limits::Limiter;
 
 pub use audit::ActError;
+pub use economy::route_view;
 pub use limits::{HeldBack, LimitView, ResetOf, RuleView, StandingView};
 pub use messages::{Acted, AttemptView, MessageList, MessageView, PartView, parse_state};
 pub use modems::{commanded, sent_by_hand};

@@ -83,7 +83,15 @@ impl Operator {
             .map_err(|_| "the system has no randomness to give; nothing is sent".to_owned())?;
         let mut turn = wait_for_turn(&channel).await?;
         let event = sent_by_hand(by, receiver, channel.modem.name());
+        // Counted like everything else that the SIM sends, and never refused for it: what the API's quota leaves is for people.
+        let parts = manual::count_parts(&sms).map_err(|why| format!("{why}; nothing is sent"))?;
+        let charged = self.charge_by_hand(&channel, &receiver, parts).await?;
         let sent = self.recorded(event, manual::send(&channel.modem, &mut turn, &sms)).await;
+        let unsent = match &sent {
+            Ok(sent) => sent.parts.iter().filter(|part| part.is_unsent()).count(),
+            Err(_) => usize::MAX,
+        };
+        self.give_back(charged, unsent).await;
         sent.map(|sent| rendered(&sent)).map_err(|why| format!("{why}; nothing is sent"))
     }
 
@@ -135,7 +143,7 @@ impl Operator {
         self.dispatcher.as_ref()?.judge().why_drained(channel.modem.name())
     }
 
-    fn channels(&self) -> Vec<ChannelHandle> {
+    pub(super) fn channels(&self) -> Vec<ChannelHandle> {
         self.dispatcher.as_ref().map(|dispatcher| dispatcher.plan().channels.clone()).unwrap_or_default()
     }
 

@@ -7,6 +7,7 @@ mod answer;
 mod lines;
 mod manual;
 mod report;
+mod sim_use;
 mod standing;
 mod tool;
 
@@ -14,6 +15,7 @@ pub use answer::{answer, no_answer};
 pub use lines::{ListedLine, lines};
 pub use manual::{Manual, PartState, manual};
 pub use report::{Checked, reports};
+pub use sim_use::{SimUseView, UseView};
 pub use standing::{Healing, Standing, drained, resumed};
 pub use tool::{card, imei, no_tool, restored};
 

@@ -166,6 +166,7 @@ impl AnswerData<'_> {
 struct AttemptView<'a> {
     attempt: u32,
     modem: &'a str,
+    route: Option<&'a str>,
     started_at: i64,
     ended_at: Option<i64>,
     message_reference: Option<u8>,
@@ -178,6 +179,7 @@ impl<'a> From<&'a StatusAttempt> for AttemptView<'a> {
         Self {
             attempt: attempt.attempt,
             modem: &attempt.modem,
+            route: attempt.route.as_deref(),
             started_at: attempt.started_at.as_unix_millis(),
             ended_at: attempt.ended_at.map(WallTime::as_unix_millis),
             message_reference: attempt.message_reference,

@@ -636,6 +636,17 @@ pub(crate) fn skip(what: &str) {
     let _told = writeln!(std::io::stderr(), "skipped: {what}");
 }
 
+/// The library that gives a program another wall clock; the monotonic one stays. None where it is not installed.
+pub(crate) fn faketime() -> Option<PathBuf> {
+    let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let triple = if std::env::consts::ARCH == "arm" { "arm-linux-gnueabihf".to_owned() } else { triple };
+    let library = PathBuf::from(format!("/usr/lib/{triple}/faketime/libfaketimeMT.so.1"));
+    if !library.exists() {
+        skip("libfaketime");
+    }
+    Some(library).filter(|library| library.exists())
+}
+
 /// A program that has a gateway's database to itself, until dropped.
 pub(crate) struct HeldDatabase(Child);
 

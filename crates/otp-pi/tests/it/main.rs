@@ -16,6 +16,7 @@ mod corpora;
 mod crash;
 mod demo;
 mod dumps;
+mod economy;
 mod faults;
 mod flood;
 mod https;

@@ -9,6 +9,7 @@ mod privacy;
 mod recovery;
 mod retention;
 mod shared;
+mod sims;
 pub(crate) mod support;
 mod texts;
 mod trouble;

@@ -22,6 +22,7 @@ use crate::codec::{Codec, JsonRows};
 use crate::error::StoreError;
 use crate::operator::{Act, ActOn, Acted};
 use crate::replay::Remembered;
+use crate::sims::{SharedSims, SimSteps};
 use crate::tickets::{TagOutcome, put_tag, release, was_entered};
 
 /// How long the first answer of a request with its own id is given again.
@@ -50,6 +51,9 @@ pub(super) struct Group<'a> {
     codec: &'a Codec,
     pub(super) reports: &'a ReportIndex,
     blocklist: &'a SharedBlocklist,
+    pub(super) sims: &'a SharedSims,
+    /// What the SIMs have sent, and what of it was not sent after all.
+    pub(super) sim_steps: SimSteps,
     /// What the search for reports learns only after this commit: references (None: in doubt), the newest last.
     noted_now: Vec<(Option<u8>, MessageId)>,
     pub(super) replays: HashMap<[u8; 16], ReplaySlot>,
@@ -72,14 +76,23 @@ pub(super) struct Effects {
     pub(super) kept_texts: Vec<(MessageId, KeptText)>,
     /// Messages whose code was entered.
     pub(super) verified: Vec<MessageId>,
+    /// What SIMs have sent.
+    pub(super) sims: SimSteps,
 }
 
 impl<'a> Group<'a> {
-    pub(super) fn new(codec: &'a Codec, reports: &'a ReportIndex, blocklist: &'a SharedBlocklist) -> Self {
+    pub(super) fn new(
+        codec: &'a Codec,
+        reports: &'a ReportIndex,
+        blocklist: &'a SharedBlocklist,
+        sims: &'a SharedSims,
+    ) -> Self {
         Self {
             codec,
             reports,
             blocklist,
+            sims,
+            sim_steps: SimSteps::default(),
             noted_now: Vec::new(),
             replays: HashMap::new(),
             tickets: HashMap::new(),
@@ -114,6 +127,7 @@ impl<'a> Group<'a> {
                 Job::Ticket { key, step } => self.ticket_step(*key, step),
                 Job::Report { report, answer } => answer.set(self.report(report)),
                 Job::Act { on, answer, .. } => answer.set(self.act(*on)),
+                Job::Sim { step, answer } => answer.set(self.sim(step)),
                 Job::Rare { .. } => {}
             }
         }
@@ -132,7 +146,12 @@ impl<'a> Group<'a> {
                 Job::Act { audit, answer, .. } if answer.get() == Some(&Acted::Done) => {
                     ledger.append(connection, audit).await?;
                 }
-                Job::Act { .. } | Job::Accept(_) | Job::Begin { .. } | Job::Ticket { .. } | Job::Report { .. } => {}
+                Job::Act { .. }
+                | Job::Accept(_)
+                | Job::Begin { .. }
+                | Job::Ticket { .. }
+                | Job::Report { .. }
+                | Job::Sim { .. } => {}
             }
         }
         Ok(effects)
@@ -145,6 +164,7 @@ impl<'a> Group<'a> {
         {
             slot.is_changed |= ticket.remove_tag(*attempt);
         }
+        self.end_charge(change);
         let id = change.message_id();
         let Some(message) = self.messages.get_mut(&id) else {
             tracing::warn!(message.id = %id, "a change for a message that is not stored is dropped");
@@ -251,7 +271,10 @@ impl<'a> Group<'a> {
             slot.is_changed |= release(ticket, begin.message_id, begin.at);
         }
         match outcome.settlement() {
-            None => message.begin(begin),
+            None => {
+                message.begin(begin);
+                self.charge(begin);
+            }
             Some((state, reason)) => message.refuse(state, reason, begin.at),
         }
         Ok(outcome)
@@ -294,7 +317,7 @@ impl<'a> Group<'a> {
         let mut settled = JsonRows::default();
         let mut amended = JsonRows::default();
         let mut requeued = JsonRows::default();
-        let mut effects = Effects { kept_texts: self.kept_texts, verified: Vec::new(), changed: Vec::new() };
+        let mut effects = Effects { kept_texts: self.kept_texts, ..Effects::default() };
         for message in self.messages.into_values().filter(|message| message.is_changed) {
             match (message.loaded_from, message.place()) {
                 (Place::Outbox, Place::Outbox) => updated.push(&message.outbox_row()?),
@@ -336,7 +359,9 @@ impl<'a> Group<'a> {
         if let Some(verified) = verified.finish() {
             sqlx::query(sql::SETTLE_VERIFIED).bind(verified).bind(self.verified_at).execute(&mut *connection).await?;
         }
+        self.sim_steps.write(self.sims, connection).await?;
         effects.verified = self.verified;
+        effects.sims = self.sim_steps;
         Ok(effects)
     }
 }

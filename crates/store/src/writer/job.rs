@@ -18,6 +18,7 @@ use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::error::StoreError;
 use crate::operator::{ActOn, Acted};
 use crate::seal::HEAD_LENGTH;
+use crate::sims::{Charged, SimCharge, SimKey};
 use crate::tickets::TagOutcome;
 use crate::writer::texts::KeptText;
 
@@ -191,6 +192,14 @@ pub(crate) struct Touched {
     pub(crate) last: Option<i64>,
 }
 
+/// What is counted for a SIM past the queue, or corrected.
+#[derive(Debug)]
+pub(crate) enum SimJob {
+    Charge { charge: SimCharge, parts: u32 },
+    GiveBack(Charged),
+    Reset(SimKey),
+}
+
 /// One request to the writer.
 #[derive(Debug)]
 pub(crate) enum Job {
@@ -213,6 +222,11 @@ pub(crate) enum Job {
         audit: Box<Recorded>,
         answer: Answer<Acted>,
     },
+    /// Answers what was counted.
+    Sim {
+        step: SimJob,
+        answer: Answer<Option<Charged>>,
+    },
     /// What is to be recorded goes into the same commit; block and unblock are recorded where they change something.
     Rare {
         step: Box<RareStep>,
@@ -229,6 +243,7 @@ impl Job {
             Self::Begin { answer, .. } => answer.deliver(committed),
             Self::Report { answer, .. } => answer.deliver(committed),
             Self::Act { answer, .. } => answer.deliver(committed),
+            Self::Sim { answer, .. } => answer.deliver(committed),
             Self::Rare { answer, .. } => answer.deliver(committed),
             Self::Ticket { step, .. } => match *step {
                 TicketStep::Reserve { answer, .. } => answer.deliver(committed),

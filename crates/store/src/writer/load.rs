@@ -46,7 +46,7 @@ impl Group<'_> {
             Job::Accept(accept) => accept.ticket.as_ref().map(|(key, _)| *key),
             Job::Begin { begin, .. } => begin.ticket.as_ref().map(|(key, _)| *key),
             Job::Ticket { key, .. } => Some(*key),
-            Job::Report { .. } | Job::Act { .. } | Job::Rare { .. } => None,
+            Job::Report { .. } | Job::Act { .. } | Job::Sim { .. } | Job::Rare { .. } => None,
         });
         let wanted = of_jobs.map(row_key).collect();
         for (key, ticket) in self.select_tickets(connection, wanted).await? {
@@ -83,7 +83,7 @@ impl Group<'_> {
                     let ticket = accept.ticket.as_ref().and_then(|(key, _)| self.tickets.get(&row_key(*key)));
                     wanted.extend(ticket.and_then(|slot| slot.ticket.as_ref()).map(|ticket| ticket.message_id));
                 }
-                Job::Ticket { .. } | Job::Rare { .. } => {}
+                Job::Ticket { .. } | Job::Sim { .. } | Job::Rare { .. } => {}
             }
         }
         let mut ids = JsonRows::default();

@@ -136,14 +136,15 @@ impl Tracked {
     pub(super) fn begin(&mut self, begin: &BeginAttempt) {
         self.state = MessageState::Sending;
         self.attempt = begin.attempt;
-        self.push_attempt(begin.attempt, &begin.modem, begin.parts, begin.at);
+        self.push_attempt(begin.attempt, &begin.modem, begin.why.clone(), begin.parts, begin.at);
         self.is_changed = true;
     }
 
-    fn push_attempt(&mut self, number: u32, modem: &str, total: u8, at: WallTime) {
+    fn push_attempt(&mut self, number: u32, modem: &str, why: Option<String>, total: u8, at: WallTime) {
         self.attempts.push(Attempt {
             number,
             modem: modem.to_owned(),
+            why,
             began_at_millis: at.as_unix_millis(),
             ended_at_millis: None,
             outcome: AttemptOutcome::OnAir,
@@ -179,7 +180,7 @@ impl Tracked {
             Change::NotSent { attempt, modem, code, retry_at, at, .. } => {
                 if self.overtakes(attempt.attempt, retry_at.unwrap_or(*at)) {
                     if let Some(modem) = modem {
-                        self.push_attempt(attempt.attempt, modem, 1, *at);
+                        self.push_attempt(attempt.attempt, modem, None, 1, *at);
                         self.end_attempt(attempt.attempt, AttemptOutcome::NotSent, code.as_deref(), *at);
                     }
                     return true;

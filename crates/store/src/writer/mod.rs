@@ -21,6 +21,7 @@ use crate::db::{self, DataDir};
 use crate::error::{OpenError, StoreError, WriterError};
 use crate::recovery;
 use crate::settings::Settings;
+use crate::sims::SharedSims;
 
 mod group;
 pub(crate) mod job;
@@ -29,6 +30,7 @@ mod message;
 mod rare;
 mod reports;
 mod rows;
+mod sim_step;
 mod statements;
 pub(crate) mod texts;
 mod ticket_step;
@@ -66,6 +68,7 @@ pub struct Writer {
     inbox: Inbox,
     codec: Arc<Codec>,
     blocklist: Arc<SharedBlocklist>,
+    sims: Arc<SharedSims>,
     reports: ReportIndex,
     ledger: Ledger,
     /// Some when texts are in memory only.
@@ -107,7 +110,7 @@ impl Writer {
         mut connection: SqliteConnection,
         inbox: Inbox,
         codec: Arc<Codec>,
-        blocklist: Arc<SharedBlocklist>,
+        (blocklist, sims): (Arc<SharedBlocklist>, Arc<SharedSims>),
         ledger: Ledger,
         data_dir: Arc<DataDir>,
     ) -> Result<Self, OpenError> {
@@ -119,6 +122,7 @@ impl Writer {
             inbox,
             codec,
             blocklist,
+            sims,
             reports,
             gauges: Arc::new(Gauges {
                 commits: AtomicU64::new(0),
@@ -320,7 +324,7 @@ impl Writer {
 
     async fn try_commit(&mut self, changes: &[Change], jobs: &mut [Job]) -> Result<(), StoreError> {
         sqlx::query(statements::BEGIN).execute(&mut self.connection).await?;
-        let group = Group::new(&self.codec, &self.reports, &self.blocklist);
+        let group = Group::new(&self.codec, &self.reports, &self.blocklist, &self.sims);
         let mut ledger = self.ledger.clone();
         let mut ran = group.run(&mut self.connection, changes, jobs, &mut ledger).await;
         if ran.is_ok() && !self.gauges.is_writable.load(Ordering::Relaxed) {
@@ -339,6 +343,7 @@ impl Writer {
             Ok(mut effects) => {
                 self.gauges.commits.fetch_add(1, Ordering::Relaxed);
                 self.keep(ledger);
+                std::mem::take(&mut effects.sims).apply(&self.sims);
                 if let Some(texts) = &self.texts {
                     texts.follow(&mut effects);
                 }

@@ -8,7 +8,7 @@ use super::{ListArguments, load};
 use crate::cli::output;
 use crate::config::Config;
 use crate::control::{Client, Request};
-use crate::wire::modems::{ListedLine, Rendered, Standing, lines};
+use crate::wire::modems::{ListedLine, Rendered, SimUseView, Standing, lines};
 
 pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<Rendered> {
     let config = load(arguments.config.as_deref()).await?;
@@ -16,7 +16,13 @@ pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<Rendered> {
     note_missing(config.as_ref(), &found);
     let standings = standings(config.as_ref()).await;
     let looks = found.into_iter().map(|line| look(line, config.as_ref(), &standings, !arguments.no_probe));
-    Ok(lines(&join_all(looks).await))
+    let mut listed = join_all(looks).await;
+    let mut sims = sim_uses(config.as_ref()).await;
+    for line in &mut listed {
+        line.sim_use =
+            sims.iter().position(|sim| Some(&sim.modem) == line.modem.as_ref()).map(|at| sims.swap_remove(at));
+    }
+    Ok(lines(&listed))
 }
 
 /// Lists the lines; the files behind them may take longer than a worker may be blocked.
@@ -38,7 +44,7 @@ async fn look(line: FoundLine, config: Option<&Config>, standings: &[Standing], 
     let is_free = !line.is_console && line.holder.is_none();
     let probed = if asks && is_free { Some(probe(&line.device, &settings).await) } else { None };
     let standing = standings.iter().find(|standing| Some(&standing.modem) == modem.as_ref()).cloned();
-    ListedLine { line, modem, probed, standing }
+    ListedLine { line, modem, sim_use: None, probed, standing }
 }
 
 /// Asks the gateway that runs where its modems stand; who may not ask it sees the lines all the same.
@@ -52,6 +58,14 @@ async fn standings(config: Option<&Config>) -> Vec<Standing> {
         output::error(&format!("note: how the modems are is not known: {error:#}"));
         Vec::new()
     })
+}
+
+/// What the SIMs have sent, where a gateway runs that this user may ask.
+async fn sim_uses(config: Option<&Config>) -> Vec<SimUseView> {
+    let Some(config) = config else { return Vec::new() };
+    let Ok(Some(client)) = Client::connect(&config.store.data_dir).await else { return Vec::new() };
+    let answer = client.ask(&Request::ModemUse { modem: None, is_reset: false }).await;
+    answer.ok().and_then(|answer| serde_json::from_value(answer).ok()).unwrap_or_default()
 }
 
 /// Says which configured modems have no line.

@@ -58,6 +58,18 @@ pub struct ModemSection {
     pub cost: u32,
     /// Price of a message to others; the cheapest comes first on failover.
     pub other_cost: u32,
+    /// Parts that API requests may send a day; 0 = no limit.
+    pub daily_limit: u32,
+    /// Parts that they may send a month; 0 = no limit.
+    pub monthly_limit: u32,
+    /// Different receivers that they may send to in a month; 0 = no limit.
+    pub monthly_recipients: u32,
+    /// Parts that they may send in any minute; 0 = no limit.
+    pub rate_per_minute: u32,
+    /// When a day of counting begins, as `"00:00"`.
+    pub quota_reset: String,
+    /// The day, 1 to 28, on which a month of counting begins.
+    pub monthly_reset_day: u8,
 }
 defaults!(ModemSection {
     name: String::new(),
@@ -83,4 +95,10 @@ defaults!(ModemSection {
     active: true,
     cost: 0,
     other_cost: 0,
+    daily_limit: 0,
+    monthly_limit: 0,
+    monthly_recipients: 0,
+    rate_per_minute: 0,
+    quota_reset: "00:00".to_owned(),
+    monthly_reset_day: 1,
 });

@@ -57,7 +57,7 @@ impl TestGateway {
         let (handle, dispatcher) = dispatch::build(
             settings,
             Arc::new(context),
-            dispatch::Plan { channels: Vec::new(), table },
+            dispatch::Plan { channels: Vec::new(), table, zone: jiff::tz::TimeZone::UTC },
             events.clone(),
         );
         let settings = Settings {

@@ -5,7 +5,7 @@ use ::modem::discovery::{FoundLine, Probed, UsbInterface};
 use serde_json::{Value, json};
 
 use super::standing::Standing;
-use super::{Conclusion, Rendered, table};
+use super::{Conclusion, Rendered, SimUseView, table};
 
 /// One line, with what is known of it beyond what the system tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct ListedLine {
     pub line: FoundLine,
     /// The modem of this name is configured on it.
     pub modem: Option<String>,
+    /// What the modem's SIM has sent; none where no gateway runs that knows.
+    pub sim_use: Option<SimUseView>,
     /// What it answered; none if it was not asked.
     pub probed: Option<Probed>,
     /// Where its modem stands, if a gateway runs that drives it.
@@ -34,7 +36,7 @@ pub fn lines(found: &[ListedLine]) -> Rendered {
 }
 
 fn block(listed: &ListedLine) -> String {
-    let ListedLine { line, modem, probed, standing } = listed;
+    let ListedLine { line, modem, sim_use, probed, standing } = listed;
     let mut device = line.name.clone();
     if let Some(driver) = &line.driver {
         device.push_str(&format!(", driver {driver}"));
@@ -47,6 +49,9 @@ fn block(listed: &ListedLine) -> String {
         rows.push(("modem", modem.clone()));
     }
     rows.extend(standing.iter().flat_map(Standing::rows));
+    if let Some(sim_use) = sim_use {
+        rows.push(("sent", sim_use.words()));
+    }
     if line.is_console {
         rows.push(("console", "the system's own console is on it".to_owned()));
     }
@@ -107,7 +112,7 @@ fn fault_words(fault: ::modem::LineFault) -> &'static str {
 }
 
 fn one(listed: &ListedLine) -> Value {
-    let ListedLine { line, modem, probed, standing } = listed;
+    let ListedLine { line, modem, sim_use, probed, standing } = listed;
     let path = |path: &std::path::Path| path.display().to_string();
     json!({
         "path": path(&line.path),
@@ -126,6 +131,7 @@ fn one(listed: &ListedLine) -> Value {
         })),
         "modem": modem,
         "standing": standing.as_ref().map(Standing::json),
+        "sim_use": sim_use,
         "is_console": line.is_console,
         "in_use_by": line.holder.as_ref().map(|it| json!({"program": it.program, "process": it.process})),
         "probe": probed.as_ref().map(probe_json),

@@ -166,6 +166,7 @@ fn a_status_lists_times_and_attempts() {
         attempts: vec![StatusAttempt {
             attempt: 1,
             modem: "a".to_owned(),
+            route: Some("prefix 62812".to_owned()),
             started_at: at(1),
             ended_at: None,
             message_reference: Some(9),
@@ -177,7 +178,7 @@ fn a_status_lists_times_and_attempts() {
     assert_eq!(
         data,
         &json!({"message_id": ID, "id": "7", "state": "sent", "reason": null, "accepted_at": 1, "sent_at": 2,
-            "changed_at": 3, "attempts": [{"attempt": 1, "modem": "a", "started_at": 1, "ended_at": null,
+            "changed_at": 3, "attempts": [{"attempt": 1, "modem": "a", "route": "prefix 62812", "started_at": 1, "ended_at": null,
             "message_reference": 9, "error_code": "CMS 38", "meaning": "network out of order"}]})
     );
 }
