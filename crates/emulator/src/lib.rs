@@ -14,6 +14,7 @@
 mod byte_log;
 mod duration;
 mod engine;
+mod machine;
 mod modem;
 mod network;
 mod pty;
@@ -24,6 +25,7 @@ mod transmission;
 
 pub use byte_log::{ByteLog, Direction, LogEntry};
 pub use duration::{DurationError, ScriptDuration, parse_duration};
+pub use machine::{Machine, Stick};
 pub use modem::{Modem, RunError, StartError};
 pub use network::{Network, NetworkSettings, ReceiverRule, Treatment};
 pub use script::{Action, Fault, ModemRule, Moment, Script, ScriptError};

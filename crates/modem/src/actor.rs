@@ -6,6 +6,7 @@
 
 mod backoff;
 mod events;
+mod opening;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,8 +16,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::event::{ModemEvent, Place};
+use crate::event::{self, ModemEvent};
 use crate::handle::{Claim, Job, ModemHandle, Reply, Work};
+use crate::locator::Reservation;
 use crate::question::{Answer, AskError};
 use crate::serial::{SerialError, SerialLine};
 use crate::session::{Action, Session};
@@ -25,6 +27,7 @@ use crate::status::{LineFault, Phase, Status};
 use crate::submission::{Prepare, Refused, SendError, Sent};
 use backoff::Backoff;
 use events::Events;
+use opening::{Pause, Place};
 
 /// Bytes read at once.
 const READ_BUFFER: usize = 1024;
@@ -52,9 +55,11 @@ pub struct Actor {
     status: watch::Sender<Status>,
     jobs: mpsc::Receiver<Job>,
     events: Events,
-    taken: mpsc::Receiver<Place>,
+    taken: mpsc::Receiver<event::Place>,
     opened: u64,
     recoveries: u64,
+    /// Keeps others from asking its line.
+    _reserved: Option<Reservation>,
 }
 
 /// Why a line is not served any more.
@@ -117,7 +122,8 @@ impl Actor {
         let (handle, jobs) = ModemHandle::new(&settings.name, status.clone());
         let (taken_sender, taken) = mpsc::channel(WAITING_DELETIONS);
         let events = Events::new(&settings.name, events, taken_sender);
-        (handle, Self { settings, status, jobs, events, taken, opened: 0, recoveries: 0 })
+        let reserved = opening::reserve(&settings);
+        (handle, Self { settings, status, jobs, events, taken, opened: 0, recoveries: 0, _reserved: reserved })
     }
 
     /// Opens, locks and initialises the line, serves it, and opens it again with jittered backoff, until `stop`.
@@ -131,10 +137,14 @@ impl Actor {
         let mut backoff = Backoff::new(&self.settings.name, timeouts.reopen_first, timeouts.reopen_longest);
         let mut last_error = String::new();
         while !stop.is_cancelled() {
-            match self.open().await {
+            let Some(place) = self.find(&stop).await else { break };
+            match self.open(&place).await {
                 Ok(line) => {
                     last_error.clear();
-                    match self.serve(&line, &stop).await {
+                    let end = self.serve(&line, &stop).await;
+                    drop(line);
+                    self.tell(&place);
+                    match end {
                         End::Stopped => break,
                         End::Lost { was_ready: true } => backoff.reset(),
                         End::Lost { was_ready: false } => {}
@@ -153,39 +163,31 @@ impl Actor {
                     self.closed(Some((&last_error, fault)));
                 }
             }
-            self.pause(backoff.next(), &stop).await;
+            let seen = place.leave();
+            if self.pause(backoff.next(), seen, &stop).await == Pause::Changed {
+                backoff.reset();
+            }
         }
         self.closed(None);
         Ok(())
     }
 
-    async fn open(&self) -> Result<SerialLine, SerialError> {
-        let settings = self.settings.clone();
+    async fn open(&self, place: &Place) -> Result<SerialLine, SerialError> {
+        let (path, settings) = (place.path().to_owned(), self.settings.clone());
         // Opening a USB adapter talks to it, which may take longer than a worker may be blocked.
-        let opened = tokio::task::spawn_blocking(move || crate::serial::open(&settings)).await;
-        SerialLine::watch(opened.map_err(|error| SerialError::Unwatchable { source: error.into() })??)
+        let opened = tokio::task::spawn_blocking(move || crate::serial::open(&path, &settings)).await;
+        let line = SerialLine::watch(opened.map_err(|error| SerialError::Unwatchable { source: error.into() })??)?;
+        self.status.send_modify(|status| status.line = Some(place.path().to_owned()));
+        Ok(line)
     }
 
     fn closed(&self, why: Option<(&str, LineFault)>) {
         self.status.send_modify(|status| {
             status.phase = Phase::Closed;
+            status.line = None;
             status.detail = why.map(|(text, _)| text.to_owned());
             status.line_fault = why.map(|(_, fault)| fault);
         });
-    }
-
-    /// Waits before the line is opened again; who asks meanwhile is answered at once.
-    async fn pause(&mut self, pause: std::time::Duration, stop: &CancellationToken) {
-        let until = Instant::now() + pause;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep_until(until) => return,
-                Some(job) = self.jobs.recv() => drop(job),
-                Some(_) = self.taken.recv() => {}
-                () = self.events.flush() => {}
-            }
-        }
     }
 
     /// Serves an open line until it is lost or `stop`.
@@ -246,7 +248,8 @@ impl Actor {
         tracing::warn!(modem.name = %self.settings.name, "the line will be opened again: {why}");
         let phase = serving.session.status().phase;
         self.status.send_modify(|status| {
-            status.phase = if phase == Phase::Silent { Phase::Silent } else { Phase::Closed };
+            status.phase = if matches!(phase, Phase::Silent | Phase::WrongDevice) { phase } else { Phase::Closed };
+            status.line = None;
             status.detail = Some(why);
         });
         if serving.is_stopping { End::Stopped } else { End::Lost { was_ready: serving.was_ready } }
@@ -266,6 +269,7 @@ impl Actor {
                 busy: shown.busy,
                 questions: shown.questions,
                 turns: shown.turns,
+                line: shown.line.take(),
                 opened: self.opened,
                 recoveries: self.recoveries + status.recoveries,
                 ..status.clone()

@@ -9,7 +9,7 @@
 //! Map: [`Settings::build`] gives a [`ModemHandle`] (status, turns) and an [`Actor`] (I/O). The conversation itself is
 //! `session`, which does no I/O: bytes, time and requests go in, actions come out. [`ModemHandle::ask`] puts a person's
 //! [`Command`] between, [`check()`] asks everything and makes a [`Report`], [`advice()`] says what to do about it;
-//! [`discovery`] finds lines before there is a modem.
+//! [`discovery`] finds lines before there is a modem, and a [`Locator`] those of modems that are known by who they are.
 
 mod actor;
 mod advice;
@@ -18,6 +18,7 @@ mod command;
 pub mod discovery;
 mod event;
 mod handle;
+mod locator;
 mod pin;
 mod question;
 mod report;
@@ -28,6 +29,7 @@ mod settings;
 mod status;
 mod submission;
 mod trace;
+mod wanted;
 
 pub use actor::{Actor, ActorError};
 pub use advice::{Advice, AdviceKind, Weight, advice};
@@ -35,6 +37,7 @@ pub use check::check;
 pub use command::{Command, CommandError, Effect, MAX_COMMAND, Refusal};
 pub use event::{Inbound, InboundReceipt, ModemEvent, ModemEventKind};
 pub use handle::{Inquiry, ModemHandle, Turn};
+pub use locator::{Locator, Search};
 pub use pin::{Pin, PinError, PinKeeper, PinMemory, Tried};
 pub use question::{Answer, AskError, LONGEST_PATIENCE};
 pub use report::{Fact, Report, Strength, Verdict, registration_words};
@@ -42,3 +45,4 @@ pub use same_line::is_same_line;
 pub use settings::{DataBits, Parity, Settings, SmsCenter, SmsCenterError, StopBits, Timeouts};
 pub use status::{Identity, LineFault, Phase, Registration, Status};
 pub use submission::{Prepare, Refused, SendError, Sent, Submission};
+pub use wanted::{Fit, Iccid, Imei, Wanted, WantedError};

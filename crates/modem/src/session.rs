@@ -6,12 +6,13 @@
 //! Never: reading a clock, touching a line, knowing what a message says.
 //! Called by the actor, which drives one session per opened line.
 //!
-//! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`]
-//! and [`registration`] too, [`sending`] is `AT+CMGS`, [`questions`] what is asked from outside, [`urc`] what comes
+//! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`],
+//! [`identity`] and [`registration`] too, [`sending`] is `AT+CMGS`, [`questions`] what is asked from outside, [`urc`] what comes
 //! unasked, [`listing`] what was stored meanwhile, [`recovery`] the way back in step, [`quirks`] where modems differ. Lines are read by [`gsm::at`].
 
 mod card;
 mod exchange;
+mod identity;
 mod init;
 mod listing;
 mod questions;

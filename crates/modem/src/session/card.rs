@@ -27,7 +27,10 @@ impl Session {
             self.card = iccid.clone();
         } else if way + 1 < CARD_COMMANDS.len() && outcome != Outcome::TimedOut {
             self.steps.push_front(Step::Card(way + 1));
+        } else if outcome == Outcome::TimedOut && self.settings.wanted.iccid.is_some() {
+            self.steps.push_front(Step::Card(way));
         }
+        self.check_told_card();
     }
 
     pub(super) fn pin_state_answered(&mut self, lines: &Lines, outcome: Outcome, now: Instant) {
@@ -55,6 +58,9 @@ impl Session {
     }
 
     pub(super) fn card_is_open(&mut self) {
+        if !self.has_wanted_card() {
+            return;
+        }
         if let Err(error) = self.settings.pin_memory.note_open(&self.card) {
             tracing::warn!(modem.name = %self.settings.name, error = %error, "that the pin was right is not kept");
         }
@@ -87,6 +93,9 @@ impl Session {
     }
 
     pub(super) fn pin_is_asked(&mut self) {
+        if !self.has_wanted_card() {
+            return;
+        }
         if self.settings.sim_pin.is_none() {
             self.stuck(Phase::PinNeeded, "the card asks for its pin and none is configured");
         } else if self.settings.pin_memory.may_enter(&self.card) {

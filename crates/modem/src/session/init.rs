@@ -29,6 +29,12 @@ impl Session {
         } else {
             vec![Step::EchoOff, Step::Verbose, Step::NumericErrors]
         };
+        let mut begin = begin;
+        if !self.is_initialised
+            && let Some(question) = Self::questions_of_identity(&self.settings.wanted)
+        {
+            begin.insert(begin.len().min(3), question);
+        }
         let is_pin_state_fresh = std::mem::take(&mut self.is_pin_state_fresh);
         let begin: Vec<Step> = begin
             .into_iter()
@@ -77,7 +83,13 @@ impl Session {
                 }
             }
             Phase::Silent | Phase::Closed => {}
-            _ => self.steps.push_back(Step::PinState),
+            _ => {
+                // Another SIM may have been put in.
+                if self.settings.wanted.iccid.is_some() {
+                    self.steps.push_back(Step::Card(0));
+                }
+                self.steps.push_back(Step::PinState);
+            }
         }
     }
 
@@ -101,7 +113,13 @@ impl Session {
             Step::Manufacturer => self.status.identity.manufacturer = text(&lines, "+CGMI"),
             Step::Model => self.status.identity.model = text(&lines, "+CGMM"),
             Step::Revision => self.status.identity.revision = text(&lines, "+CGMR"),
-            Step::Imei => self.status.identity.imei = first(&lines, at::imei).map(str::to_owned),
+            Step::Imei if outcome == Outcome::TimedOut && self.settings.wanted.imei.is_some() => {
+                self.steps.push_front(Step::Imei);
+            }
+            Step::Imei => {
+                self.status.identity.imei = first(&lines, at::imei).map(str::to_owned);
+                self.check_device();
+            }
             Step::Imsi => self.status.identity.imsi = first(&lines, at::imsi).map(str::to_owned),
             Step::Signal => {
                 let signal = first(&lines, SignalQuality::parse);

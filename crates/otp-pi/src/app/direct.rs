@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::Tasks;
+use crate::config::ModemConfig;
 
 /// How long opening a line may take.
 const OPENING: Duration = Duration::from_secs(10);
@@ -19,6 +20,23 @@ const SETTLING: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(2);
 /// How long line and writer get to put their things away. A part on air is finished first.
 const LAST_THINGS: Duration = Duration::from_secs(150);
+
+/// Has modems that are known by who they are looked for, until the runtime ends.
+pub fn search_for(modems: &mut [ModemConfig]) {
+    if modems.iter().all(|modem| modem.line.wanted.is_anybody()) {
+        return;
+    }
+    let (locator, search) = modem::Locator::new(super::roots());
+    for modem in modems {
+        modem.line.locator = Some(locator.clone());
+    }
+    let tasks = Tasks::new(CancellationToken::new());
+    let stop = tasks.stop_token();
+    tasks.spawn("search for lines", async move {
+        search.run(stop).await;
+        anyhow::Ok(())
+    });
+}
 
 /// One modem that is driven for us alone.
 #[derive(Debug)]
@@ -41,7 +59,8 @@ impl DirectModem {
 
     /// Waits until the line is open, or it is known why not.
     pub async fn opened(&self) -> Status {
-        let is_known = |status: &Status| status.phase != Phase::Closed || status.line_fault.is_some();
+        let is_open = |status: &Status| !matches!(status.phase, Phase::Closed | Phase::WrongDevice);
+        let is_known = |status: &Status| is_open(status) || status.line_fault.is_some();
         wait(&mut self.handle.status(), OPENING, is_known).await
     }
 
@@ -101,7 +120,8 @@ fn is_settled(status: &Status) -> bool {
         | Phase::PukNeeded
         | Phase::SimMissing
         | Phase::Silent => true,
-        Phase::Closed => status.line_fault.is_some(),
+        // Where another one was there, the right one may be found elsewhere.
+        Phase::Closed | Phase::WrongDevice => status.line_fault.is_some(),
         Phase::Starting => status.detail.is_some(),
         Phase::Recovering => false,
     }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use modem::{Actor, ModemEvent, ModemHandle, is_same_line};
+use modem::{Actor, Locator, ModemEvent, ModemHandle, is_same_line};
 use store::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,7 @@ pub(super) struct Modems {
     store: Store,
     /// One memory for all: a card that refused its PIN must not be asked again in another modem.
     pins: Option<Pins>,
+    locator: Locator,
     running: Vec<Running>,
 }
 
@@ -50,6 +51,7 @@ impl Change {
         let channel = |one: &Running| ChannelHandle {
             modem: one.handle.clone(),
             path: one.config.line.path.clone(),
+            wanted: one.config.line.wanted.clone(),
             is_default: one.config.is_default,
         };
         self.running.iter().map(channel).collect()
@@ -57,8 +59,8 @@ impl Change {
 }
 
 impl Modems {
-    pub(super) fn new(tasks: Tasks, reports: mpsc::Sender<ModemEvent>, store: Store) -> Self {
-        Self { tasks, reports, store, pins: None, running: Vec::new() }
+    pub(super) fn new(tasks: Tasks, reports: mpsc::Sender<ModemEvent>, store: Store, locator: Locator) -> Self {
+        Self { tasks, reports, store, pins: None, locator, running: Vec::new() }
     }
 
     /// Makes the modems of a configuration, keeping those that stay the same.
@@ -81,6 +83,7 @@ impl Modems {
                 continue;
             }
             config.line.pin_memory = pins.of(&config.line.name, config.line.sim_pin.as_ref());
+            config.line.locator = Some(self.locator.clone());
             let (handle, actor) = config.line.clone().build(self.reports.clone());
             if config.is_active {
                 fresh.push((running.len(), actor));

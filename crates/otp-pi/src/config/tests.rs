@@ -94,9 +94,9 @@ fn an_unknown_key_is_refused_with_its_line_and_a_caret() {
         ],
     );
     check(
-        "[[modem]]\nimei = \"1\"\n[subscriber.rabbitmq]\nenabled = true\n",
+        "[[modem]]\napn = \"1\"\n[subscriber.rabbitmq]\nenabled = true\n",
         &[
-            "line 2: modem[0].imei: this release cannot do that yet",
+            "line 2: modem[0].apn: this release cannot do that yet",
             "line 3: subscriber: this release cannot do that yet",
         ],
     );

@@ -9,7 +9,7 @@ mod manual;
 mod report;
 
 pub use answer::{answer, no_answer};
-pub use lines::{ListedLine, lines};
+pub use lines::{ListedLine, MatchedModem, lines};
 pub use manual::{Manual, PartState, manual};
 pub use report::{Checked, reports};
 

@@ -85,7 +85,7 @@ async fn ready(
     }
     let report = check(&modem.handle).await;
     modem.stop().await?;
-    let shown = reports(&[Checked { line: target.path().display().to_string(), report }]);
+    let shown = reports(&[Checked { line: target.place_in(&report), report }]);
     anyhow::bail!("nothing was sent\n{}", shown.text)
 }
 

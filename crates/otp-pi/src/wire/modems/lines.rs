@@ -11,10 +11,19 @@ use super::{Conclusion, Rendered, table};
 pub struct ListedLine {
     /// What the system tells.
     pub line: FoundLine,
-    /// The modem of this name is configured on it.
-    pub modem: Option<String>,
+    /// Which of the configured modems it is.
+    pub modem: Option<MatchedModem>,
     /// What it answered; none if it was not asked.
     pub probed: Option<Probed>,
+}
+
+/// A configured modem, and how its line is known to be its.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchedModem {
+    /// Its name.
+    pub name: String,
+    /// By what, in words.
+    pub by: &'static str,
 }
 
 /// Shows the lines.
@@ -41,7 +50,7 @@ fn block(listed: &ListedLine) -> String {
         rows.push(("usb", usb_words(usb, line.role())));
     }
     if let Some(modem) = modem {
-        rows.push(("modem", modem.clone()));
+        rows.push(("modem", format!("{}, by {}", modem.name, modem.by)));
     }
     if line.is_console {
         rows.push(("console", "the system's own console is on it".to_owned()));
@@ -120,7 +129,8 @@ fn one(listed: &ListedLine) -> Value {
             "role": line.role(),
             "socket": usb.socket,
         })),
-        "modem": modem,
+        "modem": modem.as_ref().map(|modem| &modem.name),
+        "modem_by": modem.as_ref().map(|modem| modem.by),
         "is_console": line.is_console,
         "in_use_by": line.holder.as_ref().map(|it| json!({"program": it.program, "process": it.process})),
         "probe": probed.as_ref().map(probe_json),
