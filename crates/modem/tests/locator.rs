@@ -150,7 +150,8 @@ impl Mute {
     /// Whether anything was said to it, without its own words.
     fn was_asked(&self) -> bool {
         let mut buffer = [0; 4096];
-        rustix::io::read(&self.master, &mut buffer).is_ok_and(|count| buffer[..count].windows(2).any(|it| it == b"AT"))
+        rustix::io::read(&self.master, &mut buffer)
+            .is_ok_and(|count| buffer.get(..count).unwrap_or_default().windows(2).any(|it| it == b"AT"))
     }
 }
 

@@ -10,7 +10,6 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::Tasks;
-use crate::config::ModemConfig;
 
 /// How long opening a line may take.
 const OPENING: Duration = Duration::from_secs(10);
@@ -20,23 +19,6 @@ const SETTLING: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(2);
 /// How long line and writer get to put their things away. A part on air is finished first.
 const LAST_THINGS: Duration = Duration::from_secs(150);
-
-/// Has modems that are known by who they are looked for, until the runtime ends.
-pub fn search_for(modems: &mut [ModemConfig]) {
-    if modems.iter().all(|modem| modem.line.wanted.is_anybody()) {
-        return;
-    }
-    let (locator, search) = modem::Locator::new(super::roots());
-    for modem in modems {
-        modem.line.locator = Some(locator.clone());
-    }
-    let tasks = Tasks::new(CancellationToken::new());
-    let stop = tasks.stop_token();
-    tasks.spawn("search for lines", async move {
-        search.run(stop).await;
-        anyhow::Ok(())
-    });
-}
 
 /// One modem that is driven for us alone.
 #[derive(Debug)]

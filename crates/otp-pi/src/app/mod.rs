@@ -15,6 +15,7 @@ mod offline;
 mod pins;
 mod record;
 mod running;
+mod search;
 mod tasks;
 mod users;
 
@@ -51,14 +52,12 @@ use modems::Modems;
 use running::Running;
 
 pub use clock::SystemClock;
-pub use direct::{DirectModem, search_for};
+pub use direct::DirectModem;
 pub use keys::{place as keys_place, readable as keys_readable};
 pub use memory::forbid_dumps;
 pub use offline::{OfflineStore, check_owner};
+pub use search::{ROOT_VARIABLE, roots, search_for};
 pub use tasks::Tasks;
-
-/// Names the directory below which devices are looked for.
-pub const ROOT_VARIABLE: &str = "OTP_PI_ROOT";
 
 /// How many reports may wait for the store before the modems hold theirs back.
 const REPORTS_WAITING: usize = 256;
@@ -149,13 +148,7 @@ impl App {
         limiter.tell_mode();
         let events = Events::default();
         let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
-        let (locator, search) = modem::Locator::new(roots());
-        let searching = lines.stop_token();
-        lines.spawn("search for lines", async move {
-            search.run(searching).await;
-            anyhow::Ok(())
-        });
-        let mut modems = Modems::new(lines.clone(), reports, store.clone(), locator);
+        let mut modems = Modems::new(lines.clone(), reports, store.clone());
         let change = modems.prepare(config.modems).await?;
         let channels = change.channels();
         if channels.is_empty() {
@@ -390,13 +383,6 @@ pub fn environment() -> Vec<(String, String)> {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
     std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("OTP_PI__")).collect()
-}
-
-/// Where this machine's devices are: below `/`, or below the directory that `OTP_PI_ROOT` names, as tests and containers do.
-#[must_use]
-pub fn roots() -> modem::discovery::Roots {
-    let root = std::env::vars_os().find(|(name, _)| name == ROOT_VARIABLE).map(|(_, root)| root);
-    modem::discovery::Roots::below(std::path::Path::new(root.as_deref().unwrap_or("/".as_ref())))
 }
 
 fn random_byte() -> u8 {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::pins::Pins;
+use super::search::spawn_search;
 use super::tasks::Tasks;
 use crate::channel::ChannelHandle;
 use crate::config::ModemConfig;
@@ -59,7 +60,8 @@ impl Change {
 }
 
 impl Modems {
-    pub(super) fn new(tasks: Tasks, reports: mpsc::Sender<ModemEvent>, store: Store, locator: Locator) -> Self {
+    pub(super) fn new(tasks: Tasks, reports: mpsc::Sender<ModemEvent>, store: Store) -> Self {
+        let locator = spawn_search(&tasks);
         Self { tasks, reports, store, pins: None, locator, running: Vec::new() }
     }
 

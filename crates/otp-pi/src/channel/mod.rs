@@ -47,7 +47,7 @@ impl ChannelHandle {
     #[must_use]
     pub fn place(&self) -> String {
         match &self.modem.status().borrow().line {
-            Some(line) if !line.ends_with(&self.path) && !self.wanted.is_anybody() => {
+            Some(line) if *line != self.path => {
                 format!("{} (found by {})", line.display(), self.wanted)
             }
             Some(line) => line.display().to_string(),

@@ -486,3 +486,23 @@ fn an_address_may_have_some_connections_and_not_none() {
     assert_eq!(parse(&with("1")).unwrap().api.max_connections_per_address, 1);
     check(&with("0"), &["api.max_connections_per_address: with 0 nobody could connect", "write 256"]);
 }
+
+#[test]
+fn a_modem_is_named_by_its_line_or_by_who_it_is_and_no_two_are_the_same() {
+    let base = "[sms]\ncountry_code = \"62\"\n";
+    let modem = |name: &str, keys: &str| format!("[[modem]]\nname = \"{name}\"\n{keys}\n");
+    let (imei, iccid) = ("imei = \"490154203237518\"", "iccid = \"8962100000000000001\"");
+    for (sections, expected) in [
+        (modem("a", ""), "modem[0].port: it is missing"),
+        (modem("a", "imei = \"490154203237519\""), "modem[0].imei: its last digit does not fit the others"),
+        (modem("a", "imei = \"4901\""), "modem[0].imei: an imei has 15 digits"),
+        (modem("a", "iccid = \"1234\""), "modem[0].iccid: an iccid has 18 to 20 digits and begins with 89"),
+        (
+            modem("a", imei) + &modem("b", imei),
+            "modem[1].imei: modem a has this imei, and so does b\n  fix: one imei, one modem",
+        ),
+        (modem("a", iccid) + &modem("b", iccid), "modem[1].iccid: modem a has this iccid, and so does b"),
+    ] {
+        check(&format!("{base}{sections}"), &[expected]);
+    }
+}

@@ -21,6 +21,7 @@ mod flood;
 mod https;
 mod keys;
 mod limits;
+mod lines;
 mod lockout;
 mod modem;
 mod operator;
