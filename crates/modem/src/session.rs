@@ -38,6 +38,7 @@ use crate::submission::{SendError, Sent};
 use crate::trace;
 pub(crate) use exchange::answer_result;
 use exchange::{Echo, Exchange, Lines, Outcome, numeric_result};
+use identity::OpenCard;
 pub(crate) use init::{printable, text};
 use questions::Asked;
 pub(crate) use quirks::CARD_COMMANDS;
@@ -141,6 +142,8 @@ pub(crate) struct Session {
     registrations: Registrations,
     /// How often the SIM was not ready yet in this conversation.
     card_retries: u32,
+    /// Whether the open SIM was asked who it is, where that has to be known.
+    open_card: OpenCard,
 }
 
 /// Prints where the conversation is, never what was said.
@@ -185,6 +188,7 @@ impl Session {
             losses: 0,
             registrations: Registrations::default(),
             card_retries: 0,
+            open_card: OpenCard::NotAsked,
         };
         session.start(now);
         session

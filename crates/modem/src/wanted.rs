@@ -120,6 +120,8 @@ pub struct Wanted {
 pub enum Fit {
     /// All that is wanted was told, and is the same.
     Right,
+    /// The device is the wanted one, and its SIM was not told: some tell it only once its PIN was entered.
+    CardUntold,
     /// Something that is wanted was not told.
     Untold,
     /// It is another device.
@@ -154,6 +156,7 @@ impl Wanted {
             (Fit::OtherDevice, _) => Fit::OtherDevice,
             (_, Fit::OtherCard) => Fit::OtherCard,
             (Fit::Right, Fit::Right) => Fit::Right,
+            (Fit::Right, Fit::Untold) if self.imei.is_some() => Fit::CardUntold,
             _ => Fit::Untold,
         }
     }
@@ -223,7 +226,7 @@ mod tests {
         let both = Wanted { imei, iccid };
         for (told, expected) in [
             (told(own, card), Fit::Right),
-            (told(own, None), Fit::Untold),
+            (told(own, None), Fit::CardUntold),
             (told(None, card), Fit::Untold),
             (told(other, card), Fit::OtherDevice),
             (told(other, None), Fit::OtherDevice),
@@ -232,6 +235,8 @@ mod tests {
         ] {
             assert_eq!(both.fit(&told), expected, "{told:?}");
         }
+        let card_alone = Wanted { imei: None, ..both.clone() };
+        assert_eq!(card_alone.fit(&told(own, None)), Fit::Untold);
         assert_eq!(Wanted::default().fit(&told(other, None)), Fit::Right);
         assert_eq!(both.to_string(), "IMEI …37518, ICCID …00001");
     }

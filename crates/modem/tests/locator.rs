@@ -269,6 +269,25 @@ async fn a_sim_is_found_in_whatever_device_it_is_and_another_sim_is_not_used() {
 }
 
 #[tokio::test]
+async fn a_sim_that_tells_who_it_is_only_when_open_gets_its_pin_in_the_right_device_alone() {
+    let locked = |device: &mut ModemSettings| device.pin = Some("1234".to_owned());
+    for (knows_device, iccid_of, enters, phase) in
+        [(true, 1, true, Phase::Ready), (true, 2, true, Phase::WrongDevice), (false, 1, false, Phase::WrongDevice)]
+    {
+        let bench = Bench::start();
+        let device = bench.device("a", 1, locked);
+        bench.machine.plug(&Stick::ec25("1-1").with_line(2, "ttyUSB0", &device.path())).unwrap();
+        let mut settings = if knows_device { bench.imei("a", 1) } else { bench.settings("a") };
+        settings.path = bench.machine.line("ttyUSB0");
+        settings.wanted.iccid = Some(Iccid::parse(&ModemSettings::named("", iccid_of).iccid).unwrap());
+        settings.sim_pin = Some(Pin::parse("1234").unwrap());
+        let driven = bench.drive(settings);
+        driven.until(|status| status.phase == phase).await;
+        assert_eq!(said(&device).contains("AT+CPIN="), enters, "{knows_device} {iccid_of}: {}", said(&device));
+    }
+}
+
+#[tokio::test]
 async fn a_line_that_comes_back_is_opened_at_once_whatever_the_pause() {
     let bench = Bench::start();
     let device = bench.device("a", 1, |_| {});

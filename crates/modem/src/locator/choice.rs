@@ -54,8 +54,16 @@ pub(super) fn choose(wish: &Wish, seen: &Seen<'_>, knowledge: &Knowledge, now: I
         Ok(choice) => return choice,
         Err(absence) => absence,
     };
-    let is_right =
-        |candidate: &&Candidate| seen.is_free(candidate) && knowledge.fit(&candidate.key, wanted) == Some(Fit::Right);
+    let is_right = |candidate: &&Candidate| {
+        let key = &candidate.key;
+        let fits = match knowledge.fit(key, wanted) {
+            Some(Fit::Right) => true,
+            // The session looks once the SIM is open, and whoever is disappointed comes back later.
+            Some(Fit::CardUntold) => knowledge.is_due(key, now) || knowledge.is_new(key),
+            _ => false,
+        };
+        fits && seen.is_free(candidate)
+    };
     match seen.found.iter().find(is_right) {
         Some(candidate) => Choice::Take(candidate.key.clone(), candidate.device.clone()),
         None => Choice::Wait(absence),
@@ -76,13 +84,13 @@ fn at_port(wish: &Wish, seen: &Seen<'_>, knowledge: &Knowledge, now: Instant) ->
         return absent(format!("another modem is at `{shown}`, and {elsewhere}"), true);
     }
     match (knowledge.fit(&key, wanted), knowledge.is_due(&key, now)) {
-        (Some(Fit::Right), _) | (None | Some(Fit::Untold | Fit::OtherCard), true) => {
+        (Some(Fit::Right), _) | (None | Some(Fit::CardUntold | Fit::Untold | Fit::OtherCard), true) => {
             Ok(Choice::Take(key, port.clone()))
         }
         (None, false) => absent(format!("nothing answers at `{shown}`, and {elsewhere}"), false),
         (Some(Fit::OtherDevice), _) => absent(format!("another device is at `{shown}`, and {elsewhere}"), true),
         (Some(Fit::OtherCard), false) => absent(format!("another sim is at `{shown}`, and {elsewhere}"), true),
-        (Some(Fit::Untold), false) => {
+        (Some(Fit::CardUntold | Fit::Untold), false) => {
             absent(format!("what is at `{shown}` does not tell who it is, and {elsewhere}"), true)
         }
     }

@@ -14,9 +14,11 @@ use crate::wanted::{Fit, Wanted};
 /// How long a line that said nothing is left alone: a modem that boots answers soon, a printer never.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
-/// The same for a line that a modem is configured on: nobody else is meant to be there.
+/// How often each pause is made before it doubles, so that a modem that boots is asked soon after it has.
+const TIMES_EACH: u32 = 3;
+/// The longest pause of a line that a modem is configured on: nobody else is meant to be there.
 const LONGEST_PORT_PAUSE: Duration = Duration::from_secs(30);
-/// The same for a line that somebody else had: nothing was written to it.
+/// The longest pause of a line that somebody else had: nothing was written to it.
 const LONGEST_USED_PAUSE: Duration = Duration::from_secs(5);
 
 /// What came of asking a line.
@@ -53,7 +55,7 @@ impl Knowledge {
             Heard::Used => LONGEST_USED_PAUSE,
         };
         let said = self.0.entry(key).or_insert(Said { identity: None, times: 0, again_at: now });
-        let pause = FIRST_PAUSE.saturating_mul(1 << said.times.min(16)).min(longest);
+        let pause = FIRST_PAUSE.saturating_mul(1 << (said.times / TIMES_EACH).min(16)).min(longest);
         said.times = said.times.saturating_add(1);
         said.again_at = now + pause;
         if let Heard::Identity(identity) = heard {
@@ -79,6 +81,11 @@ impl Knowledge {
     /// Answers whether the line may be asked (again).
     pub(super) fn is_due(&self, key: &LineKey, now: Instant) -> bool {
         self.0.get(key).is_none_or(|said| said.again_at <= now)
+    }
+
+    /// Answers whether the line was asked once at most.
+    pub(super) fn is_new(&self, key: &LineKey) -> bool {
+        self.0.get(key).is_none_or(|said| said.times <= 1)
     }
 
     /// When the next line may be asked again.

@@ -22,7 +22,7 @@ use crate::discovery::{ProbeSettings, Probed, Roots, find_holder, list_without_h
 use crate::status::LineFault;
 
 /// How often lines are looked for while a modem waits for one.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(1);
 /// The same right after an event: links and rights of a line come later than the line.
 const QUICK_LOOK: Duration = Duration::from_millis(250);
 const QUICK_LOOKS_FOR: Duration = Duration::from_secs(5);

@@ -58,11 +58,11 @@ impl Session {
     }
 
     pub(super) fn card_is_open(&mut self) {
-        if !self.has_wanted_card() {
-            return;
-        }
         if let Err(error) = self.settings.pin_memory.note_open(&self.card) {
             tracing::warn!(modem.name = %self.settings.name, error = %error, "that the pin was right is not kept");
+        }
+        if !self.is_wanted_card_open() {
+            return;
         }
         self.card_retries = 0;
         if self.is_initialised {
@@ -93,7 +93,7 @@ impl Session {
     }
 
     pub(super) fn pin_is_asked(&mut self) {
-        if !self.has_wanted_card() {
+        if !self.may_be_wanted_card() {
             return;
         }
         if self.settings.sim_pin.is_none() {

@@ -4,6 +4,13 @@ use super::{Action, Session, State, Step};
 use crate::status::Phase;
 use crate::wanted::Wanted;
 
+/// Whether a SIM was asked who it is since it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OpenCard {
+    NotAsked,
+    Asked,
+}
+
 impl Session {
     /// Looks whether the device is the wanted one, once it was asked.
     pub(super) fn check_device(&mut self) {
@@ -25,10 +32,28 @@ impl Session {
         }
     }
 
-    /// Answers whether the SIM is the wanted one, before it is used. A conversation with another one is over.
-    pub(super) fn has_wanted_card(&mut self) -> bool {
+    /// Answers whether a SIM that asks for its PIN may be the wanted one. Some tell who they are only when they are open: then the
+    /// device must be known.
+    pub(super) fn may_be_wanted_card(&mut self) -> bool {
+        self.open_card = OpenCard::NotAsked;
+        let wanted = &self.settings.wanted;
+        if wanted.iccid.is_some() && wanted.imei.is_none() && self.status.identity.iccid.is_none() {
+            self.leave("its sim does not tell its iccid before its pin");
+        }
+        !matches!(self.state, State::Over)
+    }
+
+    /// Answers whether the open SIM is the wanted one; asks it where it has not told yet.
+    pub(super) fn is_wanted_card_open(&mut self) -> bool {
         if self.settings.wanted.iccid.is_some() && self.status.identity.iccid.is_none() {
-            self.leave("its sim does not tell its iccid, by which it is to be known");
+            if self.open_card == OpenCard::Asked {
+                self.leave("its sim does not tell its iccid");
+            } else {
+                self.open_card = OpenCard::Asked;
+                self.steps.push_front(Step::PinState);
+                self.steps.push_front(Step::Card(0));
+                return false;
+            }
         }
         !matches!(self.state, State::Over)
     }

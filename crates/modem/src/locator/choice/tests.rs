@@ -75,7 +75,8 @@ async fn of_each_device_one_line_is_asked_until_one_has_told_who_it_is() {
 async fn a_line_that_says_nothing_is_asked_again_after_growing_pauses_and_at_once_when_plugged_in_anew() {
     let (mut sight, mut now) = (Sight::default(), Instant::now());
     let line = sight.line("a0", "a", 1);
-    for pause in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+    let pauses = [1, 2, 4, 8, 16, 32, 64, 128, 256, 300].into_iter().flat_map(|pause| [pause; 3]);
+    for pause in pauses {
         sight.heard(&line, None, now);
         let (before, then) = (now + Duration::from_millis(pause * 1000 - 1), now + Duration::from_secs(pause));
         assert_eq!(sight.to_ask(false, before), [""; 0], "{pause} s");
