@@ -14,6 +14,7 @@
 mod byte_log;
 mod duration;
 mod engine;
+mod machine;
 mod model;
 mod modem;
 mod network;
@@ -25,6 +26,7 @@ mod transmission;
 
 pub use byte_log::{ByteLog, Direction, LogEntry};
 pub use duration::{DurationError, ScriptDuration, parse_duration};
+pub use machine::{Machine, Stick};
 pub use model::{Model, ModelError};
 pub use modem::{Modem, RunError, StartError};
 pub use network::{Network, NetworkSettings, ReceiverRule, Treatment};

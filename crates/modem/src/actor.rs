@@ -7,6 +7,7 @@
 mod backoff;
 mod climb;
 mod events;
+mod opening;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,9 +17,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::event::{ModemEvent, Place};
+use crate::event::{self, ModemEvent};
 use crate::handle::{Claim, Job, ModemHandle, Reply, Work};
 use crate::heal::{Ladder, Trouble};
+use crate::locator::Reservation;
 use crate::question::{Answer, AskError};
 use crate::serial::{SerialError, SerialLine};
 use crate::session::{Action, Session};
@@ -27,6 +29,7 @@ use crate::status::{LineFault, Phase, Status};
 use crate::submission::{Prepare, Refused, SendError, Sent};
 use backoff::Backoff;
 use events::Events;
+use opening::{Pause, Place};
 
 /// Bytes read at once.
 const READ_BUFFER: usize = 1024;
@@ -54,12 +57,14 @@ pub struct Actor {
     status: watch::Sender<Status>,
     jobs: mpsc::Receiver<Job>,
     events: Events,
-    taken: mpsc::Receiver<Place>,
+    taken: mpsc::Receiver<event::Place>,
     opened: u64,
     recoveries: u64,
     ladder: Ladder,
     /// A restart to be written to the line when it is open again.
     reset: Option<&'static str>,
+    /// Keeps others from asking its line.
+    _reserved: Option<Reservation>,
 }
 
 /// Why a line is not served any more.
@@ -127,7 +132,20 @@ impl Actor {
         let (taken_sender, taken) = mpsc::channel(WAITING_DELETIONS);
         let events = Events::new(&settings.name, events, taken_sender);
         let ladder = Ladder::new(&settings);
-        (handle, Self { settings, status, jobs, events, taken, opened: 0, recoveries: 0, ladder, reset: None })
+        let reserved = opening::reserve(&settings);
+        let actor = Self {
+            settings,
+            status,
+            jobs,
+            events,
+            taken,
+            opened: 0,
+            recoveries: 0,
+            ladder,
+            reset: None,
+            _reserved: reserved,
+        };
+        (handle, actor)
     }
 
     /// Opens, locks and initialises the line, serves it, and opens it again with jittered backoff, until `stop`.
@@ -141,11 +159,14 @@ impl Actor {
         let mut backoff = Backoff::new(&self.settings.name, timeouts.reopen_first, timeouts.reopen_longest);
         let mut last_error = String::new();
         while !stop.is_cancelled() {
-            match self.open().await {
+            let Some(place) = self.find(&stop).await else { break };
+            match self.open(&place).await {
                 Ok(line) => {
                     last_error.clear();
-                    let End::Lost { was_ready, trouble } = self.serve(&line, &stop).await else { break };
+                    let end = self.serve(&line, &stop).await;
                     drop(line);
+                    self.tell(&place);
+                    let End::Lost { was_ready, trouble } = end else { break };
                     let is_fresh = match trouble {
                         Some(trouble) => self.climb(trouble, &stop).await,
                         None => false,
@@ -169,39 +190,31 @@ impl Actor {
                     self.closed(Some((&last_error, fault)));
                 }
             }
-            self.pause(backoff.next(), &stop).await;
+            let seen = place.leave();
+            if self.pause(backoff.next(), seen, &stop).await == Pause::Changed {
+                backoff.reset();
+            }
         }
         self.closed(None);
         Ok(())
     }
 
-    async fn open(&self) -> Result<SerialLine, SerialError> {
-        let settings = self.settings.clone();
+    async fn open(&self, place: &Place) -> Result<SerialLine, SerialError> {
+        let (path, settings) = (place.path().to_owned(), self.settings.clone());
         // Opening a USB adapter talks to it, which may take longer than a worker may be blocked.
-        let opened = tokio::task::spawn_blocking(move || crate::serial::open(&settings)).await;
-        SerialLine::watch(opened.map_err(|error| SerialError::Unwatchable { source: error.into() })??)
+        let opened = tokio::task::spawn_blocking(move || crate::serial::open(&path, &settings)).await;
+        let line = SerialLine::watch(opened.map_err(|error| SerialError::Unwatchable { source: error.into() })??)?;
+        self.status.send_modify(|status| status.line = Some(place.path().to_owned()));
+        Ok(line)
     }
 
     fn closed(&self, why: Option<(&str, LineFault)>) {
         self.status.send_modify(|status| {
             status.phase = Phase::Closed;
+            status.line = None;
             status.detail = why.map(|(text, _)| text.to_owned());
             status.line_fault = why.map(|(_, fault)| fault);
         });
-    }
-
-    /// Waits before the line is opened again; who asks meanwhile is answered at once.
-    async fn pause(&mut self, pause: std::time::Duration, stop: &CancellationToken) {
-        let until = Instant::now() + pause;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep_until(until) => return,
-                Some(job) = self.jobs.recv() => drop(job),
-                Some(_) = self.taken.recv() => {}
-                () = self.events.flush() => {}
-            }
-        }
     }
 
     /// Serves an open line until it is lost or `stop`.
@@ -270,6 +283,7 @@ impl Actor {
                 busy: shown.busy,
                 questions: shown.questions,
                 turns: shown.turns,
+                line: shown.line.take(),
                 opened: self.opened,
                 recoveries: self.recoveries + status.recoveries,
                 heal: self.ladder.counts().plus(status.heal),

@@ -9,7 +9,8 @@
 //! Map: [`Settings::build`] gives a [`ModemHandle`] (status, turns) and an [`Actor`] (I/O). The conversation itself is
 //! `session`, which does no I/O: bytes, time and requests go in, actions come out. [`ModemHandle::ask`] puts a person's
 //! [`Command`] between, [`check()`] asks everything and makes a [`Report`], [`advice()`] says what to do about it;
-//! [`discovery`] finds lines before there is a modem. `heal` says what is tried with a modem that does not do its work.
+//! [`discovery`] finds lines before there is a modem, and a [`Locator`] those of modems that are known by who they are. `heal` says what
+//! is tried with a modem that does not do its work.
 
 mod actor;
 mod advice;
@@ -19,6 +20,7 @@ pub mod discovery;
 mod event;
 mod handle;
 mod heal;
+mod locator;
 mod pin;
 mod profile;
 mod question;
@@ -31,6 +33,7 @@ mod status;
 mod submission;
 pub mod tool;
 mod trace;
+mod wanted;
 
 pub use actor::{Actor, ActorError};
 pub use advice::{Advice, AdviceKind, Weight, advice};
@@ -39,6 +42,7 @@ pub use command::{Command, CommandError, Effect, MAX_COMMAND, Refusal};
 pub use event::{Inbound, InboundReceipt, ModemEvent, ModemEventKind};
 pub use handle::{Inquiry, ModemHandle, Turn};
 pub use heal::{HealCounts, HealNews, HealStep, PowerError, PowerSwitch, Trouble};
+pub use locator::{Locator, Search};
 pub use pin::{Pin, PinError, PinKeeper, PinMemory, Tried};
 pub use profile::{ImeiWays, Lte, Pattern, Profile, UssdForm, UssdWays, Way};
 pub use question::{Answer, AskError, LONGEST_PATIENCE};
@@ -47,3 +51,4 @@ pub use same_line::is_same_line;
 pub use settings::{DataBits, Parity, Settings, SmsCenter, SmsCenterError, StopBits, Timeouts};
 pub use status::{Identity, LineFault, Phase, Registration, Status};
 pub use submission::{Prepare, Refused, SendError, Sent, Submission, is_speechless};
+pub use wanted::{Fit, Iccid, Imei, Wanted, WantedError};

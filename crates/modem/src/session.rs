@@ -6,14 +6,15 @@
 //! Never: reading a clock, touching a line, knowing what a message says.
 //! Called by the actor, which drives one session per opened line.
 //!
-//! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`]
-//! and [`registration`] too, [`sending`] is `AT+CMGS`, [`questions`] what is asked from outside, [`urc`] what comes
+//! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`],
+//! [`identity`] and [`registration`] too, [`sending`] is `AT+CMGS`, [`questions`] what is asked from outside, [`urc`] what comes
 //! unasked, [`listing`] what was stored meanwhile, [`recovery`] the way back in step, [`health`] what a modem that answers
 //! fails to do, [`crate::profile`] where modems differ. Lines are read by [`gsm::at`].
 
 mod card;
 mod exchange;
 mod health;
+mod identity;
 mod init;
 mod listing;
 mod questions;
@@ -41,6 +42,7 @@ use crate::trace;
 pub(crate) use exchange::answer_result;
 use exchange::{Echo, Exchange, Lines, Outcome, numeric_result};
 use health::Health;
+use identity::OpenCard;
 use init::Acquaintance;
 pub(crate) use init::{printable, text};
 use questions::Asked;
@@ -156,6 +158,8 @@ pub(crate) struct Session {
     health: Health,
     /// A command that restarts the modem, to be written before anything is asked.
     reset: Option<&'static str>,
+    /// Whether the open SIM was asked who it is, where that has to be known.
+    open_card: OpenCard,
 }
 
 /// Prints where the conversation is, never what was said.
@@ -206,6 +210,7 @@ impl Session {
             card_retries: 0,
             health: Health::default(),
             reset,
+            open_card: OpenCard::NotAsked,
         };
         session.start(now);
         session

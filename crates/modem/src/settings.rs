@@ -11,8 +11,10 @@ use crate::actor::Actor;
 use crate::event::ModemEvent;
 use crate::handle::ModemHandle;
 use crate::heal::PowerSwitch;
+use crate::locator::Locator;
 use crate::pin::{Pin, PinMemory};
 use crate::profile::Profile;
+use crate::wanted::Wanted;
 
 /// Parity of the serial line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -145,8 +147,13 @@ impl SmsCenter {
 pub struct Settings {
     /// Name of the modem in status, events and logs.
     pub name: String,
-    /// The serial line, best a stable link such as `/dev/serial/by-id/…`.
+    /// The serial line, best a stable link such as `/dev/serial/by-id/…`; empty if the modem is known by who it is alone.
     pub path: PathBuf,
+    /// Who is to be there; another device or SIM is not used.
+    pub wanted: Wanted,
+    /// Finds the line by who is there, and tells when something was plugged in; give the same one to all modems. Without one the
+    /// line is opened where `path` says, and tried again after a while.
+    pub locator: Option<Locator>,
     /// Bits per second.
     pub baud_rate: u32,
     /// Parity; a line that cannot do it (a PTY) is used as it is.
@@ -182,6 +189,8 @@ impl Settings {
         Self {
             name: name.into(),
             path: path.into(),
+            wanted: Wanted::default(),
+            locator: None,
             baud_rate: 115_200,
             parity: Parity::None,
             data_bits: DataBits::Eight,
@@ -198,13 +207,15 @@ impl Settings {
         }
     }
 
-    /// Tells whether a modem that runs under these settings would be the same under the others. The memory of PINs does not count.
+    /// Tells whether a modem that runs under these settings would be the same under the others. What all modems share does not count.
     #[must_use]
     pub fn is_same_modem(&self, other: &Self) -> bool {
         // Taken apart, so that a new setting cannot be forgotten here.
         let Self {
             name,
             path,
+            wanted,
+            locator: _,
             baud_rate,
             parity,
             data_bits,
@@ -221,6 +232,7 @@ impl Settings {
         } = self;
         name == &other.name
             && path == &other.path
+            && wanted == &other.wanted
             && baud_rate == &other.baud_rate
             && parity == &other.parity
             && data_bits == &other.data_bits

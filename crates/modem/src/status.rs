@@ -2,6 +2,8 @@
 //!
 //! Never: deciding anything. Written by the actor, read through [`crate::ModemHandle::status`].
 
+use std::path::PathBuf;
+
 use gsm::at::RegistrationStatus;
 
 use crate::heal::{HealCounts, HealStep};
@@ -30,6 +32,8 @@ pub enum Phase {
     Recovering,
     /// The modem does not answer; the line will be opened again.
     Silent,
+    /// Another device or SIM is there than the configured one; nothing is sent through it, and the right one is looked for.
+    WrongDevice,
 }
 
 impl Phase {
@@ -47,6 +51,7 @@ impl Phase {
             Self::SimMissing => "sim-missing",
             Self::Recovering => "recovering",
             Self::Silent => "silent",
+            Self::WrongDevice => "wrong-device",
         }
     }
 }
@@ -153,6 +158,8 @@ pub struct Status {
     pub message_routing: Option<&'static str>,
     /// PIN tries left, when the modem told.
     pub pin_tries_left: Option<u8>,
+    /// The path by which its line was opened; none while it is not open.
+    pub line: Option<PathBuf>,
     /// Why the line could not be opened when that was tried last.
     pub line_fault: Option<LineFault>,
     /// Whether any character came since the line was opened.
@@ -196,10 +203,10 @@ impl Status {
         !self.busy && self.is_open()
     }
 
-    /// Answers whether the line is open and the modem is not known to be silent.
+    /// Answers whether the line is open, and the modem on it neither silent nor another one.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !matches!(self.phase, Phase::Closed | Phase::Silent)
+        !matches!(self.phase, Phase::Closed | Phase::Silent | Phase::WrongDevice)
     }
 }
 

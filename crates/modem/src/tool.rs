@@ -8,7 +8,7 @@ mod card;
 mod imei;
 
 pub use card::{CardReport, CodeError, PinAct, Puk, act_on_pin, look_at_card};
-pub use imei::{Imei, ImeiError, Restored, find_imei, restore_imei};
+pub use imei::{Restored, find_imei, restore_imei};
 
 use gsm::ErrorCode;
 

@@ -25,7 +25,8 @@ impl Actor {
         tracing::warn!(modem.name = %self.settings.name, "the line will be opened again: {why}");
         let phase = serving.session.status().phase;
         self.status.send_modify(|status| {
-            status.phase = if phase == Phase::Silent { Phase::Silent } else { Phase::Closed };
+            status.phase = if matches!(phase, Phase::Silent | Phase::WrongDevice) { phase } else { Phase::Closed };
+            status.line = None;
             status.detail = Some(why);
         });
         let trouble = if phase == Phase::Silent { Some(Trouble::Silent) } else { serving.trouble };

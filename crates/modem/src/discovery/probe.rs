@@ -82,7 +82,7 @@ pub async fn probe(path: &Path, settings: &ProbeSettings) -> Probed {
 
 async fn probe_at(path: &Path, baud_rate: u32, settings: &ProbeSettings) -> Result<Probed, SerialError> {
     let line = Settings { baud_rate, ..Settings::new("probe", path) };
-    let opened = tokio::task::spawn_blocking(move || crate::serial::open(&line)).await;
+    let opened = tokio::task::spawn_blocking(move || crate::serial::open(&line.path, &line)).await;
     let line = SerialLine::watch(opened.map_err(|error| SerialError::Unwatchable { source: error.into() })??)?;
     let mut talk = Talk { line, splitter: LineSplitter::new(), settings, is_heard: false };
     talk.drain(b"\x1b").await?;

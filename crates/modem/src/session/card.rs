@@ -29,7 +29,10 @@ impl Session {
             && outcome != Outcome::TimedOut
         {
             self.steps.push_front(Step::Card(others));
+        } else if outcome == Outcome::TimedOut && self.settings.wanted.iccid.is_some() {
+            self.steps.push_front(Step::Card(ways));
         }
+        self.check_told_card();
     }
 
     pub(super) fn pin_state_answered(&mut self, lines: &Lines, outcome: Outcome, now: Instant) {
@@ -60,6 +63,9 @@ impl Session {
         if let Err(error) = self.settings.pin_memory.note_open(&self.card) {
             tracing::warn!(modem.name = %self.settings.name, error = %error, "that the pin was right is not kept");
         }
+        if !self.is_wanted_card_open() {
+            return;
+        }
         self.card_retries = 0;
         if self.is_initialised {
             self.settle_phase();
@@ -89,6 +95,9 @@ impl Session {
     }
 
     pub(super) fn pin_is_asked(&mut self) {
+        if !self.may_be_wanted_card() {
+            return;
+        }
         if self.settings.sim_pin.is_none() {
             self.stuck(Phase::PinNeeded, "the card asks for its pin and none is configured");
         } else if self.settings.pin_memory.may_enter(&self.card) {

@@ -59,6 +59,7 @@ impl Session {
             | Phase::PinRefused
             | Phase::PukNeeded
             | Phase::Recovering
+            | Phase::WrongDevice
             | Phase::Silent => self.health.offline_since = None,
         }
         if self.health.refusals > 0 {

@@ -46,6 +46,11 @@ impl Session {
             // Who it is comes first: it says how the card is asked.
             begin.extend(IDENTITY);
         }
+        if !self.is_initialised
+            && let Some(question) = Self::questions_of_identity(&self.settings.wanted)
+        {
+            begin.insert(begin.len().min(3), question);
+        }
         // What was not reached after the last loss is not said twice.
         self.steps.retain(|step| !begin.contains(step));
         for step in begin.into_iter().rev() {
@@ -125,7 +130,13 @@ impl Session {
                 }
             }
             Phase::Silent | Phase::Closed => {}
-            _ => self.steps.push_back(Step::PinState),
+            _ => {
+                // Another SIM may have been put in.
+                if self.settings.wanted.iccid.is_some() {
+                    self.steps.push_back(Step::Card(self.profile.card));
+                }
+                self.steps.push_back(Step::PinState);
+            }
         }
     }
 
@@ -154,7 +165,13 @@ impl Session {
                 self.status.identity.revision = text(&lines, "+CGMR");
                 self.identified();
             }
-            Step::Imei => self.status.identity.imei = first(&lines, at::imei).map(str::to_owned),
+            Step::Imei if outcome == Outcome::TimedOut && self.settings.wanted.imei.is_some() => {
+                self.steps.push_front(Step::Imei);
+            }
+            Step::Imei => {
+                self.status.identity.imei = first(&lines, at::imei).map(str::to_owned);
+                self.check_device();
+            }
             Step::Imsi => self.status.identity.imsi = first(&lines, at::imsi).map(str::to_owned),
             Step::Signal => {
                 let signal = first(&lines, SignalQuality::parse);

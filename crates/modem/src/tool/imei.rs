@@ -19,45 +19,12 @@ use crate::handle::ModemHandle;
 use crate::profile::Profile;
 use crate::question::AskError;
 use crate::status::{Phase, Status};
+use crate::wanted::Imei;
 
 /// How long the memory of a device may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a device may be away for its restart.
 const RESTART: Duration = Duration::from_secs(120);
-
-/// Says why a text is no IMEI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ImeiError {
-    /// An IMEI has 15 digits.
-    #[error("an imei has 15 digits")]
-    NotFifteenDigits,
-    /// The last digit is not the check digit of the others: one of them is mistyped.
-    #[error("its last digit does not fit the others: one is mistyped")]
-    CheckDigit,
-}
-
-/// Holds an IMEI: 15 digits with the right check digit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Imei(String);
-
-impl Imei {
-    /// Takes an IMEI.
-    ///
-    /// # Errors
-    /// [`ImeiError`].
-    pub fn parse(text: &str) -> Result<Self, ImeiError> {
-        if text.len() != 15 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(ImeiError::NotFifteenDigits);
-        }
-        if at::is_imei(text) { Ok(Self(text.to_owned())) } else { Err(ImeiError::CheckDigit) }
-    }
-
-    /// Returns the digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// An IMEI that was put back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +51,7 @@ pub async fn find_imei(handle: &ModemHandle) -> Result<Option<String>, ToolError
 /// [`ToolError`]; only [`ToolError::Unclear`] may have changed something.
 pub async fn restore_imei(handle: &ModemHandle, imei: &Imei) -> Result<Restored, ToolError> {
     let before = find_imei(handle).await?;
-    if before.as_deref() == Some(imei.as_str()) {
+    if before.as_deref() == Some(imei.expose()) {
         return Err(ToolError::NotNow("the device has this IMEI already"));
     }
     let write = write_command(handle.status().borrow().profile, imei)
@@ -102,7 +69,7 @@ pub async fn restore_imei(handle: &ModemHandle, imei: &Imei) -> Result<Restored,
     }
     drop(inquiry);
     let is_back = |status: &Status| {
-        let is_known = status.identity.imei.as_deref() == Some(imei.as_str());
+        let is_known = status.identity.imei.as_deref() == Some(imei.expose());
         is_known || (status.opened > opened && matches!(status.phase, Phase::Ready | Phase::NotRegistered))
     };
     let mut status = handle.status();
@@ -113,7 +80,7 @@ pub async fn restore_imei(handle: &ModemHandle, imei: &Imei) -> Result<Restored,
 /// The command of the modem's profile; none where its maker allows none.
 fn write_command(profile: &str, imei: &Imei) -> Option<Command> {
     let (name, before) = Profile::find(profile)?.imei.write?.strip_prefix("AT")?.split_once('=')?;
-    Some(Command::own(name, &Zeroizing::new(format!("{before}\"{}\"", imei.as_str()))))
+    Some(Command::own(name, &Zeroizing::new(format!("{before}\"{}\"", imei.expose()))))
 }
 
 fn unclear(error: AskError) -> ToolError {
@@ -126,15 +93,6 @@ fn unclear(error: AskError) -> ToolError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_imei_has_fifteen_digits_and_the_right_check_digit() {
-        assert!(Imei::parse("490154203237518").is_ok());
-        assert_eq!(Imei::parse("490154203237519"), Err(ImeiError::CheckDigit));
-        for text in ["49015420323751", "4901542032375180", "49015420323751x", "", "\u{664}90154203237518"] {
-            assert_eq!(Imei::parse(text), Err(ImeiError::NotFifteenDigits), "{text:?}");
-        }
-    }
 
     #[test]
     fn each_maker_is_written_to_in_its_own_way_and_the_others_not_at_all() {

@@ -16,6 +16,7 @@ mod offline;
 mod pins;
 mod record;
 mod running;
+mod search;
 mod tasks;
 mod users;
 
@@ -55,6 +56,7 @@ pub use direct::DirectModem;
 pub use keys::{place as keys_place, readable as keys_readable};
 pub use memory::forbid_dumps;
 pub use offline::{OfflineStore, check_owner};
+pub use search::{ROOT_VARIABLE, roots, search_for};
 pub use tasks::Tasks;
 
 /// How many reports may wait for the store before the modems hold theirs back.

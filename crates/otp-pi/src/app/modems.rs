@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use modem::{Actor, ModemEvent, ModemHandle, is_same_line};
+use modem::{Actor, Locator, ModemEvent, ModemHandle, is_same_line};
 use store::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::pins::Pins;
+use super::search::spawn_search;
 use super::tasks::Tasks;
 use crate::channel::ChannelHandle;
 use crate::config::ModemConfig;
@@ -25,6 +26,7 @@ pub(super) struct Modems {
     store: Store,
     /// One memory for all: a card that refused its PIN must not be asked again in another modem.
     pins: Option<Pins>,
+    locator: Locator,
     running: Vec<Running>,
 }
 
@@ -50,6 +52,7 @@ impl Change {
         let channel = |one: &Running| ChannelHandle {
             modem: one.handle.clone(),
             path: one.config.line.path.clone(),
+            wanted: one.config.line.wanted.clone(),
             is_default: one.config.is_default,
             sim_plan: one.config.sim_plan.clone(),
         };
@@ -59,7 +62,8 @@ impl Change {
 
 impl Modems {
     pub(super) fn new(tasks: Tasks, reports: mpsc::Sender<ModemEvent>, store: Store) -> Self {
-        Self { tasks, reports, store, pins: None, running: Vec::new() }
+        let locator = spawn_search(&tasks);
+        Self { tasks, reports, store, pins: None, locator, running: Vec::new() }
     }
 
     /// Makes the modems of a configuration, keeping those that stay the same.
@@ -82,6 +86,7 @@ impl Modems {
                 continue;
             }
             config.line.pin_memory = pins.of(&config.line.name, config.line.sim_pin.as_ref());
+            config.line.locator = Some(self.locator.clone());
             let (handle, actor) = config.line.clone().build(self.reports.clone());
             if config.is_active {
                 fresh.push((running.len(), actor));

@@ -21,8 +21,10 @@ use domain::retry::FailureClass;
 pub struct ChannelHandle {
     /// The modem behind it.
     pub modem: ::modem::ModemHandle,
-    /// The path of its line, as configured.
+    /// The path of its line, as configured; empty if it is known by who it is alone.
     pub path: PathBuf,
+    /// By whom its line is found.
+    pub wanted: ::modem::Wanted,
     /// Whether it takes what no prefix claims; shown to callers.
     pub is_default: bool,
     /// What its SIM may send, and what that costs.
@@ -34,9 +36,10 @@ impl ChannelHandle {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         // Taken apart, so that a new field cannot be forgotten here.
-        let Self { modem, path, is_default, sim_plan } = self;
+        let Self { modem, path, wanted, is_default, sim_plan } = self;
         modem.is_same(&other.modem)
             && *path == other.path
+            && *wanted == other.wanted
             && *is_default == other.is_default
             && *sim_plan == other.sim_plan
     }
@@ -44,8 +47,27 @@ impl ChannelHandle {
     /// Tells whether a path leads to its line.
     #[must_use]
     pub fn is_at(&self, path: &Path) -> bool {
-        ::modem::is_same_line(&self.path, path)
+        let line = self.modem.status().borrow().line.clone();
+        ::modem::is_same_line(line.as_ref().unwrap_or(&self.path), path)
     }
+
+    /// Where it is, or by what it is looked for, in words.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.modem.status().borrow().line {
+            Some(line) if *line != self.path => {
+                format!("{} (found by {})", line.display(), self.wanted)
+            }
+            Some(line) => line.display().to_string(),
+            None => place(&self.path, &self.wanted),
+        }
+    }
+}
+
+/// Where a modem is configured to be, in words: its line, or by whom that is found.
+#[must_use]
+pub fn place(path: &Path, wanted: &::modem::Wanted) -> String {
+    if path.as_os_str().is_empty() { format!("the line with {wanted}") } else { path.display().to_string() }
 }
 
 /// How one attempt ended.

@@ -25,7 +25,7 @@ use store::AuditEvent;
 
 use super::remote::Target;
 use super::{output, serve};
-use crate::app::OfflineStore;
+use crate::app::{self, OfflineStore};
 use crate::config::{Config, ModemConfig};
 use crate::control::{Client, Request};
 use crate::telemetry;
@@ -92,7 +92,7 @@ struct ListArguments {
     #[arg(long)]
     no_probe: bool,
     /// Looks below this directory for dev, sys and proc
-    #[arg(long, value_name = "DIRECTORY", default_value = "/")]
+    #[arg(long, value_name = "DIRECTORY", env = app::ROOT_VARIABLE, default_value = "/")]
     root: PathBuf,
     /// Answers in JSON
     #[arg(long)]
@@ -239,13 +239,14 @@ fn show(rendered: &Rendered, is_json: bool) -> ExitCode {
 
 /// Reads the configuration that is named, or the one at the usual place, if this user may.
 async fn load(path: Option<&Path>) -> anyhow::Result<Option<Config>> {
-    match path {
-        Some(path) => Ok(Some(super::place::load(path).await?.config)),
-        None if std::fs::File::open(super::CONFIG).is_ok() => {
-            Ok(Some(super::place::load(Path::new(super::CONFIG)).await?.config))
-        }
-        None => Ok(None),
-    }
+    let path = match path {
+        Some(path) => path,
+        None if std::fs::File::open(super::CONFIG).is_ok() => Path::new(super::CONFIG),
+        None => return Ok(None),
+    };
+    let mut config = super::place::load(path).await?.config;
+    app::search_for(&mut config.modems);
+    Ok(Some(config))
 }
 
 /// Asks the gateway that runs, if the modems are its own; none when they are to be asked directly.

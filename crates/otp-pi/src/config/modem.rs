@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ::modem::{DataBits, Parity, Pin, Profile, Settings, SmsCenter, StopBits, is_same_line};
+use ::modem::{
+    DataBits, Iccid, Imei, Parity, Pin, Profile, Settings, SmsCenter, StopBits, Wanted, WantedError, is_same_line,
+};
 use domain::quota::SimPlan;
 use domain::receiver::NumberingPlan;
 use domain::route::ModemRoute;
@@ -22,9 +24,14 @@ const NETWORK_TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs
 /// Reads one section.
 pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mut Found) -> Option<ModemConfig> {
     let key = |name: &str| format!("modem[{index}].{name}");
-    if section.path.as_os_str().is_empty() {
-        found.problem(key("port"), "it is missing", "write the path of the serial line, for example \"/dev/ttyUSB2\"");
+    if section.path.as_os_str().is_empty() && section.imei.is_empty() && section.iccid.is_empty() {
+        found.problem(
+            key("port"),
+            "it is missing",
+            "write the path of the serial line, for example \"/dev/ttyUSB2\", or the device's imei, or its SIM's iccid",
+        );
     }
+    let wanted = wanted(index, section, found);
     let parity = found.word(
         &key("parity"),
         &section.parity,
@@ -62,6 +69,7 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     let result = timeout(key("result_timeout"), section.result_timeout, found);
     let profile = profile(&key("profile"), &section.profile, found);
     let mut line = Settings::new(section.name.clone(), section.path.clone());
+    line.wanted = wanted;
     line.baud_rate = section.baud_rate;
     line.parity = parity?;
     line.data_bits = data_bits;
@@ -89,6 +97,22 @@ fn heal(key: impl Fn(&str) -> String, section: &ModemSection, line: &mut Setting
         );
     }
     line.timeouts.offline = offline;
+}
+
+/// By whom the line is found.
+fn wanted(index: usize, section: &ModemSection, found: &mut Found) -> Wanted {
+    let bad = |name: &str, error: WantedError, fix: &str| {
+        Problem::new(format!("modem[{index}].{name}"), error.to_string(), fix)
+    };
+    let imei = Some(section.imei.as_str()).filter(|text| !text.is_empty()).and_then(|text| {
+        let fix = "copy the 15 digits from the device or from `otp-pi modem list`";
+        found.take(Imei::parse(text).map_err(|error| bad("imei", error, fix)))
+    });
+    let iccid = Some(section.iccid.as_str()).filter(|text| !text.is_empty()).and_then(|text| {
+        let fix = "copy the digits printed on the SIM, or from `otp-pi modem list`";
+        found.take(Iccid::parse(text).map_err(|error| bad("iccid", error, fix)))
+    });
+    Wanted { imei, iccid }
 }
 
 fn timeout(key: String, span: Span, found: &mut Found) -> Duration {
@@ -188,5 +212,19 @@ pub(super) fn check_all(sections: &[ModemSection], found: &mut Found) {
             };
             found.problem(format!("modem[{index}].port"), what, "one line, one modem");
         }
+        check_identity(index, section, sections, found);
+    }
+}
+
+/// One device and one SIM cannot be two modems.
+fn check_identity(index: usize, section: &ModemSection, sections: &[ModemSection], found: &mut Found) {
+    let own = |key: &'static str, value: fn(&ModemSection) -> &str| {
+        let is_same = |other: &&ModemSection| !value(section).is_empty() && value(other) == value(section);
+        sections.iter().take(index).find(is_same).map(|other| (key, other.name.clone()))
+    };
+    let twice = [own("imei", |section| &section.imei), own("iccid", |section| &section.iccid)];
+    for (key, other) in twice.into_iter().flatten() {
+        let what = format!("modem {other} has this {key}, and so does {}", section.name);
+        found.problem(format!("modem[{index}].{key}"), what, format!("one {key}, one modem"));
     }
 }

@@ -94,9 +94,9 @@ fn an_unknown_key_is_refused_with_its_line_and_a_caret() {
         ],
     );
     check(
-        "[[modem]]\nimei = \"1\"\n[subscriber.rabbitmq]\nenabled = true\n",
+        "[[modem]]\napn = \"1\"\n[subscriber.rabbitmq]\nenabled = true\n",
         &[
-            "line 2: modem[0].imei: this release cannot do that yet",
+            "line 2: modem[0].apn: this release cannot do that yet",
             "line 3: subscriber: this release cannot do that yet",
         ],
     );
@@ -518,4 +518,24 @@ fn quotas_have_their_resets_and_zone_and_what_cannot_be_is_refused() {
     );
     let warned = parse(&modem("daily_limit = 10\nmonthly_limit = 9")).unwrap().warnings;
     assert!(warned.iter().any(|warning| warning.key.contains("daily_limit")), "{warned:?}");
+}
+
+#[test]
+fn a_modem_is_named_by_its_line_or_by_who_it_is_and_no_two_are_the_same() {
+    let base = "[sms]\ncountry_code = \"62\"\n";
+    let modem = |name: &str, keys: &str| format!("[[modem]]\nname = \"{name}\"\n{keys}\n");
+    let (imei, iccid) = ("imei = \"490154203237518\"", "iccid = \"8962100000000000001\"");
+    for (sections, expected) in [
+        (modem("a", ""), "modem[0].port: it is missing"),
+        (modem("a", "imei = \"490154203237519\""), "modem[0].imei: its last digit does not fit the others"),
+        (modem("a", "imei = \"4901\""), "modem[0].imei: an imei has 15 digits"),
+        (modem("a", "iccid = \"1234\""), "modem[0].iccid: an iccid has 18 to 20 digits and begins with 89"),
+        (
+            modem("a", imei) + &modem("b", imei),
+            "modem[1].imei: modem a has this imei, and so does b\n  fix: one imei, one modem",
+        ),
+        (modem("a", iccid) + &modem("b", iccid), "modem[1].iccid: modem a has this iccid, and so does b"),
+    ] {
+        check(&format!("{base}{sections}"), &[expected]);
+    }
 }

@@ -42,6 +42,7 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
         Request::MessageCancel { message_id: id } => value(operator.cancel_message(message_id(&id)?, by).await),
         Request::MessageRetry { message_id: id } => value(operator.retry_message(message_id(&id)?, by).await),
         Request::ModemCheck { modems } => value(operator.check_modems(&modems).await),
+        Request::ModemLines => Ok(json!(operator.modem_lines())),
         Request::ModemAt { modem, command, patience_seconds } => {
             let patience = patience_seconds.map(Duration::from_secs);
             value(operator.ask_modem(&modem, command.0.expose(), patience, by).await)

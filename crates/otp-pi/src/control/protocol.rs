@@ -74,6 +74,8 @@ pub enum Request {
         /// Or an end user's address.
         client_ip: Option<IpAddr>,
     },
+    /// Tells on which lines the modems are.
+    ModemLines,
     /// Lists the API users.
     ApiUserList,
     /// Adds an API user.

@@ -1,5 +1,7 @@
 //! The hand on a modem that a running gateway drives: checked, asked, sent through, between what the gateway says to it.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ::modem::{Command, Phase, Turn, check};
@@ -93,6 +95,16 @@ impl Operator {
         };
         self.give_back(charged, unsent).await;
         sent.map(|sent| rendered(&sent)).map_err(|why| format!("{why}; nothing is sent"))
+    }
+
+    /// Tells on which lines the modems are; those that have none are left out.
+    #[must_use]
+    pub fn modem_lines(&self) -> BTreeMap<String, PathBuf> {
+        let line = |channel: &ChannelHandle| {
+            let line = channel.modem.status().borrow().line.clone();
+            line.map(|line| (channel.modem.name().to_owned(), line))
+        };
+        self.channels().iter().filter_map(line).collect()
     }
 
     /// Tells where the modems stand; none where no gateway runs.
@@ -196,5 +208,5 @@ async fn wait_for_turn(channel: &ChannelHandle) -> Result<Turn, String> {
 
 async fn checked(channel: &ChannelHandle, drained: Option<Why>) -> Checked {
     let drained = drained.map(|why| why.words().to_owned());
-    Checked { line: channel.path.display().to_string(), report: check(&channel.modem).await, drained }
+    Checked { line: channel.place(), report: check(&channel.modem).await, drained }
 }

@@ -2,8 +2,8 @@
 //!
 //! It must never keep or repeat a PIN or PUK, and never write an IMEI that the owner has not allowed and typed twice.
 
-use ::modem::Pin;
-use ::modem::tool::{self, CodeError, Imei, PinAct, Puk, ToolError};
+use ::modem::tool::{self, CodeError, PinAct, Puk, ToolError};
+use ::modem::{Imei, Pin};
 use domain::secret::SecretText;
 use serde::{Deserialize, Serialize};
 use store::{AuditBy, AuditEvent, AuditKind};
@@ -176,5 +176,5 @@ pub fn pin_acted(by: &AuditBy, modem: &str, verb: PinVerb) -> AuditEvent {
 /// That somebody writes an IMEI.
 #[must_use]
 pub fn imei_written(by: &AuditBy, modem: &str, before: Option<&str>, imei: &Imei) -> AuditEvent {
-    AuditEvent::new(AuditKind::ImeiWritten, by, modem).with("imei", before, Some(imei.as_str()))
+    AuditEvent::new(AuditKind::ImeiWritten, by, modem).with("imei", before, Some(imei.expose()))
 }

@@ -12,7 +12,7 @@ mod standing;
 mod tool;
 
 pub use answer::{answer, no_answer};
-pub use lines::{ListedLine, lines};
+pub use lines::{ListedLine, MatchedModem, lines};
 pub use manual::{Manual, PartState, manual};
 pub use report::{Checked, reports};
 pub use sim_use::{SimUseView, UseView};

@@ -22,6 +22,7 @@ mod flood;
 mod https;
 mod keys;
 mod limits;
+mod lines;
 mod lockout;
 mod modem;
 mod operator;

@@ -1,15 +1,14 @@
 //! `otp-pi modem check`: whether modems can send, and what to do where they cannot.
 
-use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
-use modem::discovery::{FoundLine, ProbeSettings, Probed, Roots, probe};
+use modem::discovery::{FoundLine, ProbeSettings, Probed, probe};
 use modem::{Phase, check};
 
 use super::target::Target;
 use super::{CheckArguments, LineOptions, ask_gateway, list, load, seconds};
-use crate::app::{DirectModem, OfflineStore};
+use crate::app::{self, DirectModem, OfflineStore};
 use crate::cli::output;
 use crate::config::Config;
 use crate::control::Request;
@@ -43,7 +42,7 @@ async fn look(modem: DirectModem, target: &Target, patience: Duration) -> Checke
     if let Err(error) = modem.stop().await {
         output::error(&format!("otp-pi: {error:#}"));
     }
-    Checked { line: target.path().display().to_string(), report, drained: None }
+    Checked { line: target.place_in(&report), report, drained: None }
 }
 
 /// Looks once more at modems whose SIM asks for a PIN that is there.
@@ -96,7 +95,7 @@ async fn targets(arguments: &CheckArguments, config: Option<&Config>) -> anyhow:
         let active = config.modems.iter().filter(|modem| modem.is_active);
         return Ok(active.map(|modem| Target::configured(modem, options)).collect());
     }
-    let found = list::find(&Roots::below(Path::new("/"))).await?;
+    let found = list::find(&app::roots()).await?;
     let answering = found.iter().filter(|line| !line.is_console).map(|line| if_it_answers(line, options));
     Ok(try_join_all(answering).await?.into_iter().flatten().collect())
 }

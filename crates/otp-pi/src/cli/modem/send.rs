@@ -85,7 +85,7 @@ async fn ready(
     }
     let report = check(&modem.handle).await;
     modem.stop().await?;
-    let shown = reports(&[Checked { line: target.path().display().to_string(), report, drained: None }]);
+    let shown = reports(&[Checked { line: target.place_in(&report), report, drained: None }]);
     anyhow::bail!("nothing was sent\n{}", shown.text)
 }
 

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use domain::secret::SecretText;
-use modem::{PinMemory, Settings, is_same_line};
+use modem::{PinMemory, Report, Settings, is_same_line};
 
 use super::LineOptions;
 use crate::app::{DirectModem, OfflineStore};
+use crate::channel::place;
 use crate::cli::output;
 use crate::config::{Config, ModemConfig};
 
@@ -86,8 +87,12 @@ impl Target {
         &self.line.name
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.line.path
+    /// Where it was found, or is configured to be, in words.
+    pub(super) fn place_in(&self, report: &Report) -> String {
+        match &report.status.line {
+            Some(line) => line.display().to_string(),
+            None => place(&self.line.path, &self.line.wanted),
+        }
     }
 
     /// Whether there is a PIN to enter.

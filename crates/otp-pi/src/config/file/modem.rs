@@ -16,6 +16,10 @@ pub struct ModemSection {
     /// The path of its serial line; a stable one under `/dev/serial/by-id` is best.
     #[serde(rename = "port")]
     pub path: PathBuf,
+    /// The device's IMEI, by which it is found on whatever line it is; another device is not used.
+    pub imei: String,
+    /// The SIM's ICCID, by which it is found in whatever device it is; another SIM is not used.
+    pub iccid: String,
     /// Baud rate.
     pub baud_rate: u32,
     /// `"none"`, `"even"` or `"odd"`.
@@ -74,6 +78,8 @@ pub struct ModemSection {
 defaults!(ModemSection {
     name: String::new(),
     path: PathBuf::new(),
+    imei: String::new(),
+    iccid: String::new(),
     baud_rate: 115_200,
     parity: "none".to_owned(),
     data_bits: 8,

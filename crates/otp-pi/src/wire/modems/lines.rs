@@ -12,14 +12,23 @@ use super::{Conclusion, Rendered, SimUseView, table};
 pub struct ListedLine {
     /// What the system tells.
     pub line: FoundLine,
-    /// The modem of this name is configured on it.
-    pub modem: Option<String>,
+    /// Which of the configured modems it is.
+    pub modem: Option<MatchedModem>,
     /// What the modem's SIM has sent; none where no gateway runs that knows.
     pub sim_use: Option<SimUseView>,
     /// What it answered; none if it was not asked.
     pub probed: Option<Probed>,
     /// Where its modem stands, if a gateway runs that drives it.
     pub standing: Option<Standing>,
+}
+
+/// A configured modem, and how its line is known to be its.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchedModem {
+    /// Its name.
+    pub name: String,
+    /// By what, in words.
+    pub by: &'static str,
 }
 
 /// Shows the lines.
@@ -46,7 +55,7 @@ fn block(listed: &ListedLine) -> String {
         rows.push(("usb", usb_words(usb, line.role())));
     }
     if let Some(modem) = modem {
-        rows.push(("modem", modem.clone()));
+        rows.push(("modem", format!("{}, by {}", modem.name, modem.by)));
     }
     rows.extend(standing.iter().flat_map(Standing::rows));
     if let Some(sim_use) = sim_use {
@@ -129,7 +138,8 @@ fn one(listed: &ListedLine) -> Value {
             "role": line.role(),
             "socket": usb.socket,
         })),
-        "modem": modem,
+        "modem": modem.as_ref().map(|modem| &modem.name),
+        "modem_by": modem.as_ref().map(|modem| modem.by),
         "standing": standing.as_ref().map(Standing::json),
         "sim_use": sim_use,
         "is_console": line.is_console,

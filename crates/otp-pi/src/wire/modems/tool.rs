@@ -1,6 +1,7 @@
 //! What a person is told about a SIM and about an IMEI. Codes are never among it.
 
-use ::modem::tool::{CardReport, Imei, Restored, ToolError};
+use ::modem::Imei;
+use ::modem::tool::{CardReport, Restored, ToolError};
 use gsm::at::PinState;
 use serde_json::{Value, json};
 
@@ -56,17 +57,17 @@ pub fn imei(modem: &str, imei: Option<&str>) -> Rendered {
 pub fn restored(modem: &str, wanted: &Imei, Restored { before, after }: &Restored) -> Rendered {
     let had = before.as_deref().unwrap_or("none");
     let (conclusion, text) = match after.as_deref() {
-        Some(after) if after == wanted.as_str() => {
+        Some(after) if after == wanted.expose() => {
             (Conclusion::Good, format!("{modem} has IMEI {after} again; it had {had}"))
         }
         Some(after) => {
-            (Conclusion::Bad, format!("{modem} took IMEI {} and says {after} after its restart", wanted.as_str()))
+            (Conclusion::Bad, format!("{modem} took IMEI {} and says {after} after its restart", wanted.expose()))
         }
         None => (
             Conclusion::Unclear,
             format!(
                 "{modem} took IMEI {} and has not come back yet: look with `otp-pi modem imei show`",
-                wanted.as_str()
+                wanted.expose()
             ),
         ),
     };

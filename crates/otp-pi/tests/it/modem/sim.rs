@@ -127,7 +127,7 @@ fn an_imei_is_written_only_where_it_is_allowed_confirmed_and_whole_and_both_are_
     assert!(restore(gateway.dir(), PRINTED, PRINTED).refused().contains("device.allow_imei_write"));
     gateway.operate(&["settings", "set", "device.allow_imei_write", "true"]).told();
     for (imei, again, why) in [
-        ("490154203237519", "490154203237519", "mistyped"),
+        ("490154203237519", "490154203237519", "does not fit"),
         ("49015420323751", "49015420323751", "15 digits"),
         (PRINTED, "356938035643809", "not typed alike"),
     ] {
