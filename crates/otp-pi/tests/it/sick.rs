@@ -304,6 +304,6 @@ fn the_list_of_lines_tells_where_the_modem_on_each_stands() {
     });
     let told = list(&[]);
     let words = told.told().split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("modem m1 state ready drained drained by hand"), "{words}");
+    assert!(words.contains("modem m1, by the gateway, which has it state ready drained drained by hand"), "{words}");
     assert!(words.contains("since the start: escape"), "{words}");
 }
