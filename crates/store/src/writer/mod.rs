@@ -23,6 +23,7 @@ use crate::recovery;
 use crate::settings::Settings;
 
 mod group;
+pub(crate) mod inbound;
 pub(crate) mod job;
 mod load;
 mod message;
@@ -296,6 +297,10 @@ impl Writer {
                 | RareStep::KeepSettings { .. }
                 | RareStep::Trim { .. }
                 | RareStep::TrimOldest
+                | RareStep::KeepInbound(_)
+                | RareStep::MarkInbound { .. }
+                | RareStep::DeleteInbound { .. }
+                | RareStep::TrimInbox { .. }
                 | RareStep::TrimAudit { .. }
                 | RareStep::CountAudit { .. }
                 | RareStep::Audit { .. }
