@@ -311,7 +311,7 @@ impl Serving {
                     }
                 }
                 Action::Report(report, place) => events.report(report, place),
-                Action::Inbound(pdu, place) => events.inbound(pdu, place),
+                Action::Inbound(pdu, place) => events.inbound(pdu, place, self.session.card().to_owned()),
                 Action::Reopen => self.must_reopen = true,
             }
         }

@@ -25,10 +25,12 @@ pub enum ModemEventKind {
     Inbound(Inbound),
 }
 
-/// An inbound SMS that still lies on the SIM.
+/// An inbound SMS. Most still lie in the modem's storage; see [`InboundReceipt::has_copy`].
 pub struct Inbound {
     /// The DELIVER as the modem gave it, service centre address included.
     pub pdu: Pdu,
+    /// The ICCID of the SIM that it came to; where that cannot be read, `?` and the name of the modem.
+    pub card: String,
     /// To be told when the message is safe elsewhere; dropped otherwise, which leaves the message on the SIM.
     pub receipt: InboundReceipt,
 }
@@ -58,6 +60,12 @@ pub(crate) struct Place {
 }
 
 impl InboundReceipt {
+    /// Tells whether the modem has a copy, so that the message comes again if it is not taken now.
+    #[must_use]
+    pub fn has_copy(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// Tells that the message is safe elsewhere: the modem deletes its copy at its next idle moment.
     ///
     /// A line that is gone, or has too many deletions waiting, leaves the message on the SIM.

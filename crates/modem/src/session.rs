@@ -38,6 +38,7 @@ use crate::trace;
 pub(crate) use exchange::answer_result;
 use exchange::{Echo, Exchange, Lines, Outcome, numeric_result};
 pub(crate) use init::{printable, text};
+use listing::Listing;
 use questions::Asked;
 pub(crate) use quirks::CARD_COMMANDS;
 use recovery::Recovery;
@@ -114,10 +115,7 @@ pub(crate) struct Session {
     /// No step is begun before.
     pause_until: Option<Instant>,
     next_poll: Instant,
-    /// When the stored messages are listed again.
-    next_listing: Instant,
-    /// Found by the last listing; what announces them late announces nothing new.
-    listed: Vec<Place>,
+    listing: Listing,
     /// The regular look waits until then, so that it does not come between two messages.
     quiet_from: Instant,
     awaited_pdu: Option<AwaitedPdu>,
@@ -170,8 +168,7 @@ impl Session {
             question: None,
             pause_until: None,
             next_poll: now,
-            next_listing: now,
-            listed: Vec::new(),
+            listing: Listing::due(now),
             quiet_from: now,
             awaited_pdu: None,
             is_initialised: false,
@@ -192,6 +189,11 @@ impl Session {
     /// Returns what is known about the modem; `busy` and the counters are the actor's.
     pub(crate) fn status(&self) -> &Status {
         &self.status
+    }
+
+    /// Returns who the SIM is, as places and inbound messages name it.
+    pub(crate) fn card(&self) -> &str {
+        &self.card
     }
 
     /// Takes the next thing to do.
@@ -253,7 +255,7 @@ impl Session {
     /// Takes the word that an inbound message is safe elsewhere.
     pub(crate) fn delete(&mut self, place: Place, now: Instant) {
         if self.card == place.card {
-            self.listed.retain(|listed| *listed != place);
+            self.listing.found.retain(|found| *found != place);
             self.add_step(Step::Delete(place));
             self.pump(now);
         }
@@ -301,10 +303,8 @@ impl Session {
     }
 
     fn ask(&mut self, step: Step, now: Instant) {
-        if let Step::ReadReport(place) | Step::ReadInbound(place) | Step::Delete(place) = &step
-            && self.storage.as_ref() != Some(&place.storage)
-        {
-            let storage = place.storage.clone();
+        if let Some(storage) = step.storage().filter(|storage| self.storage.as_deref() != Some(*storage)) {
+            let storage = storage.to_owned();
             self.steps.push_front(step);
             self.storage = Some(storage.clone());
             self.ask(Step::SelectStorage(storage), now);

@@ -150,6 +150,9 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// Pause between two looks at signal, registration and operator.
     pub poll_interval: Duration,
+    /// Pause between two looks at what lies in the modem's storages, where it announces what comes; where it does not, every
+    /// regular look is one.
+    pub listing_interval: Duration,
 }
 
 impl Settings {
@@ -169,6 +172,7 @@ impl Settings {
             delivery_reports: true,
             timeouts: Timeouts::default(),
             poll_interval: Duration::from_secs(30),
+            listing_interval: Duration::from_secs(300),
         }
     }
 
@@ -189,6 +193,7 @@ impl Settings {
             delivery_reports,
             timeouts,
             poll_interval,
+            listing_interval,
         } = self;
         name == &other.name
             && path == &other.path
@@ -201,6 +206,7 @@ impl Settings {
             && delivery_reports == &other.delivery_reports
             && timeouts == &other.timeouts
             && poll_interval == &other.poll_interval
+            && listing_interval == &other.listing_interval
     }
 
     /// Makes the handle for callers and the actor to run; reports and inbound messages go to `events`.

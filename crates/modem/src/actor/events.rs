@@ -18,6 +18,8 @@ pub(super) struct Events {
     sender: mpsc::Sender<ModemEvent>,
     taken: mpsc::Sender<Place>,
     backlog: VecDeque<Waiting>,
+    /// Whether the last inbound SMS could not be taken: said once.
+    is_stuck: bool,
 }
 
 /// An event that waits for room, and where its copy lies that is deleted once it was handed over.
@@ -29,22 +31,26 @@ struct Waiting {
 
 impl Events {
     pub(super) fn new(modem: &str, sender: mpsc::Sender<ModemEvent>, taken: mpsc::Sender<Place>) -> Self {
-        Self { modem: modem.to_owned(), sender, taken, backlog: VecDeque::new() }
+        Self { modem: modem.to_owned(), sender, taken, backlog: VecDeque::new(), is_stuck: false }
     }
 
     pub(super) fn report(&mut self, report: StatusReport, place: Option<Place>) {
         self.add(ModemEventKind::Report(report), place);
     }
 
-    pub(super) fn inbound(&mut self, pdu: Pdu, place: Option<Place>) {
+    pub(super) fn inbound(&mut self, pdu: Pdu, place: Option<Place>, card: String) {
         let is_stored = place.is_some();
         let receipt = InboundReceipt { place, taken: self.taken.clone() };
-        let kind = ModemEventKind::Inbound(Inbound { pdu, receipt });
+        let kind = ModemEventKind::Inbound(Inbound { pdu, card, receipt });
         if !is_stored {
             // The modem keeps no copy of what it routed directly.
             self.add(kind, None);
-        } else if self.sender.try_send(ModemEvent { modem: self.modem.clone(), kind }).is_err() {
-            tracing::warn!(modem.name = %self.modem, "nobody takes an inbound message; it stays on its card");
+        } else {
+            let was_stuck = self.is_stuck;
+            self.is_stuck = self.sender.try_send(ModemEvent { modem: self.modem.clone(), kind }).is_err();
+            if self.is_stuck && !was_stuck {
+                tracing::warn!(modem.name = %self.modem, "nobody takes an inbound message; it stays on its card");
+            }
         }
     }
 

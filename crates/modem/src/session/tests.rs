@@ -944,4 +944,62 @@ fn a_message_that_is_listed_and_announced_is_handed_on_once() {
     assert_eq!(talk.hears(&format!("{urc}{listed}")), ["AT+CMGR=2\r"], "announced early");
 }
 
+/// A DELIVER as a list shows it.
+const LISTED: &str =
+    "\r\n+CMGL: 2,0,\"\",23\r\n07914400000000F01100099121436587F90008F40A4E16754C60A8597DFF01\r\n\r\nOK\r\n";
+
+#[test]
+fn every_storage_that_messages_come_to_is_looked_through() {
+    let storages = "\r\n+CPMS: \"SM\",0,20,\"SM\",0,20,\"ME\",1,50\r\n\r\nOK\r\n";
+    let mut talk = Talk::new();
+    let said =
+        talk.initialise(&[("AT+CPMS?", storages), ("AT+CPMS=\"ME\"", "\r\n+CPMS: 1,50,0,20,1,50\r\n\r\nOK\r\n")]);
+    assert_eq!(said[said.len() - 3..], ["AT+CMGL=4", "AT+CPMS=\"ME\"", "AT+CMGL=4"]);
+    // And one that only an announcement has named, from then on.
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears("\r\n+CMTI: \"MT\",3\r\n"), ["AT+CPMS=\"MT\"\r"]);
+    talk.hears("\r\nOK\r\n");
+    talk.hears("\r\nOK\r\n");
+    let mut said = talk.waits(Duration::from_secs(300));
+    said.extend(talk.initialise(&[]));
+    let listed: Vec<&String> =
+        said.iter().filter(|said| said.starts_with("AT+CPMS=") || *said == "AT+CMGL=4").collect();
+    assert_eq!(listed, ["AT+CPMS=\"SM\"", "AT+CMGL=4", "AT+CPMS=\"MT\"", "AT+CMGL=4"]);
+}
+
+#[test]
+fn a_storage_that_is_full_is_looked_through_at_once() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears("\r\n+CIEV: \"SMSFULL\",1\r\n"), ["AT+CMGL=4\r"]);
+    assert_eq!(talk.hears(LISTED), ["(inbound Some(2))"]);
+    assert_eq!(talk.hears("\r\n+CIEV: \"SMSFULL\",0\r\n"), [""; 0]);
+    assert_eq!(talk.hears("\r\n^SMMEMFULL:\"ME\"\r\n"), ["AT+CMGL=4\r"]);
+    assert_eq!(talk.hears("\r\nOK\r\n"), ["AT+CPMS=\"ME\"\r"]);
+    assert_eq!(talk.hears("\r\n+CPMS: 1,50,0,20,0,20\r\n\r\nOK\r\n"), ["AT+CMGL=4\r"]);
+    assert_eq!(talk.hears(LISTED), ["(inbound Some(2))"]);
+}
+
+#[test]
+fn where_nothing_is_announced_every_regular_look_is_one_at_the_storage() {
+    let mut talk = Talk::new();
+    let refused = "\r\n+CMS ERROR: 303\r\n";
+    let ways: Vec<_> = super::quirks::routings(true).iter().map(|(way, _)| (*way, refused)).collect();
+    talk.initialise(&ways);
+    assert_eq!(talk.session.status().message_routing, None);
+    for _ in 0..3 {
+        let mut said = talk.waits(Duration::from_secs(30));
+        said.extend(talk.initialise(&[("AT+CMGL=4", LISTED)]));
+        assert_eq!(said.iter().filter(|said| *said == "(inbound Some(2))").count(), 1, "{said:?}");
+    }
+}
+
+#[test]
+fn what_can_hardly_be_a_message_is_handed_on_all_the_same() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears("\r\n+CMTI: \"SM\",3\r\n"), ["AT+CMGR=3\r"]);
+    // Its service centre address would be longer than all of it.
+    assert_eq!(talk.hears("\r\n+CMGR: 0,,23\r\nF07911\r\n\r\nOK\r\n"), ["(inbound Some(3))"]);
+    assert_eq!(talk.hears("\r\n+CMT: ,23\r\n0791F011\r\n"), [""; 0], "it is not as long as was said");
+}
+
 mod questions;

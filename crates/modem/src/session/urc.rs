@@ -53,6 +53,7 @@ impl Session {
             Some(Urc::Registration(registration)) => self.registration_changed(registration, now),
             Some(Urc::Boot(BootEvent::Started)) => self.restarted(now),
             Some(Urc::Boot(event)) => self.boot_finished(event, now),
+            Some(Urc::StorageFull) => self.storage_is_full(line, now),
             Some(Urc::Pin(state)) if !state.can_send() => self.card_removed(now),
             Some(Urc::Power(_)) => {
                 tracing::warn!(modem.name = %self.settings.name, "the modem says {line}");
@@ -92,7 +93,8 @@ impl Session {
     }
 
     pub(super) fn inbound(&mut self, hex: &str, length: Option<usize>, place: Option<Place>) {
-        match pdu(hex, length) {
+        // One whose service centre address does not fit is handed on all the same, without one: what it is, others may see.
+        match pdu(hex, length).or_else(|_| pdu(hex, Some(hex.trim().len() / 2))) {
             Ok(pdu) => self.actions.push_back(Action::Inbound(pdu, place)),
             Err(error) => {
                 tracing::warn!(modem.name = %self.settings.name, "an inbound message is not hexadecimal: {error}");
@@ -103,8 +105,9 @@ impl Session {
     fn stored(&mut self, storage: String, index: u16, read: fn(Place) -> Step) {
         if let Some(storage) = storage_name(storage) {
             let place = Place { card: self.card.clone(), storage, index };
-            if self.listed.contains(&place) {
-                self.listed.retain(|listed| *listed != place);
+            self.listing.knows(&place.storage);
+            if self.listing.found.contains(&place) {
+                self.listing.found.retain(|found| *found != place);
             } else {
                 self.add_step(read(place));
             }
