@@ -146,6 +146,8 @@ pub(crate) struct Engine {
     scheduled: u64,
     undelivered: VecDeque<Arrival>,
     buffered: Vec<Vec<u8>>,
+    /// That the memory is full was said, and nothing was deleted since.
+    is_fullness_told: bool,
     awaited_ack: Option<(u64, Option<storage::Stored>)>,
     is_executing: bool,
     unplug: Option<Option<Duration>>,
@@ -174,6 +176,7 @@ impl Engine {
             scheduled: 0,
             undelivered: VecDeque::new(),
             buffered: Vec::new(),
+            is_fullness_told: false,
             awaited_ack: None,
             is_executing: false,
             unplug: None,

@@ -23,6 +23,10 @@ pub enum Manner {
     PinStateWithoutOk,
     /// Text mode was saved as the default.
     SavedTextMode,
+    /// Announces nothing that comes: `+CMTI` and `+CDSI` are never said.
+    SilentArrivals,
+    /// Says `^SMMEMFULL` when a message finds no room (Huawei).
+    TellsFullMemory,
 }
 
 /// Identity, card and behaviour of one modem; [`ModemSettings::named`] gives one that works.
