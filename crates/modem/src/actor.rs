@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::event::{ModemEvent, Place};
+use crate::event::{Handed, ModemEvent};
 use crate::handle::{Claim, Job, ModemHandle, Reply, Work};
 use crate::question::{Answer, AskError};
 use crate::serial::{SerialError, SerialLine};
@@ -52,7 +52,7 @@ pub struct Actor {
     status: watch::Sender<Status>,
     jobs: mpsc::Receiver<Job>,
     events: Events,
-    taken: mpsc::Receiver<Place>,
+    taken: mpsc::Receiver<Handed>,
     opened: u64,
     recoveries: u64,
 }
@@ -227,7 +227,7 @@ impl Actor {
                 Some(job) = self.jobs.recv(), if active.is_none() && !*is_stopping => {
                     *active = Some(begin(job, session));
                 }
-                Some(place) = self.taken.recv() => session.delete(place, now()),
+                Some(handed) = self.taken.recv() => session.delete(&handed, now()),
                 () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     session.tick(now());
                 }

@@ -3,6 +3,7 @@
 //! Never: deciding what a report or an inbound SMS means. Sent by the actor on the bounded channel given at build.
 
 use std::fmt;
+use std::time::Instant;
 
 use gsm::{Pdu, StatusReport};
 use tokio::sync::mpsc;
@@ -44,8 +45,8 @@ impl fmt::Debug for Inbound {
 /// Acknowledges an inbound SMS, after which the modem deletes its copy.
 #[derive(Debug)]
 pub struct InboundReceipt {
-    pub(crate) place: Option<Place>,
-    pub(crate) taken: mpsc::Sender<Place>,
+    pub(crate) place: Option<Handed>,
+    pub(crate) taken: mpsc::Sender<Handed>,
 }
 
 /// Where a message lies.
@@ -57,6 +58,18 @@ pub(crate) struct Place {
     pub(crate) storage: String,
     /// Index in the storage.
     pub(crate) index: u16,
+}
+
+/// What was handed on from a place, told apart from what lay there before and what lies there later: an index is given to the next
+/// message as soon as it is free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Handed {
+    /// The place.
+    pub(crate) place: Place,
+    /// When the conversation began in which it was handed on.
+    pub(crate) session: Instant,
+    /// Its number in that conversation.
+    pub(crate) number: u64,
 }
 
 impl InboundReceipt {

@@ -29,7 +29,7 @@ use std::time::Instant;
 use gsm::{ErrorCode, Line, LineSplitter, Pdu, StatusReport};
 use zeroize::Zeroizing;
 
-use crate::event::Place;
+use crate::event::Handed;
 use crate::question::{Answer, AskError, Question};
 use crate::settings::Settings;
 use crate::status::{Phase, Status};
@@ -65,9 +65,9 @@ pub(crate) enum Action {
     /// The question is answered, or will not be.
     Answered(Result<Answer, AskError>),
     /// A delivery report came; if it lies at a place, it is deleted there once it was handed on.
-    Report(StatusReport, Option<Place>),
+    Report(StatusReport, Option<Handed>),
     /// An inbound SMS lies at this place.
-    Inbound(Pdu, Option<Place>),
+    Inbound(Pdu, Option<Handed>),
     /// The modem does not answer: close the line and open it again.
     Reopen,
 }
@@ -252,15 +252,6 @@ impl Session {
         self.pump(now);
     }
 
-    /// Takes the word that an inbound message is safe elsewhere.
-    pub(crate) fn delete(&mut self, place: Place, now: Instant) {
-        if self.card == place.card {
-            self.listing.found.retain(|found| *found != place);
-            self.add_step(Step::Delete(place));
-            self.pump(now);
-        }
-    }
-
     /// Takes the news that the line is gone; a submission is finished honestly.
     pub(crate) fn lost(&mut self) {
         self.fail_submission("the line is gone");
@@ -292,6 +283,8 @@ impl Session {
         if self.steps.is_empty() && self.poll_due() <= now {
             self.add_poll(now);
         }
+        // What lies on another SIM is no business of this one's, whatever lies there at the same place.
+        self.steps.retain(|step| step.place().is_none_or(|place| place.card == self.card));
         if let Some(step) = self.steps.pop_front() {
             self.ask(step, now);
         }

@@ -2,6 +2,7 @@
 //!
 //! Never: deleting; a message stays until somebody who took it says so.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use gsm::MessageType;
@@ -9,10 +10,12 @@ use gsm::at::{ListedMessage, StorageUse};
 
 use super::step::Step;
 use super::{Lines, Session, urc};
-use crate::event::Place;
+use crate::event::{Handed, Place};
 
 /// Storages that are looked through; a modem has two that messages come to.
 const STORAGES: usize = 4;
+/// Places of which it is known what was handed on last; no modem has so many.
+const PLACES: usize = 4_096;
 
 /// Which storages are looked through, and when.
 #[derive(Debug)]
@@ -26,11 +29,24 @@ pub(super) struct Listing {
     /// The storage that was said to be full, and whether messages were found in it since. More wait in the network then, so every
     /// regular look is one at it until nothing is found.
     full: Option<(String, bool)>,
+    /// When the conversation began.
+    began: Instant,
+    /// What was handed on so far, and the last of each place that was not deleted since.
+    counted: u64,
+    handed: BTreeMap<(String, u16), u64>,
 }
 
 impl Listing {
     pub(super) fn due(now: Instant) -> Self {
-        Self { next: now, found: Vec::new(), storages: Vec::new(), full: None }
+        Self {
+            next: now,
+            found: Vec::new(),
+            storages: Vec::new(),
+            full: None,
+            began: now,
+            counted: 0,
+            handed: BTreeMap::new(),
+        }
     }
 
     /// Takes a storage among those that are looked through.
@@ -42,6 +58,31 @@ impl Listing {
 }
 
 impl Session {
+    /// Notes that what lies at a place is handed on. Who took something that was handed on from there before does not mean this.
+    pub(super) fn hand_on(&mut self, place: Place) -> Handed {
+        let listing = &mut self.listing;
+        if listing.handed.len() >= PLACES {
+            // What was handed on comes again, with a new number.
+            listing.handed.clear();
+        }
+        listing.counted += 1;
+        listing.handed.insert((place.storage.clone(), place.index), listing.counted);
+        Handed { place, session: listing.began, number: listing.counted }
+    }
+
+    /// Takes the word that what was handed on is safe elsewhere: it is deleted, if it can only be that which still lies there.
+    pub(crate) fn delete(&mut self, handed: &Handed, now: Instant) {
+        let Handed { place, session, number } = handed;
+        let listing = &mut self.listing;
+        let key = (place.storage.clone(), place.index);
+        if self.card == place.card && *session == listing.began && listing.handed.get(&key) == Some(number) {
+            listing.handed.remove(&key);
+            listing.found.retain(|found| found != place);
+            self.add_step(Step::Delete(place.clone()));
+            self.pump(now);
+        }
+    }
+
     /// Has all storages looked through soon; asks which there are where that is not known.
     pub(super) fn add_listing(&mut self, now: Instant) {
         // Where nothing is announced, looking is all there is.

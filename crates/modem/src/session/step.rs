@@ -143,7 +143,14 @@ impl Step {
     pub(super) fn storage(&self) -> Option<&str> {
         match self {
             Self::List(storage) => Some(storage),
-            Self::ReadReport(place) | Self::ReadInbound(place) | Self::Delete(place) => Some(&place.storage),
+            _ => self.place().map(|place| place.storage.as_str()),
+        }
+    }
+
+    /// Returns the place that it is about.
+    pub(super) fn place(&self) -> Option<&Place> {
+        match self {
+            Self::ReadReport(place) | Self::ReadInbound(place) | Self::Delete(place) => Some(place),
             _ => None,
         }
     }

@@ -85,7 +85,10 @@ impl Session {
 
     pub(super) fn report(&mut self, hex: &str, length: Option<usize>, place: Option<Place>) {
         match pdu(hex, length).and_then(|pdu| StatusReport::decode_tpdu(pdu.tpdu())) {
-            Ok(report) => self.actions.push_back(Action::Report(report, place)),
+            Ok(report) => {
+                let handed = place.map(|place| self.hand_on(place));
+                self.actions.push_back(Action::Report(report, handed));
+            }
             Err(error) => {
                 tracing::warn!(modem.name = %self.settings.name, "a delivery report is not understood: {error}");
             }
@@ -95,7 +98,10 @@ impl Session {
     pub(super) fn inbound(&mut self, hex: &str, length: Option<usize>, place: Option<Place>) {
         // One whose service centre address does not fit is handed on all the same, without one: what it is, others may see.
         match pdu(hex, length).or_else(|_| pdu(hex, Some(hex.trim().len() / 2))) {
-            Ok(pdu) => self.actions.push_back(Action::Inbound(pdu, place)),
+            Ok(pdu) => {
+                let handed = place.map(|place| self.hand_on(place));
+                self.actions.push_back(Action::Inbound(pdu, handed));
+            }
             Err(error) => {
                 tracing::warn!(modem.name = %self.settings.name, "an inbound message is not hexadecimal: {error}");
             }
