@@ -42,15 +42,15 @@ impl Events {
         let is_stored = place.is_some();
         let receipt = InboundReceipt { place, taken: self.taken.clone() };
         let kind = ModemEventKind::Inbound(Inbound { pdu, card, receipt });
-        if !is_stored {
-            // The modem keeps no copy of what it routed directly.
-            self.add(kind, None);
-        } else {
+        if is_stored {
             let was_stuck = self.is_stuck;
             self.is_stuck = self.sender.try_send(ModemEvent { modem: self.modem.clone(), kind }).is_err();
             if self.is_stuck && !was_stuck {
                 tracing::warn!(modem.name = %self.modem, "nobody takes an inbound message; it stays on its card");
             }
+        } else {
+            // The modem keeps no copy of what it routed directly.
+            self.add(kind, None);
         }
     }
 

@@ -244,7 +244,7 @@ impl Session {
         let uses =
             first(lines, |line| Some(StorageUse::parse_all(line)).filter(|uses| !uses.is_empty())).unwrap_or_default();
         self.storage = uses.first().and_then(|storage| urc::storage_name(storage.name.clone()?));
-        self.storages_told(uses, now);
+        self.storages_told(&uses, now);
     }
 }
 

@@ -98,7 +98,7 @@ impl Session {
     }
 
     /// Takes which storages there are: the first is read, the third is where messages are put (3GPP TS 27.005 §3.2.2).
-    pub(super) fn storages_told(&mut self, uses: Vec<StorageUse>, now: Instant) {
+    pub(super) fn storages_told(&mut self, uses: &[StorageUse], now: Instant) {
         for name in [0, 2].into_iter().filter_map(|place| uses.get(place)?.name.clone()).filter_map(urc::storage_name) {
             self.listing.knows(&name);
         }

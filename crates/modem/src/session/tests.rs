@@ -1019,6 +1019,17 @@ fn what_can_hardly_be_a_message_is_handed_on_all_the_same() {
     assert_eq!(talk.hears("\r\n+CMT: ,23\r\n0791F011\r\n"), [""; 0], "it is not as long as was said");
 }
 
+#[test]
+fn what_is_announced_before_the_sim_is_known_is_found_when_it_is() {
+    let mut talk = Talk::new();
+    talk.did();
+    talk.hears("\r\n+CMTI: \"SM\",2\r\n");
+    let said = talk.initialise(&[("AT+CMGL=4", LISTED)]);
+    assert_eq!(said.iter().filter(|said| *said == "(inbound Some(2))").count(), 1, "{said:?}");
+    assert!(!said.iter().any(|said| said.starts_with("AT+CMGR")), "{said:?}");
+    assert_eq!(talk.handed[0].place.card, "8962100000000000001");
+}
+
 /// The answer to `AT+CMGR` with a DELIVER.
 const READ: &str = "\r\n+CMGR: 0,,23\r\n07914400000000F01100099121436587F90008F40A4E16754C60A8597DFF01\r\n\r\nOK\r\n";
 

@@ -48,8 +48,8 @@ impl Session {
         match Urc::parse(line) {
             Some(Urc::DirectReport { tpdu_length }) => self.await_pdu(AwaitedKind::Report, tpdu_length),
             Some(Urc::DirectMessage { tpdu_length }) => self.await_pdu(AwaitedKind::Inbound, tpdu_length),
-            Some(Urc::NewMessage { storage, index }) => self.stored(storage, index, Step::ReadInbound),
-            Some(Urc::NewReport { storage, index }) => self.stored(storage, index, Step::ReadReport),
+            Some(Urc::NewMessage { storage, index }) => self.stored(storage, index, Step::ReadInbound, now),
+            Some(Urc::NewReport { storage, index }) => self.stored(storage, index, Step::ReadReport, now),
             Some(Urc::Registration(registration)) => self.registration_changed(registration, now),
             Some(Urc::Boot(BootEvent::Started)) => self.restarted(now),
             Some(Urc::Boot(event)) => self.boot_finished(event, now),
@@ -108,8 +108,14 @@ impl Session {
         }
     }
 
-    fn stored(&mut self, storage: String, index: u16, read: fn(Place) -> Step) {
+    fn stored(&mut self, storage: String, index: u16, read: fn(Place) -> Step, now: Instant) {
         if let Some(storage) = storage_name(storage) {
+            if !self.is_initialised {
+                // Whose SIM it lies on is not known for certain: it is found when it is, and not twice under two names.
+                self.listing.knows(&storage);
+                self.listing.next = now;
+                return;
+            }
             let place = Place { card: self.card.clone(), storage, index };
             self.listing.knows(&place.storage);
             if self.listing.found.contains(&place) {
