@@ -5,6 +5,7 @@
 
 mod clock;
 mod direct;
+mod inbox;
 mod keys;
 mod listeners;
 mod live;
@@ -164,9 +165,7 @@ impl App {
         let (handle, dispatcher) =
             dispatch::build(config.dispatch, context, Plan { channels, table: config.routes }, events.clone());
         delivery.spawn("dispatcher", deliver(dispatcher, store.clone(), delivery.stop_token()));
-        let stop = lines.stop_token();
-        lines
-            .spawn("reports", dispatch::run_reports(incoming, store.clone(), events.clone(), Arc::clone(&clock), stop));
+        let inbox = inbox::start(&lines, config.inbox, incoming, (&store, &events, &clock));
 
         lines.spawn("limits", limiter.clone().tend(events.subscribe(), lines.stop_token()));
         let asked = (handle.clone(), limiter.clone());
@@ -181,11 +180,12 @@ impl App {
         lines.spawn("uses", users::keep_uses(Arc::clone(&state), store.clone(), lines.stop_token()));
         let (settings, asks) = SettingsHandle::new();
         let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()));
+        let operator = operator.with_inbox(inbox.clone());
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
-        let (dispatcher, api, listeners_now) = (handle, state, listening);
+        let (dispatcher, api) = (handle, state);
         let running =
-            Running { gateway, limiter, dispatcher, dispatch_rules, modems, api, listeners: listeners_now, log, drain };
+            Running { gateway, limiter, inbox, dispatcher, dispatch_rules, modems, api, listening, log, drain };
         let live = Live::new(sources, loaded.laid, store.clone(), Some(running));
         listeners.spawn("settings", live.run(asks, listeners.stop_token()));
         Ok(Self {

@@ -19,6 +19,7 @@ mod dumps;
 mod faults;
 mod flood;
 mod https;
+mod inbox;
 mod keys;
 mod limits;
 mod lockout;
