@@ -1,7 +1,7 @@
 //! SMS that come in: taken from the modems, kept, read, told.
 //!
-//! A modem's copy is deleted only when the part is durable here ([`take`]). What a message says is read from its PDUs whenever it is
-//! asked for ([`read`]); nothing but those is kept. It must never log a text or a full number. Started by `app`; asked by `operator`;
+//! A modem's copy is deleted only when the part is durable here (`take`). What a message says is read from its PDUs whenever it is
+//! asked for (`read`); nothing but those is kept. It must never log a text or a full number. Started by `app`; asked by `operator`;
 //! others listen through [`Events::subscribe_inbox`].
 
 mod read;
