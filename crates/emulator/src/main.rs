@@ -145,7 +145,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if arguments.deliver_stdin {
         let network = network.clone();
         std::thread::spawn(move || {
-            std::io::stdin().lines().map_while(Result::ok).for_each(|line| deliver(&network, &line))
+            std::io::stdin().lines().map_while(Result::ok).for_each(|line| deliver(&network, &line));
         });
     }
     tokio::select! {

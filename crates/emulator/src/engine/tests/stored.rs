@@ -209,7 +209,7 @@ fn an_sms_to_a_modem_of_the_network_arrives_there() {
 const FLASH: &str = "040B916407950303F100106211120000008204D4E2940A";
 
 fn arrive_raw(bench: &mut Bench, hex: &str) -> String {
-    let octet = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal");
+    let octet = |at: usize| u8::from_str_radix(hex.get(at..at + 2).expect("a pair"), 16).expect("hexadecimal");
     let tpdu: Vec<u8> = (0..hex.len()).step_by(2).map(octet).collect();
     assert!(bench.network.deliver_tpdu("modem1", &tpdu));
     bench.now = bench.now.max(Instant::now());
