@@ -8,6 +8,7 @@ pub mod blocklist;
 pub mod clock;
 pub mod command;
 pub mod deadline;
+pub mod inbox;
 pub mod limits;
 pub mod locale;
 pub mod message;

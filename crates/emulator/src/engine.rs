@@ -163,6 +163,8 @@ pub(crate) struct Engine {
     scheduled: u64,
     undelivered: VecDeque<Arrival>,
     buffered: Vec<Vec<u8>>,
+    /// That the memory is full was said, and nothing was deleted since.
+    is_fullness_told: bool,
     awaited_ack: Option<(u64, Option<storage::Stored>)>,
     /// An IMEI that was written; it is the device's after its next start.
     written_imei: Option<String>,
@@ -194,6 +196,7 @@ impl Engine {
             scheduled: 0,
             undelivered: VecDeque::new(),
             buffered: Vec::new(),
+            is_fullness_told: false,
             awaited_ack: None,
             written_imei: None,
             is_executing: false,

@@ -43,6 +43,10 @@ struct Arguments {
     /// What goes wrong: faults, receivers and manners as TOML, see below.
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
+    /// Delivers what comes on standard input, a line each: `modem1 +628126666666 the text`, or `modem1 = ` and the TPDU of an
+    /// SMS-DELIVER in hexadecimal, sound or not.
+    #[arg(long)]
+    deliver_stdin: bool,
     /// Seed of everything that happens by chance.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -78,7 +82,8 @@ const SCRIPT_HELP: &str = r#"Script (docs/emulator-scripts.md says what each wor
   [[modem]]
   name = "modem2"             # without it every modem
   manners = ["silent_start"]  # "strict_prefix", "silent_escape", "silent_start", "not_allowed_at_start",
-                              # "pin_state_without_ok", "saved_text_mode", "phase_two_plus_only""#;
+                              # "pin_state_without_ok", "saved_text_mode", "phase_two_plus_only",
+                              # "silent_arrivals", "tells_full_memory""#;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -142,6 +147,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout();
     stdout.write_all(ready.as_bytes())?;
     stdout.flush()?;
+    if arguments.deliver_stdin {
+        let network = network.clone();
+        std::thread::spawn(move || {
+            std::io::stdin().lines().map_while(Result::ok).for_each(|line| deliver(&network, &line));
+        });
+    }
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -159,6 +170,30 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 /// The model of a modem, counted from 1.
 fn model_of(models: &[Model], index: u8) -> Model {
     models.iter().cycle().nth(usize::from(index).saturating_sub(1)).copied().unwrap_or(Model::Standard)
+}
+
+/// Delivers one line of standard input; says what is wrong with one that cannot be.
+fn deliver(network: &Network, line: &str) {
+    let mut words = line.splitn(3, ' ');
+    let (Some(modem), Some(from), Some(text)) = (words.next(), words.next(), words.next()) else {
+        tracing::error!("a line to deliver is a modem, a sender and a text, or a modem, = and a TPDU");
+        return;
+    };
+    let is_delivered = if from == "=" {
+        octets(text).is_some_and(|tpdu| network.deliver_tpdu(modem, &tpdu))
+    } else {
+        network.deliver(modem, from, text)
+    };
+    if !is_delivered {
+        tracing::error!("there is no modem `{modem}`, or the TPDU is not hexadecimal");
+    }
+}
+
+fn octets(hex: &str) -> Option<Vec<u8>> {
+    let hex = hex.trim().as_bytes();
+    let digit = |at: usize| hex.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+    let octet = |at: usize| u8::try_from(digit(at)? * 16 + digit(at + 1)?).ok();
+    (0..hex.len()).step_by(2).map(octet).collect()
 }
 
 fn modem_name(index: u8) -> String {

@@ -168,6 +168,11 @@ impl Modem {
         self.shared.network.deliver(&self.shared.name, from, text);
     }
 
+    /// Gives this modem a message as it stands: the octets of its TPDU, sound or not.
+    pub fn deliver_tpdu(&self, tpdu: &[u8]) {
+        self.shared.network.deliver_tpdu(&self.shared.name, tpdu);
+    }
+
     /// Changes `<rssi>` of `AT+CSQ`.
     pub fn set_signal(&self, rssi: u8) {
         self.control(Control::SetSignal(rssi));

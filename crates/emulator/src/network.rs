@@ -124,6 +124,8 @@ pub(crate) struct Sent<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Arrival {
     Message(Deliver),
+    /// The TPDU of a message, whatever it says.
+    Raw(Vec<u8>),
     Report(StatusReport),
 }
 
@@ -257,6 +259,14 @@ impl Network {
         for sms in Deliver::from_text(&Address::from_text(from), text, self.timestamp(now), reference) {
             inbox.push(now, Arrival::Message(sms));
         }
+        true
+    }
+
+    /// Gives the modem with this name a message as it stands: the octets of its TPDU, sound or not; `false` if there is no such
+    /// modem.
+    pub fn deliver_tpdu(&self, modem: &str, tpdu: &[u8]) -> bool {
+        let Some((_, inbox)) = self.state().inboxes.get(modem).cloned() else { return false };
+        inbox.push(Instant::now(), Arrival::Raw(tpdu.to_vec()));
         true
     }
 

@@ -27,6 +27,10 @@ pub enum Manner {
     SavedTextMode,
     /// Phase 2+ service alone (`AT+CSMS=1`): everything direct wants `AT+CNMA`.
     PhaseTwoPlusOnly,
+    /// Announces nothing that comes: `+CMTI` and `+CDSI` are never said.
+    SilentArrivals,
+    /// Says `^SMMEMFULL` when a message finds no room (Huawei).
+    TellsFullMemory,
 }
 
 /// Identity, card and behaviour of one modem; [`ModemSettings::named`] gives one that works.

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::event::{self, ModemEvent};
+use crate::event::{Handed, ModemEvent};
 use crate::handle::{Claim, Job, ModemHandle, Reply, Work};
 use crate::heal::{Ladder, Trouble};
 use crate::locator::Reservation;
@@ -57,7 +57,7 @@ pub struct Actor {
     status: watch::Sender<Status>,
     jobs: mpsc::Receiver<Job>,
     events: Events,
-    taken: mpsc::Receiver<event::Place>,
+    taken: mpsc::Receiver<Handed>,
     opened: u64,
     recoveries: u64,
     ladder: Ladder,
@@ -259,7 +259,7 @@ impl Actor {
                 Some(job) = self.jobs.recv(), if active.is_none() && !*is_stopping => {
                     *active = Some(begin(job, session));
                 }
-                Some(place) = self.taken.recv() => session.delete(place, now()),
+                Some(handed) = self.taken.recv() => session.delete(&handed, now()),
                 () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     session.tick(now());
                 }
@@ -337,7 +337,7 @@ impl Serving {
                     }
                 }
                 Action::Report(report, place) => events.report(report, place),
-                Action::Inbound(pdu, place) => events.inbound(pdu, place),
+                Action::Inbound(pdu, place) => events.inbound(pdu, place, self.session.card().to_owned()),
                 Action::Reopen => self.must_reopen = true,
                 Action::Unwell(trouble) => self.trouble = Some(trouble),
             }

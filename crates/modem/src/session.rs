@@ -31,7 +31,7 @@ use std::time::Instant;
 use gsm::{ErrorCode, Line, LineSplitter, Pdu, StatusReport};
 use zeroize::Zeroizing;
 
-use crate::event::Place;
+use crate::event::Handed;
 use crate::heal::Trouble;
 use crate::profile::{GENERIC, Profile};
 use crate::question::{Answer, AskError, Question};
@@ -45,6 +45,7 @@ use health::Health;
 use identity::OpenCard;
 use init::Acquaintance;
 pub(crate) use init::{printable, text};
+use listing::Listing;
 use questions::Asked;
 use recovery::Recovery;
 use registration::Registrations;
@@ -70,9 +71,9 @@ pub(crate) enum Action {
     /// The question is answered, or will not be.
     Answered(Result<Answer, AskError>),
     /// A delivery report came; if it lies at a place, it is deleted there once it was handed on.
-    Report(StatusReport, Option<Place>),
+    Report(StatusReport, Option<Handed>),
     /// An inbound SMS lies at this place.
-    Inbound(Pdu, Option<Place>),
+    Inbound(Pdu, Option<Handed>),
     /// The modem does not answer: close the line and open it again.
     Reopen,
     /// The modem answers and has not done its work for a long time; said again and again while it lasts.
@@ -128,10 +129,7 @@ pub(crate) struct Session {
     /// No step is begun before.
     pause_until: Option<Instant>,
     next_poll: Instant,
-    /// When the stored messages are listed again.
-    next_listing: Instant,
-    /// Found by the last listing; what announces them late announces nothing new.
-    listed: Vec<Place>,
+    listing: Listing,
     /// The regular look waits until then, so that it does not come between two messages.
     quiet_from: Instant,
     awaited_pdu: Option<AwaitedPdu>,
@@ -194,8 +192,7 @@ impl Session {
             question: None,
             pause_until: None,
             next_poll: now,
-            next_listing: now,
-            listed: Vec::new(),
+            listing: Listing::due(now),
             quiet_from: now,
             awaited_pdu: None,
             is_initialised: false,
@@ -219,6 +216,11 @@ impl Session {
     /// Returns what is known about the modem; `busy` and the counters are the actor's.
     pub(crate) fn status(&self) -> &Status {
         &self.status
+    }
+
+    /// Returns who the SIM is, as places and inbound messages name it.
+    pub(crate) fn card(&self) -> &str {
+        &self.card
     }
 
     /// Takes the next thing to do.
@@ -277,15 +279,6 @@ impl Session {
         self.pump(now);
     }
 
-    /// Takes the word that an inbound message is safe elsewhere.
-    pub(crate) fn delete(&mut self, place: Place, now: Instant) {
-        if self.card == place.card {
-            self.listed.retain(|listed| *listed != place);
-            self.add_step(Step::Delete(place));
-            self.pump(now);
-        }
-    }
-
     /// Takes the news that the line is gone; a submission is finished honestly.
     pub(crate) fn lost(&mut self) {
         self.fail_submission("the line is gone");
@@ -317,6 +310,8 @@ impl Session {
         if self.steps.is_empty() && self.poll_due() <= now {
             self.add_poll(now);
         }
+        // What lies on another SIM is no business of this one's, whatever lies there at the same place.
+        self.steps.retain(|step| step.place().is_none_or(|place| place.card == self.card));
         if let Some(step) = self.steps.pop_front() {
             self.ask(step, now);
         }
@@ -328,10 +323,8 @@ impl Session {
     }
 
     fn ask(&mut self, step: Step, now: Instant) {
-        if let Step::ReadReport(place) | Step::ReadInbound(place) | Step::Delete(place) = &step
-            && self.storage.as_ref() != Some(&place.storage)
-        {
-            let storage = place.storage.clone();
+        if let Some(storage) = step.storage().filter(|storage| self.storage.as_deref() != Some(*storage)) {
+            let storage = storage.to_owned();
             self.steps.push_front(step);
             self.storage = Some(storage.clone());
             self.ask(Step::SelectStorage(storage), now);

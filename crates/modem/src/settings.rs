@@ -180,6 +180,9 @@ pub struct Settings {
     pub heals: bool,
     /// Cuts the modem's USB power and gives it back; without it that step is left out.
     pub power: Option<PowerSwitch>,
+    /// Pause between two looks at what lies in the modem's storages, where it announces what comes; where it does not, every
+    /// regular look is one.
+    pub listing_interval: Duration,
 }
 
 impl Settings {
@@ -204,6 +207,7 @@ impl Settings {
             poll_interval: Duration::from_secs(30),
             heals: true,
             power: None,
+            listing_interval: Duration::from_secs(300),
         }
     }
 
@@ -229,6 +233,7 @@ impl Settings {
             poll_interval,
             heals,
             power,
+            listing_interval,
         } = self;
         name == &other.name
             && path == &other.path
@@ -245,6 +250,7 @@ impl Settings {
             && poll_interval == &other.poll_interval
             && heals == &other.heals
             && power.is_some() == other.power.is_some()
+            && listing_interval == &other.listing_interval
     }
 
     /// Makes the handle for callers and the actor to run; reports and inbound messages go to `events`.

@@ -15,6 +15,7 @@ pub mod dispatch;
 pub mod event;
 pub mod gateway;
 pub mod http;
+pub mod inbox;
 pub mod limits;
 pub mod operator;
 pub mod telemetry;

@@ -112,6 +112,14 @@ fn message_answers_are_read_as_firmware_writes_them() {
     assert_eq!(storage("+CPMS: 14,50,14,50"), Some((None, 14, 50)));
     assert_eq!(storage("+CPMS: \"SM\",3,20,\"SM\",3,20"), Some((Some("SM".to_owned()), 3, 20)));
     assert_eq!(storage("+CPMS: "), None);
+    let all =
+        |line: &str| StorageUse::parse_all(line).into_iter().map(|it| (it.name.unwrap(), it.used)).collect::<Vec<_>>();
+    let named =
+        |storages: &[(&str, u16)]| storages.iter().map(|(name, used)| ((*name).to_owned(), *used)).collect::<Vec<_>>();
+    let three = named(&[("SM", 3), ("SM", 3), ("ME", 50)]);
+    assert_eq!(all("+CPMS: \"SM\",3,20,\"SM\",3,20,\"ME\",50,50"), three);
+    assert_eq!(all("+CPMS: \"SM\",3,20"), named(&[("SM", 3)]));
+    assert_eq!((all("+CPMS: 14,50,14,50"), all("+CPMS: "), all("OK")), (vec![], vec![], vec![]));
     let support = StorageSupport::parse("+CPMS: ((\"SM\",\"BM\",\"SR\"),(\"SM\"))").unwrap();
     assert_eq!(support.0, [vec!["SM", "BM", "SR"], vec!["SM"]]);
     assert!(support.has("SM") && !support.has("BM"));

@@ -114,19 +114,18 @@ impl Session {
         }
         self.steps.extend([Step::Signal, Step::Operator, Step::Registration]);
         self.steps.extend(found);
-        self.steps.push_back(Step::List);
     }
 
     /// Adds the regular look at the modem.
     pub(super) fn add_poll(&mut self, now: Instant) {
         self.next_poll = now + self.settings.poll_interval;
         self.look_at_health(now);
-        self.listed.clear();
+        self.listing.found.clear();
         match self.status.phase {
             Phase::Ready | Phase::NotRegistered => {
                 self.steps.extend([Step::Signal, Step::Operator, Step::Registration]);
-                if self.next_listing <= now {
-                    self.steps.push_back(Step::List);
+                if self.listing.next <= now {
+                    self.add_listing(now);
                 }
             }
             Phase::Silent | Phase::Closed => {}
@@ -157,7 +156,7 @@ impl Session {
             Step::ServiceState => self.service_state_answered(&lines),
             Step::Routing(ways) => self.routing_answered(ways, outcome),
             Step::ServiceCenter => self.service_center_answered(&lines),
-            Step::Storage => self.storage_answered(&lines),
+            Step::Storage => self.storage_answered(&lines, now),
             Step::SelectStorage(_) => self.storage_selected(outcome),
             Step::Manufacturer => self.status.identity.manufacturer = text(&lines, "+CGMI"),
             Step::Model => self.status.identity.model = text(&lines, "+CGMM"),
@@ -184,7 +183,7 @@ impl Session {
             }
             Step::Registration => self.registration_answered(&lines, outcome, now),
             Step::RegistrationEps => self.registration_eps_answered(&lines, now),
-            Step::List => self.listed(&lines, now),
+            Step::List(storage) => self.listed(storage, &lines, now),
             Step::ReadReport(place) => {
                 if let Some(hex) = lines.iter().find(|line| urc::is_pdu(line)) {
                     self.report(hex, first(&lines, ReadMessage::parse).map(|message| message.tpdu_length), Some(place));
@@ -344,8 +343,11 @@ impl Session {
         }
     }
 
-    fn storage_answered(&mut self, lines: &Lines) {
-        self.storage = first(lines, StorageUse::parse).and_then(|storage| urc::storage_name(storage.name?));
+    fn storage_answered(&mut self, lines: &Lines, now: Instant) {
+        let uses =
+            first(lines, |line| Some(StorageUse::parse_all(line)).filter(|uses| !uses.is_empty())).unwrap_or_default();
+        self.storage = uses.first().and_then(|storage| urc::storage_name(storage.name.clone()?));
+        self.storages_told(&uses, now);
     }
 }
 

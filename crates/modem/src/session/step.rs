@@ -54,8 +54,8 @@ pub(super) enum Step {
     RegistrationEps,
     Operator,
     SelectStorage(String),
-    /// Every message in the storage.
-    List,
+    /// Every message in a storage.
+    List(String),
     ReadReport(Place),
     ReadInbound(Place),
     Delete(Place),
@@ -117,7 +117,7 @@ impl Step {
             Self::RegistrationEps => "AT+CEREG?",
             Self::Operator => "AT+COPS?",
             Self::SelectStorage(_) => "AT+CPMS=…",
-            Self::List => "AT+CMGL=4",
+            Self::List(_) => "AT+CMGL=4",
             Self::ReadReport(_) | Self::ReadInbound(_) => "AT+CMGR=…",
             Self::Delete(_) => "AT+CMGD=…",
         }
@@ -141,7 +141,23 @@ impl Step {
             Self::RegistrationEps => Some("+CEREG"),
             Self::Operator => Some("+COPS"),
             Self::ReadReport(_) | Self::ReadInbound(_) => Some("+CMGR"),
-            Self::List => Some("+CMGL"),
+            Self::List(_) => Some("+CMGL"),
+            _ => None,
+        }
+    }
+
+    /// Returns the storage that must be selected first.
+    pub(super) fn storage(&self) -> Option<&str> {
+        match self {
+            Self::List(storage) => Some(storage),
+            _ => self.place().map(|place| place.storage.as_str()),
+        }
+    }
+
+    /// Returns the place that it is about.
+    pub(super) fn place(&self) -> Option<&Place> {
+        match self {
+            Self::ReadReport(place) | Self::ReadInbound(place) | Self::Delete(place) => Some(place),
             _ => None,
         }
     }
@@ -158,7 +174,7 @@ impl Step {
 
     /// Returns how many lines of the answer are kept.
     pub(super) fn lines_kept(&self) -> usize {
-        if *self == Self::List { LISTED_LINES } else { ANSWER_LINES }
+        if matches!(self, Self::List(_)) { LISTED_LINES } else { ANSWER_LINES }
     }
 
     /// Answers whether lines without a name belong to the answer.
@@ -171,7 +187,7 @@ impl Step {
                 | Self::Revision
                 | Self::Imei
                 | Self::Imsi
-                | Self::List
+                | Self::List(_)
                 | Self::ReadReport(_)
                 | Self::ReadInbound(_)
         )
@@ -187,7 +203,7 @@ impl Step {
             | Self::Imei
             | Self::Imsi
             | Self::SelectStorage(_)
-            | Self::List
+            | Self::List(_)
             | Self::ReadReport(_)
             | Self::ReadInbound(_)
             | Self::Delete(_) => timeouts.card,

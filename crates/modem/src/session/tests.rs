@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use gsm::{ErrorClass, ErrorCode, Pdu};
 
 use super::{Action, Session};
-use crate::event::Place;
+use crate::event::Handed;
 use crate::pin::{Pin, PinKeeper, PinMemory, Tried};
 use crate::question::{Answer, AskError};
 use crate::settings::{Settings, SmsCenter};
@@ -25,12 +25,14 @@ struct Talk {
     now: Instant,
     /// What it did last.
     last: Vec<String>,
+    /// What it handed on from a place.
+    handed: Vec<Handed>,
 }
 
 impl Talk {
     fn with(settings: Settings) -> Self {
         let now = tokio::time::Instant::now().into_std();
-        Self { session: Session::new(settings, None, now), now, last: Vec::new() }
+        Self { session: Session::new(settings, None, now), now, last: Vec::new(), handed: Vec::new() }
     }
 
     fn new() -> Self {
@@ -57,8 +59,14 @@ impl Talk {
                 Action::HandedOver => "(handed over)".to_owned(),
                 Action::Finished(result) => format!("(finished {})", short(&result)),
                 Action::Answered(result) => format!("(answered {})", short_answer(&result)),
-                Action::Report(report, _) => format!("(report {})", report.message_reference),
-                Action::Inbound(_, place) => format!("(inbound {:?})", place.map(|place| place.index)),
+                Action::Report(report, handed) => {
+                    self.handed.extend(handed);
+                    format!("(report {})", report.message_reference)
+                }
+                Action::Inbound(_, handed) => {
+                    self.handed.extend(handed.clone());
+                    format!("(inbound {:?})", handed.map(|handed| handed.place.index))
+                }
                 Action::Reopen => "(reopen)".to_owned(),
                 Action::Unwell(trouble) => format!("(unwell {trouble:?})"),
             });
@@ -84,6 +92,13 @@ impl Talk {
     fn settles(&mut self) -> Vec<String> {
         assert_eq!(self.waits(Duration::from_millis(50)), ["\r"]);
         self.waits(Duration::from_millis(50))
+    }
+
+    /// Somebody has what was handed on, counted from 0.
+    fn takes(&mut self, which: usize) -> Vec<String> {
+        let handed = self.handed[which].clone();
+        self.session.delete(&handed, self.now);
+        self.did()
     }
 
     fn submits(&mut self) -> Vec<String> {
@@ -414,9 +429,7 @@ fn a_stored_report_is_read_and_deleted() {
     let answer = format!("\r\n+CMGR: 0,,{}\r\n00{REPORT}\r\n\r\nOK\r\n", REPORT.len() / 2);
     assert_eq!(talk.hears(&answer), ["(report 42)"]);
     // Only when somebody has it.
-    let place = Place { card: "8962100000000000001".to_owned(), storage: "SM".to_owned(), index: 5 };
-    talk.session.delete(place, talk.now);
-    assert_eq!(talk.did(), ["AT+CMGD=5\r"]);
+    assert_eq!(talk.takes(0), ["AT+CMGD=5\r"]);
 }
 
 #[test]
@@ -426,11 +439,11 @@ fn an_inbound_message_is_deleted_only_when_taken_and_only_on_its_own_card() {
     assert_eq!(talk.hears("\r\n+CPMS: 1,50,0,20,0,20\r\n\r\nOK\r\n"), ["AT+CMGR=3\r"]);
     let answer = "\r\n+CMGR: 0,,23\r\n07914400000000F01100099121436587F90008F40A4E16754C60A8597DFF01\r\n\r\nOK\r\n";
     assert_eq!(talk.hears(answer), ["(inbound Some(3))"]);
-    let place = |card: &str| Place { card: card.to_owned(), storage: "ME".to_owned(), index: 3 };
-    talk.session.delete(place("another"), talk.now);
+    let mut another = talk.handed[0].clone();
+    "another".clone_into(&mut another.place.card);
+    talk.session.delete(&another, talk.now);
     assert_eq!(talk.did(), [""; 0]);
-    talk.session.delete(place("8962100000000000001"), talk.now);
-    assert_eq!(talk.did(), ["AT+CMGD=3\r"]);
+    assert_eq!(talk.takes(0), ["AT+CMGD=3\r"]);
 }
 
 #[test]
@@ -926,10 +939,14 @@ fn stored_messages_are_handed_on_at_the_start_and_every_few_minutes_and_not_dele
     assert_eq!(said.iter().filter(|said| *said == "(inbound Some(2))").count(), 1, "{said:?}");
     assert!(!said.iter().any(|said| said.starts_with("AT+CMGD")), "{said:?}");
     // What is about to be deleted is not handed on again.
-    let place = Place { card: "8962100000000000001".to_owned(), storage: "SM".to_owned(), index: 2 };
-    let mut talk = Talk::new();
-    talk.initialise(&[("AT+CMGL=4", "")]);
-    talk.session.delete(place, talk.now);
+    let mut talk = Talk::ready();
+    talk.hears("\r\n+CMTI: \"SM\",2\r\n");
+    talk.hears(&listed.replace("+CMGL: 2,0", "+CMGR: 0"));
+    talk.waits(Duration::from_secs(300));
+    while talk.last != ["AT+CMGL=4\r"] {
+        talk.hears("\r\nOK\r\n");
+    }
+    assert_eq!(talk.takes(0), [""; 0]);
     assert_eq!(talk.hears(&listed), ["(report 42)", "AT+CMGD=2\r"]);
 }
 
@@ -947,6 +964,112 @@ fn a_message_that_is_listed_and_announced_is_handed_on_once() {
     assert_eq!(talk.hears(&format!("{urc}{listed}")), ["AT+CMGR=2\r"], "announced early");
 }
 
+/// A DELIVER as a list shows it.
+const LISTED: &str =
+    "\r\n+CMGL: 2,0,\"\",23\r\n07914400000000F01100099121436587F90008F40A4E16754C60A8597DFF01\r\n\r\nOK\r\n";
+
+#[test]
+fn every_storage_that_messages_come_to_is_looked_through() {
+    let storages = "\r\n+CPMS: \"SM\",0,20,\"SM\",0,20,\"ME\",1,50\r\n\r\nOK\r\n";
+    let mut talk = Talk::new();
+    let said =
+        talk.initialise(&[("AT+CPMS?", storages), ("AT+CPMS=\"ME\"", "\r\n+CPMS: 1,50,0,20,1,50\r\n\r\nOK\r\n")]);
+    assert_eq!(said[said.len() - 3..], ["AT+CMGL=4", "AT+CPMS=\"ME\"", "AT+CMGL=4"]);
+    // And one that only an announcement has named, from then on.
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears("\r\n+CMTI: \"MT\",3\r\n"), ["AT+CPMS=\"MT\"\r"]);
+    talk.hears("\r\nOK\r\n");
+    talk.hears("\r\nOK\r\n");
+    let mut said = talk.waits(Duration::from_secs(300));
+    said.extend(talk.initialise(&[]));
+    let listed: Vec<&String> =
+        said.iter().filter(|said| said.starts_with("AT+CPMS=") || *said == "AT+CMGL=4").collect();
+    assert_eq!(listed, ["AT+CPMS=\"SM\"", "AT+CMGL=4", "AT+CPMS=\"MT\"", "AT+CMGL=4"]);
+}
+
+#[test]
+fn a_storage_that_is_full_is_looked_through_at_once() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears("\r\n+CIEV: \"SMSFULL\",1\r\n"), ["AT+CMGL=4\r"]);
+    assert_eq!(talk.hears(LISTED), ["(inbound Some(2))"]);
+    assert_eq!(talk.hears("\r\n+CIEV: \"SMSFULL\",0\r\n"), [""; 0]);
+    assert_eq!(talk.hears("\r\n^SMMEMFULL:\"ME\"\r\n"), ["AT+CMGL=4\r"]);
+    assert_eq!(talk.hears("\r\nOK\r\n"), ["AT+CPMS=\"ME\"\r"]);
+    assert_eq!(talk.hears("\r\n+CPMS: 1,50,0,20,0,20\r\n\r\nOK\r\n"), ["AT+CMGL=4\r"]);
+    assert_eq!(talk.hears(LISTED), ["(inbound Some(2))"]);
+}
+
+#[test]
+fn where_nothing_is_announced_every_regular_look_is_one_at_the_storage() {
+    let mut talk = Talk::new();
+    let refused = "\r\n+CMS ERROR: 303\r\n";
+    let ways: Vec<_> = super::GENERIC.routings(true).iter().map(|way| format!("AT+CNMI={way}")).collect();
+    let refusals: Vec<_> = ways.iter().map(|way| (way.as_str(), refused)).collect();
+    talk.initialise(&refusals);
+    assert_eq!(talk.session.status().message_routing, None);
+    for _ in 0..3 {
+        let mut said = talk.waits(Duration::from_secs(30));
+        said.extend(talk.initialise(&[("AT+CMGL=4", LISTED)]));
+        assert_eq!(said.iter().filter(|said| *said == "(inbound Some(2))").count(), 1, "{said:?}");
+    }
+}
+
+#[test]
+fn what_can_hardly_be_a_message_is_handed_on_all_the_same() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears("\r\n+CMTI: \"SM\",3\r\n"), ["AT+CMGR=3\r"]);
+    // Its service centre address would be longer than all of it.
+    assert_eq!(talk.hears("\r\n+CMGR: 0,,23\r\nF07911\r\n\r\nOK\r\n"), ["(inbound Some(3))"]);
+    assert_eq!(talk.hears("\r\n+CMT: ,23\r\n0791F011\r\n"), [""; 0], "it is not as long as was said");
+}
+
+#[test]
+fn what_is_announced_before_the_sim_is_known_is_found_when_it_is() {
+    let mut talk = Talk::new();
+    talk.did();
+    talk.hears("\r\n+CMTI: \"SM\",2\r\n");
+    let said = talk.initialise(&[("AT+CMGL=4", LISTED)]);
+    assert_eq!(said.iter().filter(|said| *said == "(inbound Some(2))").count(), 1, "{said:?}");
+    assert!(!said.iter().any(|said| said.starts_with("AT+CMGR")), "{said:?}");
+    assert_eq!(talk.handed[0].place.card, "8962100000000000001");
+}
+
+/// The answer to `AT+CMGR` with a DELIVER.
+const READ: &str = "\r\n+CMGR: 0,,23\r\n07914400000000F01100099121436587F90008F40A4E16754C60A8597DFF01\r\n\r\nOK\r\n";
+
+#[test]
+fn who_took_what_lay_at_a_place_deletes_nothing_that_lies_there_later() {
+    let mut talk = Talk::ready();
+    let announced = "\r\n+CMTI: \"SM\",3\r\n";
+    // Handed on twice, because the first was long on its way.
+    for _ in 0..2 {
+        assert_eq!(talk.hears(announced), ["AT+CMGR=3\r"]);
+        assert_eq!(talk.hears(READ), ["(inbound Some(3))"]);
+    }
+    assert_eq!(talk.takes(0), [""; 0], "the second may be another one");
+    assert_eq!(talk.takes(1), ["AT+CMGD=3\r"]);
+    talk.hears("\r\nOK\r\n");
+    assert_eq!(talk.takes(1), [""; 0], "it is gone");
+    assert_eq!(talk.hears(announced), ["AT+CMGR=3\r"]);
+    assert_eq!(talk.hears(READ), ["(inbound Some(3))"]);
+    assert_eq!((talk.takes(0), talk.takes(1)), (vec![], vec![]));
+    assert_eq!(talk.takes(2), ["AT+CMGD=3\r"]);
+}
+
+#[test]
+fn what_was_handed_on_in_an_earlier_conversation_is_not_deleted_in_a_later_one() {
+    let mut talk = Talk::ready();
+    talk.hears("\r\n+CMTI: \"SM\",3\r\n");
+    talk.hears(READ);
+    let before = talk.handed.clone();
+    let mut talk = Talk::ready();
+    talk.hears("\r\n+CMTI: \"SM\",3\r\n");
+    talk.hears(READ);
+    assert_eq!(before[0].number, talk.handed[0].number);
+    talk.session.delete(&before[0], talk.now);
+    assert_eq!(talk.did(), [""; 0]);
+}
+
 mod profiles;
 mod questions;
 mod transcripts;
@@ -956,7 +1079,7 @@ fn a_line_that_is_opened_to_restart_its_modem_begins_with_the_order_and_waits_fo
     let begin = || {
         let now = tokio::time::Instant::now().into_std();
         let session = Session::new(Settings::new("m", "/dev/null"), Some("AT+CFUN=1,1"), now);
-        let mut talk = Talk { session, now, last: Vec::new() };
+        let mut talk = Talk { session, now, last: Vec::new(), handed: Vec::new() };
         assert_eq!(talk.did(), ["<ESC>"]);
         assert_eq!(talk.settles(), ["AT+CFUN=1,1\r"]);
         talk

@@ -51,11 +51,12 @@ impl Session {
             _ if is_among(self.profile.ready) => self.boot_finished(BootEvent::SmsReady, now),
             Some(Urc::DirectReport { tpdu_length }) => self.await_pdu(AwaitedKind::Report, tpdu_length),
             Some(Urc::DirectMessage { tpdu_length }) => self.await_pdu(AwaitedKind::Inbound, tpdu_length),
-            Some(Urc::NewMessage { storage, index }) => self.stored(storage, index, Step::ReadInbound),
-            Some(Urc::NewReport { storage, index }) => self.stored(storage, index, Step::ReadReport),
+            Some(Urc::NewMessage { storage, index }) => self.stored(storage, index, Step::ReadInbound, now),
+            Some(Urc::NewReport { storage, index }) => self.stored(storage, index, Step::ReadReport, now),
             Some(Urc::Registration(registration)) => self.registration_changed(registration, now),
             Some(Urc::Boot(BootEvent::Started)) => self.restarted(now),
             Some(Urc::Boot(event)) => self.boot_finished(event, now),
+            Some(Urc::StorageFull) => self.storage_is_full(line, now),
             Some(Urc::Pin(state)) if !state.can_send() => self.card_removed(now),
             Some(Urc::Power(_)) => {
                 tracing::warn!(modem.name = %self.settings.name, "the modem says {line}");
@@ -90,7 +91,10 @@ impl Session {
 
     pub(super) fn report(&mut self, hex: &str, length: Option<usize>, place: Option<Place>) {
         match pdu(hex, length).and_then(|pdu| StatusReport::decode_tpdu(pdu.tpdu())) {
-            Ok(report) => self.actions.push_back(Action::Report(report, place)),
+            Ok(report) => {
+                let handed = place.map(|place| self.hand_on(place));
+                self.actions.push_back(Action::Report(report, handed));
+            }
             Err(error) => {
                 tracing::warn!(modem.name = %self.settings.name, "a delivery report is not understood: {error}");
             }
@@ -98,19 +102,30 @@ impl Session {
     }
 
     pub(super) fn inbound(&mut self, hex: &str, length: Option<usize>, place: Option<Place>) {
-        match pdu(hex, length) {
-            Ok(pdu) => self.actions.push_back(Action::Inbound(pdu, place)),
+        // One whose service centre address does not fit is handed on all the same, without one: what it is, others may see.
+        match pdu(hex, length).or_else(|_| pdu(hex, Some(hex.trim().len() / 2))) {
+            Ok(pdu) => {
+                let handed = place.map(|place| self.hand_on(place));
+                self.actions.push_back(Action::Inbound(pdu, handed));
+            }
             Err(error) => {
                 tracing::warn!(modem.name = %self.settings.name, "an inbound message is not hexadecimal: {error}");
             }
         }
     }
 
-    fn stored(&mut self, storage: String, index: u16, read: fn(Place) -> Step) {
+    fn stored(&mut self, storage: String, index: u16, read: fn(Place) -> Step, now: Instant) {
         if let Some(storage) = storage_name(storage) {
+            if !self.is_initialised {
+                // Whose SIM it lies on is not known for certain: it is found when it is, and not twice under two names.
+                self.listing.knows(&storage);
+                self.listing.next = now;
+                return;
+            }
             let place = Place { card: self.card.clone(), storage, index };
-            if self.listed.contains(&place) {
-                self.listed.retain(|listed| *listed != place);
+            self.listing.knows(&place.storage);
+            if self.listing.found.contains(&place) {
+                self.listing.found.retain(|found| *found != place);
             } else {
                 self.add_step(read(place));
             }

@@ -5,6 +5,7 @@
 
 mod clock;
 mod direct;
+mod inbox;
 mod keys;
 mod listeners;
 mod live;
@@ -166,9 +167,7 @@ impl App {
         let plan = Plan { channels, table: config.routes, zone: config.zone };
         let (handle, dispatcher) = dispatch::build(config.dispatch, context, plan, events.clone());
         delivery.spawn("dispatcher", deliver(dispatcher, store.clone(), delivery.stop_token()));
-        let (judge, stop) = (handle.judge().clone(), lines.stop_token());
-        let told = (store.clone(), judge);
-        lines.spawn("reports", dispatch::run_reports(incoming, told, events.clone(), Arc::clone(&clock), stop));
+        let inbox = inbox::start(&lines, config.inbox, incoming, (&store, handle.judge(), &events, &clock));
 
         lines.spawn("limits", limiter.clone().tend(events.subscribe(), lines.stop_token()));
         let asked = (handle.clone(), limiter.clone());
@@ -178,6 +177,7 @@ impl App {
         let readiness = readiness(store.clone(), handle.clone());
         let (settings, asks) = SettingsHandle::new();
         let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()));
+        let operator = operator.with_inbox(inbox.clone());
         let (dispatcher, of_store) = (handle.clone(), store.clone());
         let numbers = metrics::Sources { store: of_store, dispatcher, events, operator: operator.clone() };
         let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness, move || numbers.text()));
@@ -187,9 +187,9 @@ impl App {
         lines.spawn("uses", users::keep_uses(Arc::clone(&state), store.clone(), lines.stop_token()));
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
-        let (dispatcher, api, listeners_now) = (handle, state, listening);
+        let (dispatcher, api) = (handle, state);
         let running =
-            Running { gateway, limiter, dispatcher, dispatch_rules, modems, api, listeners: listeners_now, log, drain };
+            Running { gateway, limiter, inbox, dispatcher, dispatch_rules, modems, api, listening, log, drain };
         let live = Live::new(sources, loaded.laid, store.clone(), Some(running));
         listeners.spawn("settings", live.run(asks, listeners.stop_token()));
         Ok(Self {

@@ -10,6 +10,7 @@ mod check_config;
 mod demo;
 mod doctor;
 mod generate;
+mod inbox;
 mod keys;
 mod limits;
 mod message;
@@ -54,6 +55,9 @@ enum Command {
     /// Shows messages and what became of them; cancels and retries
     #[command(subcommand)]
     Message(message::MessageCommand),
+    /// Shows SMS that came in; answers and deletes them
+    #[command(subcommand)]
+    Inbox(inbox::InboxCommand),
     /// Explains limits: who is held back, and why; begins anew
     #[command(subcommand)]
     Limits(limits::LimitsCommand),
@@ -144,6 +148,7 @@ pub fn run() -> ExitCode {
         }
         Command::Man(arguments) => finish(generate::man(&arguments)),
         Command::Message(command) => message::run(command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
+        Command::Inbox(command) => inbox::run(command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
         Command::Limits(command) => finish_as(is_json, limits::run(command)),
         Command::Route(command) => finish_as(is_json, route::run(command)),
         Command::ApiUser(command) => finish_as(is_json, api_user::run(command)),

@@ -31,6 +31,8 @@ use crate::control::{Client, Request};
 use crate::telemetry;
 use crate::wire::modems::{Conclusion, Rendered};
 
+pub(super) use send::text;
+
 /// Arguments of `modem`.
 #[derive(Debug, Args)]
 pub(super) struct ModemArguments {

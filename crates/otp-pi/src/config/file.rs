@@ -248,6 +248,8 @@ pub struct Sms {
     pub failover: String,
     /// Most messages that may wait.
     pub max_queue: usize,
+    /// How long a message that comes in waits for its parts before it is told without them.
+    pub incomplete_after: Span,
 }
 defaults!(Sms {
     country_code: String::new(),
@@ -259,6 +261,7 @@ defaults!(Sms {
     report_patience: seconds(600),
     failover: "other".to_owned(),
     max_queue: 100_000,
+    incomplete_after: seconds(3600),
 });
 
 /// `[retention]`
@@ -267,6 +270,8 @@ defaults!(Sms {
 pub struct Retention {
     /// How long the journal keeps what happened.
     pub journal: Span,
+    /// How long SMS that came in are kept.
+    pub inbox: Span,
     /// How large the database may grow before the oldest journal rows go.
     pub max_db: Size,
     /// How long the audit record is kept.
@@ -276,6 +281,7 @@ pub struct Retention {
 }
 defaults!(Retention {
     journal: seconds(90 * 86_400),
+    inbox: seconds(365 * 86_400),
     max_db: Size(2 << 30),
     audit: seconds(365 * 86_400),
     max_audit: Size(32 << 20),

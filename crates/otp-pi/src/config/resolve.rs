@@ -30,6 +30,8 @@ pub struct Config {
     pub tls: http::tls::TlsSettings,
     /// The gateway's settings.
     pub gateway: gateway::Settings,
+    /// The inbox's settings.
+    pub inbox: crate::inbox::Settings,
     /// The limits.
     pub limits: crate::limits::Settings,
     /// The dispatcher's settings.
@@ -182,6 +184,7 @@ impl Config {
                 texts,
                 wait: choices.waits.then_some(file.api.wait_limit.0),
             },
+            inbox: crate::inbox::Settings { plan, incomplete_after: file.sms.incomplete_after.0 },
             limits,
             dispatch: dispatch::Settings {
                 unknown_policy: store.unknown_policy,

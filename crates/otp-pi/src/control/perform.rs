@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use store::{AuditBy, AuditEvent, AuditFilter, AuditKind, MessageFilter};
 
-use super::protocol::{Answer, Request, Secret};
-use crate::operator::{Edit, Operator, ResetOf, parse_state};
+use super::protocol::{Answer, InboxRequest, Request, Secret};
+use crate::operator::{Edit, InboxAsk, Operator, ResetOf, parse_state};
 
 /// Does what is asked, in whose name.
 pub async fn perform(operator: &Operator, request: Request, by: &AuditBy) -> Answer {
@@ -41,6 +41,7 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
         }
         Request::MessageCancel { message_id: id } => value(operator.cancel_message(message_id(&id)?, by).await),
         Request::MessageRetry { message_id: id } => value(operator.retry_message(message_id(&id)?, by).await),
+        Request::Inbox { ask } => inbox(operator, ask, by).await,
         Request::ModemCheck { modems } => value(operator.check_modems(&modems).await),
         Request::ModemLines => Ok(json!(operator.modem_lines())),
         Request::ModemAt { modem, command, patience_seconds } => {
@@ -116,6 +117,22 @@ async fn modem_use(operator: &Operator, modem: Option<&str>, is_reset: bool, by:
         (Some(modem), true) => value(operator.reset_sim_use(modem, by).await),
         (None, true) => Err("name the modem whose SIM is counted anew".to_owned()),
         (modem, false) => value(operator.sim_uses(modem)),
+    }
+}
+
+async fn inbox(operator: &Operator, ask: InboxRequest, by: &AuditBy) -> Result<Value, String> {
+    match ask {
+        InboxRequest::List { modem, sender, is_unread, before, limit, reveals } => {
+            let before = before.as_deref().map(message_id).transpose()?;
+            let (sender, limit) = (sender.map(|Secret(sender)| sender), limit.clamp(1, 500));
+            value(operator.list_inbox(InboxAsk { modem, sender, is_unread, before, limit, reveals }, by).await)
+        }
+        InboxRequest::Show { message_id: id } => value(operator.show_inbox(message_id(&id)?, by).await),
+        InboxRequest::Reply { message_id: id, text } => value(operator.reply_inbox(message_id(&id)?, text.0, by).await),
+        InboxRequest::Delete { message_ids: ids } => value(operator.delete_inbox(&message_ids(&ids)?, by).await),
+        InboxRequest::Mark { message_ids: ids, is_read } => {
+            value(operator.mark_inbox(&message_ids(&ids)?, is_read).await)
+        }
     }
 }
 
@@ -203,6 +220,10 @@ fn audit_kind(word: &str) -> Result<AuditKind, String> {
 
 fn message_id(text: &str) -> Result<MessageId, String> {
     MessageId::parse(text).ok_or_else(|| format!("{text:?} is no message id"))
+}
+
+fn message_ids(texts: &[String]) -> Result<Vec<MessageId>, String> {
+    texts.iter().map(|text| message_id(text)).collect()
 }
 
 fn value<T: Serialize, E: Display>(result: Result<T, E>) -> Result<Value, String> {

@@ -52,6 +52,11 @@ pub enum Request {
         /// Which.
         message_id: String,
     },
+    /// Asks about SMS that came in.
+    Inbox {
+        /// What.
+        ask: InboxRequest,
+    },
     /// Explains where a receiver stands with the limits.
     LimitsExplain {
         /// The receiver, as people write it.
@@ -260,6 +265,51 @@ pub enum Request {
     },
     /// Tells how it is.
     Status,
+}
+
+/// What an operator asks about SMS that came in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum InboxRequest {
+    /// Lists SMS that came in.
+    List {
+        /// Only those that this modem got.
+        modem: Option<String>,
+        /// Only those of this sender, as people write him.
+        sender: Option<Secret>,
+        /// Only those that were not read.
+        is_unread: bool,
+        /// Only those that came before this one.
+        before: Option<String>,
+        /// How many at most.
+        limit: usize,
+        /// Senders and texts in full.
+        reveals: bool,
+    },
+    /// Shows one SMS that came in, with its text.
+    Show {
+        /// Which.
+        message_id: String,
+    },
+    /// Answers one.
+    Reply {
+        /// Which.
+        message_id: String,
+        /// What to answer.
+        text: Secret,
+    },
+    /// Deletes some.
+    Delete {
+        /// Which.
+        message_ids: Vec<String>,
+    },
+    /// Marks some.
+    Mark {
+        /// Which.
+        message_ids: Vec<String>,
+        /// As read, or as not read.
+        is_read: bool,
+    },
 }
 
 /// What the other side answers.

@@ -29,7 +29,7 @@ struct State {
 }
 
 impl Judge {
-    pub(super) fn new(patience: Option<Duration>) -> Self {
+    pub(crate) fn new(patience: Option<Duration>) -> Self {
         Self(Arc::new(Mutex::new(State { deeds: Deeds::new(patience), alarmed: BTreeSet::new() })))
     }
 

@@ -2,14 +2,14 @@
 //!
 //! A report says TP-MR and the receiver as the network writes it, so it is matched by modem, TP-MR and the last digits
 //! (3GPP TS 23.040 §9.2.3.6, §9.1.2.5). One that fits no message yet is kept: while a modem owes its final result, nobody
-//! has told the message's TP-MR, and the report may be all that ever comes. Inbound SMS stay on the SIM until there is an
-//! inbox.
+//! has told the message's TP-MR, and the report may be all that ever comes. An SMS that came in is
+//! handed on to the inbox.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::modem::{ModemEvent, ModemEventKind};
+use ::modem::{Inbound, ModemEvent, ModemEventKind};
 use domain::clock::{Clock, WallTime};
 use gsm::{DeliveryStatus, StatusReport};
 use store::{Report, ReportState, Store};
@@ -89,12 +89,14 @@ impl Rests {
     }
 }
 
-/// Settles messages by the reports of the modems until `stop`; then those that still rest.
+/// Settles messages by the reports of the modems until `stop`; then those that still rest. What came in goes to `inbox`, with the
+/// name of its modem.
 ///
 /// # Errors
 /// None today; the signature is that of every task.
 pub async fn run(
     mut incoming: mpsc::Receiver<ModemEvent>,
+    inbox: mpsc::Sender<(String, Inbound)>,
     (store, judge): (Store, Judge),
     events: Events,
     clock: Arc<dyn Clock>,
@@ -130,7 +132,7 @@ pub async fn run(
                 rests.put(Resting { modem: event.modem, report, at, came, rest: REST });
             }
             ModemEventKind::Heal(news) => judge.healed(&store, &event.modem, news).await,
-            ModemEventKind::Inbound(_) => debug!(modem.name = event.modem, "an SMS came in and stays on the SIM"),
+            ModemEventKind::Inbound(inbound) => hand_on(&inbox, event.modem, inbound).await,
         }
     }
     // What is still kept is looked at a last time: what was on air has come down, or is unknown, by now.
@@ -138,6 +140,18 @@ pub async fn run(
         settle(last, &mut rests, (&store, &judge), &events).await;
     }
     Ok(())
+}
+
+/// Hands an SMS that came in to the inbox. One that the modem has a copy of comes again when there is no room for it now; the others
+/// are waited with.
+async fn hand_on(inbox: &mpsc::Sender<(String, Inbound)>, modem: String, inbound: Inbound) {
+    if inbound.receipt.has_copy() {
+        if inbox.try_send((modem, inbound)).is_err() {
+            debug!("the inbox has no room for an SMS; it comes again");
+        }
+    } else if inbox.send((modem, inbound)).await.is_err() {
+        warn!("the inbox has ended: an SMS of which the modem keeps no copy is lost");
+    }
 }
 
 async fn settle(resting: Resting, rests: &mut Rests, (store, judge): (&Store, &Judge), events: &Events) {

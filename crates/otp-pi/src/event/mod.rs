@@ -1,8 +1,10 @@
 //! Facts: what happened to a message, told to whoever listens (the demo page, `wait = "sent"`, later monitor and callbacks).
 //!
-//! An event never carries a text, a code or a full number; the receiver in it shows itself masked. Publishing never waits
-//! and never fails: a slow listener misses events, it does not hold up the sender. Published by the gateway and the
-//! dispatcher.
+//! An event never carries a text, a code or a full number of a message that we send; the receiver in it shows itself masked. What
+//! came in is told with its text, which prints dots. Publishing never waits and never fails: a slow listener misses events, it
+//! does not hold up the sender. Published by the gateway, the dispatcher and the inbox.
+
+mod inbox;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::clock::WallTime;
 use domain::message::{MessageId, MessageState};
 use tokio::sync::broadcast;
+
+pub use inbox::{InboxMessage, Sender};
 
 /// How many events a slow listener may lag behind before it misses some.
 const CAPACITY: usize = 1024;
@@ -49,11 +53,16 @@ pub struct Events {
     sender: broadcast::Sender<MessageEvent>,
     /// Kept here, since a listener may miss some.
     counts: Arc<Mutex<Counts>>,
+    inbox: broadcast::Sender<Arc<InboxMessage>>,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { sender: broadcast::Sender::new(CAPACITY), counts: Arc::default() }
+        Self {
+            sender: broadcast::Sender::new(CAPACITY),
+            inbox: broadcast::Sender::new(CAPACITY),
+            counts: Arc::default(),
+        }
     }
 }
 
@@ -79,6 +88,17 @@ impl Events {
             count: *count,
         };
         counts.iter().map(count).collect()
+    }
+
+    /// Publishes a message that came in, whole or as far as it came.
+    pub fn publish_inbox(&self, message: InboxMessage) {
+        drop(self.inbox.send(Arc::new(message)));
+    }
+
+    /// Listens to messages that come in. What came while nobody listened is in the store.
+    #[must_use]
+    pub fn subscribe_inbox(&self) -> broadcast::Receiver<Arc<InboxMessage>> {
+        self.inbox.subscribe()
     }
 
     /// Listens from now on.

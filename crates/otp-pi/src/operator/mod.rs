@@ -1,10 +1,11 @@
 //! What the owner of a gateway does with it, whatever the door: the command line today, pages later.
 //!
 //! Called by the entrances that are for operators (`control`, later the admin web) and by `cli` where no gateway runs. It must never
-//! be reachable for API users, and never show a text, a code or a secret.
+//! be reachable for API users, and never show a text of a message that we send, a code or a secret.
 
 mod audit;
 mod economy;
+mod inbox;
 mod limits;
 mod messages;
 mod modems;
@@ -14,10 +15,12 @@ mod tools;
 use store::Store;
 
 use crate::dispatch::DispatcherHandle;
+use crate::inbox::Inbox;
 use crate::limits::Limiter;
 
 pub use audit::ActError;
 pub use economy::route_view;
+pub use inbox::{InboxAsk, InboxList, InboxView};
 pub use limits::{HeldBack, LimitView, ResetOf, RuleView, StandingView};
 pub use messages::{Acted, AttemptView, MessageList, MessageView, PartView, parse_state};
 pub use modems::{commanded, sent_by_hand};
@@ -35,6 +38,8 @@ pub struct Operator {
     settings: SettingsHandle,
     /// None where the settings cannot be served.
     limiter: Option<Limiter>,
+    /// None where the settings cannot be served.
+    inbox: Option<Inbox>,
 }
 
 impl Operator {
@@ -46,7 +51,13 @@ impl Operator {
         settings: SettingsHandle,
         limiter: Option<Limiter>,
     ) -> Self {
-        Self { store, dispatcher, settings, limiter }
+        Self { store, dispatcher, settings, limiter, inbox: None }
+    }
+
+    /// Adds the inbox.
+    #[must_use]
+    pub fn with_inbox(self, inbox: Inbox) -> Self {
+        Self { inbox: Some(inbox), ..self }
     }
 
     /// The store, for what concerns it alone: backups and keys.

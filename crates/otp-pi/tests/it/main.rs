@@ -20,6 +20,7 @@ mod economy;
 mod faults;
 mod flood;
 mod https;
+mod inbox;
 mod keys;
 mod limits;
 mod lines;

@@ -66,6 +66,12 @@ kinds! {
     MessageCancelled = "message-cancelled",
     /// An operator queued a message again.
     MessageRetried = "message-retried",
+    /// An operator read texts of messages that came in.
+    InboxRead = "inbox-read",
+    /// An operator answered a message that came in.
+    InboxReplied = "inbox-replied",
+    /// An operator deleted a message that came in.
+    InboxDeleted = "inbox-deleted",
     /// An operator sent an SMS past the API.
     SentByHand = "sent-by-hand",
     /// An operator asked a modem an AT command.
@@ -137,6 +143,9 @@ impl AuditKind {
             | Self::BackupMade
             | Self::MessageCancelled
             | Self::MessageRetried
+            | Self::InboxRead
+            | Self::InboxReplied
+            | Self::InboxDeleted
             | Self::SentByHand
             | Self::ModemCommand
             | Self::SimPin

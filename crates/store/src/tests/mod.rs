@@ -3,6 +3,7 @@
 mod acceptance;
 mod audit;
 mod guesses;
+mod inbox;
 mod keys;
 mod operator;
 mod privacy;

@@ -16,6 +16,7 @@ use crate::audit::{Recorded, Trim};
 use crate::blocklist::SharedBlocklist;
 use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::error::StoreError;
+use crate::inbox::InboundRow;
 use crate::operator::{ActOn, Acted};
 use crate::seal::HEAD_LENGTH;
 use crate::sims::{Charged, SimCharge, SimKey};
@@ -128,6 +129,21 @@ pub(crate) enum RareStep {
     },
     /// Removes one chunk of the journal's oldest rows.
     TrimOldest,
+    /// Keeps a part of an SMS that came in; see [`crate::inbox`].
+    KeepInbound(Box<InboundRow>),
+    /// Marks a message that came in as read, or as not read.
+    MarkInbound {
+        message_id: MessageId,
+        is_read: bool,
+    },
+    /// Wipes a message that came in.
+    DeleteInbound {
+        message_id: MessageId,
+    },
+    /// Removes the oldest messages that came in: so many parts, and what else belongs to their messages.
+    TrimInbox {
+        parts: i64,
+    },
     /// Wipes one chunk of the texts that the journal keeps and whose deadline has passed.
     WipeTexts {
         until: WallTime,
@@ -182,6 +198,8 @@ pub(crate) enum Trimmed {
     Replays,
     /// By the time of settling.
     Journal,
+    /// By the time when the last part came.
+    Inbox,
 }
 
 /// How many rows a rare step touched, and where to go on.

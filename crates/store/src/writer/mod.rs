@@ -24,6 +24,7 @@ use crate::settings::Settings;
 use crate::sims::SharedSims;
 
 mod group;
+pub(crate) mod inbound;
 pub(crate) mod job;
 mod load;
 mod message;
@@ -300,6 +301,10 @@ impl Writer {
                 | RareStep::KeepSettings { .. }
                 | RareStep::Trim { .. }
                 | RareStep::TrimOldest
+                | RareStep::KeepInbound(_)
+                | RareStep::MarkInbound { .. }
+                | RareStep::DeleteInbound { .. }
+                | RareStep::TrimInbox { .. }
                 | RareStep::TrimAudit { .. }
                 | RareStep::CountAudit { .. }
                 | RareStep::Audit { .. }

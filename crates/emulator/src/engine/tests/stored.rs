@@ -204,3 +204,54 @@ fn an_sms_to_a_modem_of_the_network_arrives_there() {
     assert_eq!(lines(&bench.raw("to myself\u{1a}")), "+CMGS: 0 | OK | +CMTI: \"SM\",1");
     assert!(bench.ask("AT+CMGR=1").contains("\"+6281100000001\",,\"26/11/21"));
 }
+
+/// A DELIVER of class 0, "TEST", from +46705930301.
+const FLASH: &str = "040B916407950303F100106211120000008204D4E2940A";
+
+fn arrive_raw(bench: &mut Bench, hex: &str) -> String {
+    let octet = |at: usize| u8::from_str_radix(hex.get(at..at + 2).expect("a pair"), 16).expect("hexadecimal");
+    let tpdu: Vec<u8> = (0..hex.len()).step_by(2).map(octet).collect();
+    assert!(bench.network.deliver_tpdu("modem1", &tpdu));
+    bench.now = bench.now.max(Instant::now());
+    lines(&bench.pass(0))
+}
+
+#[test]
+fn a_flash_message_comes_whole_and_is_stored_nowhere() {
+    let mut bench = Bench::new();
+    bench.ask("AT+CNMI=2,1,0,0,0");
+    assert_eq!(arrive_raw(&mut bench, FLASH), format!("+CMT: ,23 | 06912618010000{FLASH}"));
+    assert_eq!(bench.ask("AT+CMGL=4"), "OK");
+}
+
+#[test]
+fn octets_that_are_no_message_are_stored_as_they_come() {
+    let mut bench = Bench::new();
+    bench.ask("AT+CNMI=2,1,0,0,0");
+    for (number, hex) in (1..).zip(["04", "0C15FF", "DEADBEEF"]) {
+        assert_eq!(arrive_raw(&mut bench, hex), format!("+CMTI: \"SM\",{number}"));
+        assert!(bench.ask(&format!("AT+CMGR={number}")).ends_with(&format!("{hex} | OK")), "{hex}");
+    }
+}
+
+#[test]
+fn a_modem_that_announces_nothing_stores_all_the_same() {
+    let mut bench = Bench::with(|modem| modem.manners.push(Manner::SilentArrivals), |_| {}, "");
+    bench.ask("AT+CNMI=2,1,0,0,0");
+    assert_eq!(arrive(&mut bench, "+46705930301", "TEST"), "");
+    assert_eq!(bench.ask("AT+CMGL=4").matches("+CMGL: ").count(), 1);
+}
+
+#[test]
+fn a_memory_that_is_full_is_told_once_until_there_is_room() {
+    let tells = |modem: &mut ModemSettings| {
+        modem.sim_capacity = 1;
+        modem.manners.push(Manner::TellsFullMemory);
+    };
+    let mut bench = Bench::with(tells, |_| {}, "");
+    bench.ask("AT+CNMI=2,1,0,0,0");
+    for told in ["+CMTI: \"SM\",1", "^SMMEMFULL:\"SM\"", ""] {
+        assert_eq!(arrive(&mut bench, "+628111", "x"), told);
+    }
+    assert_eq!(bench.ask("AT+CMGD=1"), "OK | +CMTI: \"SM\",1 | ^SMMEMFULL:\"SM\"");
+}

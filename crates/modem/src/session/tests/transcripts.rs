@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Place, Settings, Talk, pdu};
+use super::{Handed, Settings, Talk, pdu};
 use crate::pin::Pin;
 use crate::profile::Profile;
 
@@ -108,10 +108,10 @@ impl Player<'_> {
             ["submit"] => self.talk.submits(),
             ["pdu"] => self.talk.prepares(pdu()),
             ["taken", storage, index] => {
-                let card = self.talk.session.card.clone();
-                let place = Place { card, storage: storage.to_owned(), index: index.parse().unwrap() };
-                self.talk.session.delete(place, self.talk.now);
-                self.talk.did()
+                let index: u16 = index.parse().unwrap();
+                let lies_there = |handed: &Handed| handed.place.storage == *storage && handed.place.index == index;
+                let which = self.talk.handed.iter().rposition(lies_there).expect("it was handed on");
+                self.talk.takes(which)
             }
             ["reopened"] => {
                 self.talk.session.lost();

@@ -123,7 +123,8 @@ fn receiver(text: &str, config: Option<&Config>) -> anyhow::Result<Msisdn> {
     Ok(msisdn)
 }
 
-fn text(argument: &str) -> anyhow::Result<SecretText> {
+/// Reads a text that is given, or that stands on standard input.
+pub(in crate::cli) fn text(argument: &str) -> anyhow::Result<SecretText> {
     if argument != "-" {
         anyhow::ensure!(!argument.is_empty(), "the text is empty");
         return Ok(SecretText::new(argument));

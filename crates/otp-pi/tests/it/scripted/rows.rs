@@ -218,6 +218,7 @@ pub(super) const SINGLE: &[Row] = &rows![
     concat!(manners!("[\"strict_prefix\", \"silent_escape\"]"), fault!("{ prompt_late = \"3s\" }"))
         => "delivered", ["no prompt", ""], ONCE, true, true;
     manners!("[\"not_allowed_at_start\", \"pin_state_without_ok\"]") => "delivered", [""], ONCE, true, true;
+    manners!("[\"silent_arrivals\", \"tells_full_memory\"]") => "delivered", [""], ONCE, true, true;
     concat!(manners!("[\"silent_start\", \"saved_text_mode\"]"), fault!("\"reset\""))
         => "delivered", ["no prompt", ""], ONCE, true, true;
     concat!(manners!("[\"silent_start\", \"saved_text_mode\"]"), fault!("after_pdu", "\"reset\""))
