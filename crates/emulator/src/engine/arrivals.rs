@@ -13,8 +13,11 @@ use tokio::time::Instant;
 use crate::network::Arrival;
 use crate::tpdu::{self, Deliver, StatusReport};
 
+use crate::settings::Manner;
+
 use super::command::{Arguments, Form};
 use super::error::AtError;
+use super::options::MemoryName;
 use super::storage::{Status, Stored};
 use super::{Engine, Event, Step};
 
@@ -74,14 +77,15 @@ impl Engine {
         true
     }
 
-    fn report_arrived(&mut self, report: &StatusReport, now: Instant) -> bool {
+    pub(super) fn report_arrived(&mut self, report: &StatusReport, now: Instant) -> bool {
         let [mode, _, _, route, _] = self.options.indications;
         let pdu_of = |smsc: &[u8], tpdu: &[u8]| tpdu::to_hex(&[smsc, tpdu].concat());
         let smsc = tpdu::smsc_prefix(&self.smsc);
         let tpdu = report.encode();
         match route {
             1 => {
-                let line = format!("+CDS: {}\r\n{}", tpdu.len(), pdu_of(&smsc, &tpdu));
+                let comma = if self.settings.has(Manner::OddReports) { "," } else { "" };
+                let line = format!("+CDS: {}{comma}\r\n{}", tpdu.len(), pdu_of(&smsc, &tpdu));
                 self.hand_over(&line, None, now);
                 true
             }
@@ -94,7 +98,8 @@ impl Engine {
                     text: report.status.to_string(),
                     time: self.time_text(now),
                 };
-                let [_, _, name] = self.memories;
+                let [_, _, chosen] = self.memories;
+                let name = if self.settings.has(Manner::ReportMemory) { MemoryName::Report } else { chosen };
                 let Some(number) = self.memory(name).put(stored) else { return false };
                 self.indicate(mode, &format!("+CDSI: \"{}\",{number}", name.code()));
                 true

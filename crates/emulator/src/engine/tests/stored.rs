@@ -204,3 +204,17 @@ fn an_sms_to_a_modem_of_the_network_arrives_there() {
     assert_eq!(lines(&bench.raw("to myself\u{1a}")), "+CMGS: 0 | OK | +CMTI: \"SM\",1");
     assert!(bench.ask("AT+CMGR=1").contains("\"+6281100000001\",,\"26/11/21"));
 }
+
+#[test]
+fn reports_can_have_a_memory_of_their_own() {
+    let manners = |settings: &mut ModemSettings| settings.manners = vec![Manner::ReportMemory];
+    let mut bench = Bench::with(manners, |_| {}, "");
+    bench.ask("AT+CNMI=2,1,0,2,0");
+    assert_eq!(bench.send(PDU_WITH_REPORT), "+CMGS: 0 | OK | +CDSI: \"SR\",1");
+    bench.check(&[("AT+CMGL=4", "OK"), ("AT+CPMS=\"SM\",\"SR\"", "+CMS ERROR: 302")]);
+    bench.check(&[("AT+CPMS=\"SR\"", "+CPMS: 1,10,0,20,0,20 | OK")]);
+    let read = bench.ask("AT+CMGR=1");
+    assert!(read.starts_with("+CMGR: 0,,") && read.contains("06000D91261832547698F0"), "{read}");
+    bench.check(&[("AT+CMGD=1", "OK"), ("AT+CMGL=4", "OK")]);
+    assert_eq!(Bench::new().ask("AT+CPMS=\"SR\""), "+CMS ERROR: 302");
+}
