@@ -8,11 +8,12 @@
 //!
 //! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`]
 //! and [`registration`] too, [`sending`] is `AT+CMGS`, [`questions`] what is asked from outside, [`urc`] what comes
-//! unasked, [`listing`] what was stored meanwhile, [`recovery`] the way back in step, [`quirks`] where modems differ. Lines are read by [`gsm::at`].
+//! unasked, [`listing`] what was stored meanwhile, [`link`] what is kept open between messages, [`recovery`] the way back in step, [`quirks`] where modems differ. Lines are read by [`gsm::at`].
 
 mod card;
 mod exchange;
 mod init;
+mod link;
 mod listing;
 mod questions;
 mod quirks;
@@ -38,6 +39,7 @@ use crate::trace;
 pub(crate) use exchange::answer_result;
 use exchange::{Echo, Exchange, Lines, Outcome, numeric_result};
 pub(crate) use init::{printable, text};
+use link::Link;
 use questions::Asked;
 pub(crate) use quirks::CARD_COMMANDS;
 use recovery::Recovery;
@@ -107,8 +109,11 @@ pub(crate) struct Session {
     status: Status,
     state: State,
     steps: VecDeque<Step>,
-    /// Length of a submission that waits for its turn on the wire.
-    waiting: Option<usize>,
+    /// A submission that waits for its turn on the wire: its length, and whether another follows.
+    waiting: Option<(usize, bool)>,
+    link: Link,
+    /// Steps about stored messages that were put before the submission that waits.
+    read_ahead: u8,
     /// A command from outside that waits for its turn on the wire.
     question: Option<Question>,
     /// No step is begun before.
@@ -133,6 +138,10 @@ pub(crate) struct Session {
     is_in_pdu_mode: bool,
     /// Storage that `AT+CMGR` reads from, once known.
     storage: Option<String>,
+    /// The storage that the modem had chosen itself.
+    home_storage: Option<String>,
+    /// Other storages in which reports were announced.
+    other_storages: Vec<String>,
     /// Under which name the PIN memory knows the SIM.
     card: String,
     /// How often the conversation was lost since the last complete round of init or poll.
@@ -167,6 +176,8 @@ impl Session {
             state: State::Idle,
             steps: VecDeque::new(),
             waiting: None,
+            link: Link::default(),
+            read_ahead: 0,
             question: None,
             pause_until: None,
             next_poll: now,
@@ -180,6 +191,8 @@ impl Session {
             echo: Echo::Unknown,
             is_in_pdu_mode: false,
             storage: None,
+            home_storage: None,
+            other_storages: Vec::new(),
             card,
             losses: 0,
             registrations: Registrations::default(),
@@ -202,7 +215,10 @@ impl Session {
     /// Returns when [`Session::tick`] is due.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Idle => Some(self.pause_until.unwrap_or_else(|| self.poll_due())),
+            State::Idle => {
+                let due = self.pause_until.unwrap_or_else(|| self.poll_due());
+                Some(self.link_due().map_or(due, |link| due.min(link)))
+            }
             State::Asking(exchange) => Some(exchange.deadline),
             State::Sending(sending) => Some(sending.deadline),
             State::Questioned(asked) => Some(asked.deadline),
@@ -233,7 +249,7 @@ impl Session {
     pub(crate) fn tick(&mut self, now: Instant) {
         if self.next_deadline().is_some_and(|deadline| deadline <= now) {
             match std::mem::replace(&mut self.state, State::Idle) {
-                State::Idle => self.pause_until = None,
+                State::Idle => self.pause_until = self.pause_until.filter(|until| now < *until),
                 State::Asking(exchange) => self.timed_out(exchange, now),
                 State::Sending(sending) => self.sending_timed_out(&sending, now),
                 State::Questioned(asked) => self.question_timed_out(asked, now),
@@ -244,9 +260,9 @@ impl Session {
         self.pump(now);
     }
 
-    /// Takes a submission of this many octets; there is at most one.
-    pub(crate) fn submit(&mut self, tpdu_length: usize, now: Instant) {
-        self.waiting = Some(tpdu_length);
+    /// Takes a submission of this many octets, and whether another follows at once; there is at most one.
+    pub(crate) fn submit(&mut self, tpdu_length: usize, more_follow: bool, now: Instant) {
+        self.waiting = Some((tpdu_length, more_follow));
         self.pump(now);
     }
 
@@ -275,12 +291,16 @@ impl Session {
             self.fail_submission("the modem is not ready");
         }
         if self.status.phase == Phase::Ready
-            && let Some(tpdu_length) = self.waiting.take()
+            && let Some((tpdu_length, more_follow)) = self.waiting
         {
-            self.begin_sending(tpdu_length, now);
+            if self.reads_what_piled_up(now) || self.asks_for_link(more_follow, now) {
+                return;
+            }
+            self.waiting = None;
+            self.begin_sending(tpdu_length, more_follow, now);
             return;
         }
-        if self.begins_question(now) {
+        if self.begins_question(now) || self.gives_link_up(now) {
             return;
         }
         if self.pause_until.is_some_and(|until| now < until) {
@@ -301,10 +321,9 @@ impl Session {
     }
 
     fn ask(&mut self, step: Step, now: Instant) {
-        if let Step::ReadReport(place) | Step::ReadInbound(place) | Step::Delete(place) = &step
-            && self.storage.as_ref() != Some(&place.storage)
+        if let Some(storage) = self.storage_of(&step)
+            && self.storage.as_ref() != Some(&storage)
         {
-            let storage = place.storage.clone();
             self.steps.push_front(step);
             self.storage = Some(storage.clone());
             self.ask(Step::SelectStorage(storage), now);
@@ -358,21 +377,6 @@ impl Session {
                 self.state = other;
                 self.urc(line, now);
             }
-        }
-    }
-
-    /// Ends a submission that is not finished: unknown if the PDU was handed over, else not sent.
-    fn fail_submission(&mut self, why: &str) {
-        if self.waiting.take().is_some() {
-            self.actions.push_back(Action::Finished(Err(crate::handle::not_sent(why))));
-        }
-        match std::mem::replace(&mut self.state, State::Idle) {
-            State::Sending(sending) => {
-                if let Some(result) = sending.when_interrupted(why) {
-                    self.actions.push_back(Action::Finished(result));
-                }
-            }
-            other => self.state = other,
         }
     }
 

@@ -62,7 +62,7 @@ impl Session {
         }
         self.steps.extend([Step::Signal, Step::Operator, Step::Registration]);
         self.steps.extend(found);
-        self.steps.push_back(Step::List);
+        self.add_listing();
     }
 
     /// Adds the regular look at the modem.
@@ -73,7 +73,7 @@ impl Session {
             Phase::Ready | Phase::NotRegistered => {
                 self.steps.extend([Step::Signal, Step::Operator, Step::Registration]);
                 if self.next_listing <= now {
-                    self.steps.push_back(Step::List);
+                    self.add_listing();
                 }
             }
             Phase::Silent | Phase::Closed => {}
@@ -114,7 +114,9 @@ impl Session {
             }
             Step::Registration => self.registration_answered(&lines, outcome, now),
             Step::RegistrationEps => self.registration_eps_answered(&lines, now),
-            Step::List => self.listed(&lines, now),
+            Step::List | Step::ListIn(_) => self.listed(&lines, now),
+            Step::KeepLink => self.keep_link_answered(outcome, now),
+            Step::ReleaseLink => self.release_link_answered(outcome),
             Step::ReadReport(place) => {
                 if let Some(hex) = lines.iter().find(|line| urc::is_pdu(line)) {
                     self.report(hex, first(&lines, ReadMessage::parse).map(|message| message.tpdu_length), Some(place));
@@ -218,6 +220,7 @@ impl Session {
         }
         self.is_initialised = false;
         self.is_in_pdu_mode = false;
+        self.forget_link();
         if self.status.phase != Phase::Recovering {
             self.status.phase = Phase::Starting;
         }
@@ -243,6 +246,7 @@ impl Session {
 
     fn storage_answered(&mut self, lines: &Lines) {
         self.storage = first(lines, StorageUse::parse).and_then(|storage| urc::storage_name(storage.name?));
+        self.home_storage.clone_from(&self.storage);
     }
 }
 

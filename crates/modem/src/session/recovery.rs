@@ -101,6 +101,7 @@ impl Session {
         self.is_initialised = false;
         self.is_in_pdu_mode = false;
         self.steps.clear();
+        self.forget_link();
         self.storage = None;
         self.pause_until = None;
         self.settle(1, now);

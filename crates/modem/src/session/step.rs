@@ -47,8 +47,14 @@ pub(super) enum Step {
     RegistrationEps,
     Operator,
     SelectStorage(String),
-    /// Every message in the storage.
+    /// Every message in the modem's own storage.
     List,
+    /// Every message in another one.
+    ListIn(String),
+    /// Keep the link to the network open between messages.
+    KeepLink,
+    /// Close it after each.
+    ReleaseLink,
     ReadReport(Place),
     ReadInbound(Place),
     Delete(Place),
@@ -110,7 +116,9 @@ impl Step {
             Self::RegistrationEps => "AT+CEREG?",
             Self::Operator => "AT+COPS?",
             Self::SelectStorage(_) => "AT+CPMS=…",
-            Self::List => "AT+CMGL=4",
+            Self::List | Self::ListIn(_) => "AT+CMGL=4",
+            Self::KeepLink => "AT+CMMS=2",
+            Self::ReleaseLink => "AT+CMMS=0",
             Self::ReadReport(_) | Self::ReadInbound(_) => "AT+CMGR=…",
             Self::Delete(_) => "AT+CMGD=…",
         }
@@ -134,7 +142,7 @@ impl Step {
             Self::RegistrationEps => Some("+CEREG"),
             Self::Operator => Some("+COPS"),
             Self::ReadReport(_) | Self::ReadInbound(_) => Some("+CMGR"),
-            Self::List => Some("+CMGL"),
+            Self::List | Self::ListIn(_) => Some("+CMGL"),
             _ => None,
         }
     }
@@ -151,7 +159,7 @@ impl Step {
 
     /// Returns how many lines of the answer are kept.
     pub(super) fn lines_kept(&self) -> usize {
-        if *self == Self::List { LISTED_LINES } else { ANSWER_LINES }
+        if matches!(self, Self::List | Self::ListIn(_)) { LISTED_LINES } else { ANSWER_LINES }
     }
 
     /// Answers whether lines without a name belong to the answer.
@@ -165,6 +173,7 @@ impl Step {
                 | Self::Imei
                 | Self::Imsi
                 | Self::List
+                | Self::ListIn(_)
                 | Self::ReadReport(_)
                 | Self::ReadInbound(_)
         )
@@ -181,6 +190,7 @@ impl Step {
             | Self::Imsi
             | Self::SelectStorage(_)
             | Self::List
+            | Self::ListIn(_)
             | Self::ReadReport(_)
             | Self::ReadInbound(_)
             | Self::Delete(_) => timeouts.card,

@@ -86,7 +86,7 @@ impl Talk {
     }
 
     fn submits(&mut self) -> Vec<String> {
-        self.session.submit(PDU_LENGTH, self.now);
+        self.session.submit(PDU_LENGTH, false, self.now);
         self.did()
     }
 
@@ -258,7 +258,7 @@ fn final_results_of_a_send_are_told_apart() {
 fn the_next_message_goes_out_in_the_same_call_as_the_final_result() {
     let mut talk = Talk::ready();
     talk.hands_over();
-    talk.session.submit(PDU_LENGTH, talk.now);
+    talk.session.submit(PDU_LENGTH, false, talk.now);
     assert_eq!(talk.hears("\r\n+CMGS: 7\r\n\r\nOK\r\n"), ["(finished sent Some(7))", "AT+CMGS=24\r", "(prepare)"]);
 }
 
@@ -295,7 +295,7 @@ fn a_refused_prepare_leaves_the_prompt_by_esc_and_writes_no_pdu() {
 #[test]
 fn a_pdu_of_another_length_than_announced_is_not_written() {
     let mut talk = Talk::ready();
-    talk.session.submit(PDU_LENGTH + 1, talk.now);
+    talk.session.submit(PDU_LENGTH + 1, false, talk.now);
     talk.did();
     talk.hears("\r\n> ");
     assert_eq!(talk.prepares(pdu()), ["(finished not sent GiveUp None)", "<ESC>"]);
@@ -345,7 +345,7 @@ fn a_late_final_result_is_never_taken_for_the_next_answer() {
     talk.hands_over();
     assert_eq!(talk.waits(Duration::from_secs(120)), ["(finished unknown)", "<ESC>"]);
     assert_eq!(talk.session.status().phase, Phase::Recovering);
-    talk.session.submit(PDU_LENGTH, talk.now);
+    talk.session.submit(PDU_LENGTH, false, talk.now);
     assert_eq!(talk.settles(), ["ATQ0V1E0\r"]);
     // The late answer looks like the answer to AT …
     assert_eq!(talk.hears("\r\n+CMGS: 9\r\n\r\nOK\r\n"), ["AT+CMEE?\r"]);
@@ -440,7 +440,7 @@ fn a_storage_name_cannot_smuggle_a_command() {
 fn the_modem_is_looked_at_regularly_and_messages_go_first() {
     let mut talk = Talk::ready();
     assert_eq!(talk.waits(Duration::from_secs(30)), ["AT+CSQ\r"]);
-    talk.session.submit(PDU_LENGTH, talk.now);
+    talk.session.submit(PDU_LENGTH, false, talk.now);
     assert_eq!(talk.hears("\r\n+CSQ: 9,0\r\n\r\nOK\r\n"), ["AT+CMGS=24\r", "(prepare)"]);
     assert_eq!(talk.session.status().rssi, Some(9));
 }
@@ -944,4 +944,5 @@ fn a_message_that_is_listed_and_announced_is_handed_on_once() {
     assert_eq!(talk.hears(&format!("{urc}{listed}")), ["AT+CMGR=2\r"], "announced early");
 }
 
+mod link;
 mod questions;
