@@ -495,9 +495,10 @@ fn a_report_can_come_first_or_last_or_name_somebody_else() {
         let mut bench = Bench::with(|_| {}, |network| network.receivers = vec![rule.clone()], "");
         bench.ask("AT+CNMI=2,1,0,1,0");
         let said = format!("{} | {}", bench.send(PDU_WITH_REPORT), lines(&bench.pass(1000)));
+        let end = |line: &str| line.get(line.len() - 2..).expect("a status").to_owned();
         let shown = |line: &str| match (line.starts_with("06912618"), line.contains("0D91261832547698F0")) {
-            (true, true) => format!("(report {})", &line[line.len() - 2..]),
-            (true, false) => format!("(report of another {})", &line[line.len() - 2..]),
+            (true, true) => format!("(report {})", end(line)),
+            (true, false) => format!("(report of another {})", end(line)),
             (false, _) => line.to_owned(),
         };
         let told: Vec<_> =

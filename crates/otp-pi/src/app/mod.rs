@@ -164,9 +164,9 @@ impl App {
         let (handle, dispatcher) =
             dispatch::build(config.dispatch, context, Plan { channels, table: config.routes }, events.clone());
         delivery.spawn("dispatcher", deliver(dispatcher, store.clone(), delivery.stop_token()));
+        let reported = (Arc::clone(&clock), dispatch::names(handle.clone()));
         let stop = lines.stop_token();
-        lines
-            .spawn("reports", dispatch::run_reports(incoming, store.clone(), events.clone(), Arc::clone(&clock), stop));
+        lines.spawn("reports", dispatch::run_reports(incoming, store.clone(), events.clone(), reported, stop));
 
         lines.spawn("limits", limiter.clone().tend(events.subscribe(), lines.stop_token()));
         let asked = (handle.clone(), limiter.clone());

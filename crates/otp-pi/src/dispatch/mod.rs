@@ -6,6 +6,7 @@
 //! [`DispatcherHandle`], where room is reserved before anything is stored.
 
 mod health;
+mod overtaking;
 mod plan;
 mod queue;
 mod reports;
@@ -182,6 +183,11 @@ impl DispatcherHandle {
         };
         self.plan().channels.iter().map(entry).collect()
     }
+}
+
+/// The names of the modems of this moment, for [`run_reports`].
+pub fn names(handle: DispatcherHandle) -> impl Fn() -> Vec<String> + Send {
+    move || handle.plan().channels.iter().map(|channel| channel.modem.name().to_owned()).collect()
 }
 
 /// The word for a modem's phase.

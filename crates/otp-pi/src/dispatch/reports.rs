@@ -1,7 +1,7 @@
 //! Delivery reports: from the modem that got one to the message that it settles.
 //!
-//! A report says TP-MR and the receiver as the network writes it, so it is matched by modem, TP-MR and the last digits
-//! (3GPP TS 23.040 §9.2.3.6, §9.1.2.5). One that fits no message yet is kept: while a modem owes its final result, nobody
+//! A report says TP-MR, the receiver as the network writes it, and when the network took the message, so it is matched by modem,
+//! TP-MR, the last digits and that time (3GPP TS 23.040 §9.2.3.6, §9.1.2.5, §9.2.2.3); the store does it. One that fits no message yet is kept: while a modem owes its final result, nobody
 //! has told the message's TP-MR, and the report may be all that ever comes. Inbound SMS stay on the SIM until there is an
 //! inbox.
 
@@ -88,7 +88,7 @@ impl Rests {
     }
 }
 
-/// Settles messages by the reports of the modems until `stop`; then those that still rest.
+/// Settles messages by the reports of the modems until `stop`; then those that still rest. `modems` tells which there are.
 ///
 /// # Errors
 /// None today; the signature is that of every task.
@@ -96,7 +96,7 @@ pub async fn run(
     mut incoming: mpsc::Receiver<ModemEvent>,
     store: Store,
     events: Events,
-    clock: Arc<dyn Clock>,
+    (clock, modems): (Arc<dyn Clock>, impl Fn() -> Vec<String> + Send),
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut rests = Rests::default();
@@ -113,7 +113,7 @@ pub async fn run(
             () = stop.cancelled() => break,
             () = rested => {
                 if let Some(first) = rests.take_first() {
-                    settle(first, &mut rests, &store, &events).await;
+                    settle(first, modems(), &mut rests, &store, &events).await;
                 }
                 continue;
             }
@@ -133,12 +133,12 @@ pub async fn run(
     }
     // What is still kept is looked at a last time: what was on air has come down, or is unknown, by now.
     for last in std::mem::take(&mut rests.by_end).into_values() {
-        settle(last, &mut rests, &store, &events).await;
+        settle(last, modems(), &mut rests, &store, &events).await;
     }
     Ok(())
 }
 
-async fn settle(resting: Resting, rests: &mut Rests, store: &Store, events: &Events) {
+async fn settle(resting: Resting, present: Vec<String>, rests: &mut Rests, store: &Store, events: &Events) {
     let Resting { modem, report, at, .. } = &resting;
     let (modem, at) = (modem.clone(), *at);
     let state = match report.status.delivery() {
@@ -148,9 +148,16 @@ async fn settle(resting: Resting, rests: &mut Rests, store: &Store, events: &Eve
         }
         DeliveryStatus::Pending | DeliveryStatus::Unconfirmed | DeliveryStatus::Unknown => ReportState::Pending,
     };
-    let tail = report.recipient.tail(TAIL_DIGITS).to_owned();
-    let message_reference = report.message_reference;
-    let known = Report { modem: modem.clone(), message_reference, receiver_tail: tail, state, at };
+    let known = Report {
+        modem: modem.clone(),
+        present: present.into(),
+        message_reference: report.message_reference,
+        receiver_tail: report.recipient.tail(TAIL_DIGITS).to_owned(),
+        state,
+        status: report.status.0,
+        taken_at_seconds: report.service_center_time.map(gsm::Timestamp::unix_seconds),
+        at,
+    };
     match store.report(known).await {
         Ok(Some(about)) if !about.has_changed => debug!(message.id = %about.message_id, "delivery report, no news"),
         Ok(Some(settled)) => {

@@ -7,6 +7,7 @@ mod keys;
 mod operator;
 mod privacy;
 mod recovery;
+mod reports;
 mod retention;
 mod shared;
 pub(crate) mod support;

@@ -25,8 +25,10 @@ use crate::settings::Settings;
 mod group;
 pub(crate) mod job;
 mod load;
+mod matching;
 mod message;
 mod rare;
+mod reported;
 mod reports;
 mod rows;
 mod statements;
@@ -111,7 +113,7 @@ impl Writer {
         ledger: Ledger,
         data_dir: Arc<DataDir>,
     ) -> Result<Self, OpenError> {
-        let reports = reports::load(&mut connection)
+        let reports = reports::load(&mut connection, &codec)
             .await
             .map_err(|error| OpenError::from_database(&data_dir.database(), error))?;
         Ok(Self {
@@ -342,9 +344,7 @@ impl Writer {
                 if let Some(texts) = &self.texts {
                     texts.follow(&mut effects);
                 }
-                for message in effects.changed {
-                    self.reports.note(message.id, message.attempts());
-                }
+                self.reports.follow(&self.codec, effects);
                 Ok(())
             }
             Err(error) => {

@@ -1,0 +1,58 @@
+//! Codes that go between the parts of a long text (`channel::gap`), and whether anything waits for a modem.
+//!
+//! A part of the dispatcher's one task. It must never lend a modem to anything but a code that this modem may take.
+
+use domain::message::Class;
+use domain::route::Route;
+use tokio::time::Instant;
+
+use super::plan::NOWHERE;
+use super::queue::GroupKey;
+use super::worker::{Dispatcher, Done, without};
+use crate::channel::gap::{Gap, MOST_CODES};
+
+impl Dispatcher {
+    /// Settles an attempt that has ended; one that went in a gap gives the modem to the next code, or back to the text.
+    pub(super) async fn came_down(&mut self, mut done: Done) {
+        let gap = done.gap.take();
+        self.settle(done).await;
+        if let Some(gap) = gap {
+            self.lend(gap);
+        }
+    }
+
+    /// Lends a modem to the next code that it may take. Without one, or after enough of them, its text goes on.
+    pub(super) fn lend(&mut self, mut gap: Gap) {
+        let place = self.plan.place_of(&gap.modem);
+        let may_lend = place != NOWHERE && gap.codes < MOST_CODES && !self.health.is_paused(Instant::now());
+        let code = may_lend.then(|| self.next_for(place, |class| class == Class::Otp)).flatten();
+        let status = self.plan.channels.get(place).map(|channel| channel.modem.status());
+        match (code.and_then(|key| self.queue.pop(&key)), status) {
+            (Some(entry), Some(status)) => {
+                tracing::debug!(message.id = %entry.id, route.modem = place, "a code goes between two parts of a text");
+                let turn = gap.turn();
+                self.start(entry, place, (turn, status), Some(gap));
+            }
+            _ => {
+                let more_waits = place != NOWHERE && self.next_for(place, |_| true).is_some();
+                gap.close(more_waits);
+            }
+        }
+    }
+
+    /// The best group of these classes of which this modem would be given the next message, if it were free now.
+    pub(super) fn next_for(&mut self, place: usize, is_wanted: impl Fn(Class) -> bool) -> Option<GroupKey> {
+        let heads = self.queue.heads();
+        if heads.is_empty() {
+            return None;
+        }
+        let mut views = self.views();
+        views.get_mut(place)?.is_busy = false;
+        heads.into_iter().find_map(|(priority, key)| {
+            let head = self.queue.head_of(&priority).filter(|head| is_wanted(head.class))?;
+            let views = without(&views, &key.1);
+            let choice = Route::choose(&self.plan.table, &views, &head.msisdn, &mut self.rotation.clone());
+            (choice.modem == Some(place)).then_some(key)
+        })
+    }
+}
