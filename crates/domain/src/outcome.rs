@@ -228,12 +228,33 @@ pub struct StatusAttempt {
     pub started_at: WallTime,
     /// When its result was known.
     pub ended_at: Option<WallTime>,
-    /// TP-MR of its (last) part.
+    /// TP-MR of its first part.
     pub message_reference: Option<u8>,
     /// The modem's or network's error, for example `CMS 38`.
     pub error_code: Option<String>,
     /// What that error means.
     pub meaning: Option<String>,
+    /// Every part of the message, in order.
+    pub parts: Vec<StatusPart>,
+}
+
+/// Where one part of a message stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StatusPart {
+    /// Counts from 1.
+    pub part: u8,
+    /// `waiting`, `not-sent`, `unknown`, `sent`, `pending`, `delivered` or `undelivered`.
+    pub state: &'static str,
+    /// TP-MR (3GPP TS 23.040 §9.2.3.6).
+    pub message_reference: Option<u8>,
+    /// When the network took it.
+    pub sent_at: Option<WallTime>,
+    /// When its last report came.
+    pub reported_at: Option<WallTime>,
+    /// TP-ST of that report (3GPP TS 23.040 §9.2.3.15).
+    pub report_status: Option<u8>,
+    /// What that status means.
+    pub report_meaning: Option<&'static str>,
 }
 
 /// One modem as callers see it.

@@ -145,9 +145,12 @@ pub(crate) struct Engine {
     options: Options,
     sim_memory: Memory,
     modem_memory: Memory,
+    report_memory: Memory,
     memories: [MemoryName; 3],
     smsc: String,
     next_reference: u8,
+    /// The link to the network is open until then.
+    link_until: Option<Instant>,
     is_sms_ready: bool,
     /// Whether the model was told to say nothing of its own accord.
     is_quieted: bool,
@@ -179,9 +182,11 @@ impl Engine {
             options: Options::new(&settings),
             sim_memory: Memory::new(settings.sim_capacity),
             modem_memory: Memory::new(settings.modem_capacity),
+            report_memory: Memory::new(settings.report_capacity),
             memories: [MemoryName::Sim; 3],
             smsc: settings.smsc.clone(),
             next_reference: 0,
+            link_until: None,
             is_sms_ready: false,
             is_quieted: false,
             mode: Mode::Off,
@@ -230,6 +235,7 @@ impl Engine {
     pub(crate) fn power_off(&mut self) {
         self.is_executing = false;
         self.is_sms_ready = false;
+        self.link_until = None;
         self.mode = Mode::Off;
         self.job = Job::default();
         self.input.clear();

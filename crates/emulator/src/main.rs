@@ -34,6 +34,12 @@ struct Arguments {
     /// From the whole PDU to its final result, for example 2.5s.
     #[arg(long, default_value = "0s", value_parser = parse_duration)]
     air_time: Duration,
+    /// Setting up the link to the network, before the air time; paid once while `AT+CMMS` keeps it open.
+    #[arg(long, default_value = "0s", value_parser = parse_duration)]
+    link_setup: Duration,
+    /// How long a link that is kept open waits for the next PDU.
+    #[arg(long, default_value = "3s", value_parser = parse_duration)]
+    link_hold: Duration,
     /// From transmission to the delivery report.
     #[arg(long, default_value = "0s", value_parser = parse_duration)]
     report_delay: Duration,
@@ -77,13 +83,15 @@ const SCRIPT_HELP: &str = r#"Script (docs/emulator-scripts.md says what each wor
   [[receiver]]
   number = "*666"             # exact, "prefix*", "*suffix" or "*"
   treatment = { fail = 70 }   # TP-ST of the report; or "deliver", "never_report", "report_twice",
-                              # { late_report = "60s" }, { slow = "60s" }, { slow_air = "5s" }, { refuse = 38 }
+                              # { late_report = "60s" }, { slow = "60s" }, { slow_air = "5s" }, { refuse = 38 },
+                              # "early_report", { scattered_report = "9s" }, { pending_last = "2s" },
+                              # { report_for = 62811999 }
 
   [[modem]]
   name = "modem2"             # without it every modem
   manners = ["silent_start"]  # "strict_prefix", "silent_escape", "silent_start", "not_allowed_at_start",
                               # "pin_state_without_ok", "saved_text_mode", "phase_two_plus_only",
-                              # "silent_arrivals", "tells_full_memory""#;
+                              # "silent_arrivals", "tells_full_memory", "report_memory", "odd_reports""#;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -113,6 +121,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let network = Network::new(NetworkSettings {
         air_time: arguments.air_time,
+        link_setup: arguments.link_setup,
+        link_hold: arguments.link_hold,
         report_delay: arguments.report_delay,
         seed: arguments.seed,
         receivers: script.receivers.clone(),

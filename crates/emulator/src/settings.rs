@@ -31,6 +31,10 @@ pub enum Manner {
     SilentArrivals,
     /// Says `^SMMEMFULL` when a message finds no room (Huawei).
     TellsFullMemory,
+    /// Delivery reports that are stored have a memory of their own, `SR`.
+    ReportMemory,
+    /// `+CDS` has a comma too many behind its length.
+    OddReports,
 }
 
 /// Identity, card and behaviour of one modem; [`ModemSettings::named`] gives one that works.
@@ -78,6 +82,8 @@ pub struct ModemSettings {
     pub sim_capacity: u8,
     /// Slots for messages in the modem (`ME`).
     pub modem_capacity: u8,
+    /// Slots for delivery reports (`SR`), where there is such a memory.
+    pub report_capacity: u8,
     /// Stable symbolic link to the PTY; it survives unplug and replug.
     pub link: Option<PathBuf>,
     /// Whether the modem echoes commands at power-up (real ones do).
@@ -120,6 +126,7 @@ impl ModemSettings {
             sim_inserted: true,
             sim_capacity: 20,
             modem_capacity: 50,
+            report_capacity: 10,
             link: None,
             echo: true,
             boot_time: Duration::ZERO,

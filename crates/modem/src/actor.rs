@@ -351,7 +351,7 @@ fn begin(job: Job, session: &mut Session) -> Active {
     let Job { work, claim } = job;
     let work = match work {
         Work::Message { submission, reply } => {
-            session.submit(submission.tpdu_length, now());
+            session.submit(submission.tpdu_length, submission.more_follow, now());
             ActiveWork::Message { prepare: submission.prepare, is_preparing: false, reply }
         }
         Work::Question { question, answer } => {

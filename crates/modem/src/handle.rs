@@ -193,6 +193,13 @@ impl Turn {
         self.jobs.closed().await;
     }
 
+    /// The same right once more, for a message that goes between two of this turn's own; the modem is free when all are gone. Messages
+    /// of both at once go one after the other.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self { jobs: self.jobs.clone(), claim: Arc::clone(&self.claim) }
+    }
+
     /// Sends one message and waits for its final result.
     ///
     /// Dropping the future never stops a message that the actor has begun: it is finished, and its result is lost.
@@ -317,6 +324,20 @@ mod tests {
             drop((gives_up, kept));
         }
         assert!(handle.try_turn().is_some(), "nobody waits any more");
+    }
+
+    #[tokio::test]
+    async fn a_modem_whose_turn_is_shared_is_free_when_all_shares_are_gone() {
+        let (handle, _jobs) = handle();
+        ready(&handle.status);
+        let turn = handle.try_turn().unwrap();
+        let lent = turn.share();
+        let mut waiting = std::pin::pin!(handle.turn());
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        drop(lent);
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending(), "who lent it has it still");
+        drop(turn);
+        waiting.await;
     }
 
     #[tokio::test]

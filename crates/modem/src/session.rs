@@ -8,14 +8,17 @@
 //!
 //! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`],
 //! [`identity`] and [`registration`] too, [`sending`] is `AT+CMGS`, [`questions`] what is asked from outside, [`urc`] what comes
-//! unasked, [`listing`] what was stored meanwhile, [`recovery`] the way back in step, [`health`] what a modem that answers
+//! unasked, [`listing`] what was stored meanwhile, [`link`] what is kept open between messages,
+//! [`recovery`] the way back in step, [`health`] what a modem that answers
 //! fails to do, [`crate::profile`] where modems differ. Lines are read by [`gsm::at`].
 
+mod action;
 mod card;
 mod exchange;
 mod health;
 mod identity;
 mod init;
+mod link;
 mod listing;
 mod questions;
 mod recovery;
@@ -28,23 +31,22 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Instant;
 
-use gsm::{ErrorCode, Line, LineSplitter, Pdu, StatusReport};
+use gsm::{ErrorCode, Line, LineSplitter};
 use zeroize::Zeroizing;
 
-use crate::event::Handed;
-use crate::heal::Trouble;
 use crate::profile::{GENERIC, Profile};
-use crate::question::{Answer, AskError, Question};
+use crate::question::Question;
 use crate::settings::Settings;
 use crate::status::{Phase, Status};
-use crate::submission::{SendError, Sent};
 use crate::trace;
+pub(crate) use action::Action;
 pub(crate) use exchange::answer_result;
 use exchange::{Echo, Exchange, Lines, Outcome, numeric_result};
 use health::Health;
 use identity::OpenCard;
 use init::Acquaintance;
 pub(crate) use init::{printable, text};
+use link::Link;
 use listing::Listing;
 use questions::Asked;
 use recovery::Recovery;
@@ -57,45 +59,6 @@ use urc::AwaitedPdu;
 const ESC: &[u8] = b"\x1b";
 /// Steps that may wait; stored messages beyond that are found by the next listing.
 const WAITING_STEPS: usize = 128;
-
-/// What the actor is to do, in this order.
-pub(crate) enum Action {
-    /// Write these bytes, in one piece.
-    Write(Zeroizing<Vec<u8>>),
-    /// Begin to poll the submission's `prepare`.
-    Prepare,
-    /// The PDU is about to be written: from here on the outcome may be unknown.
-    HandedOver,
-    /// The submission is finished; its `prepare` is dropped if it still runs.
-    Finished(Result<Sent, SendError>),
-    /// The question is answered, or will not be.
-    Answered(Result<Answer, AskError>),
-    /// A delivery report came; if it lies at a place, it is deleted there once it was handed on.
-    Report(StatusReport, Option<Handed>),
-    /// An inbound SMS lies at this place.
-    Inbound(Pdu, Option<Handed>),
-    /// The modem does not answer: close the line and open it again.
-    Reopen,
-    /// The modem answers and has not done its work for a long time; said again and again while it lasts.
-    Unwell(Trouble),
-}
-
-/// Prints what is to be done, never the bytes, a PDU or a report.
-impl fmt::Debug for Action {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Write(bytes) => write!(formatter, "Write({} bytes)", bytes.len()),
-            Self::Prepare => formatter.write_str("Prepare"),
-            Self::HandedOver => formatter.write_str("HandedOver"),
-            Self::Finished(result) => write!(formatter, "Finished({result:?})"),
-            Self::Answered(result) => write!(formatter, "Answered({result:?})"),
-            Self::Report(..) => formatter.write_str("Report"),
-            Self::Inbound(..) => formatter.write_str("Inbound"),
-            Self::Reopen => formatter.write_str("Reopen"),
-            Self::Unwell(trouble) => write!(formatter, "Unwell({trouble:?})"),
-        }
-    }
-}
 
 /// What is on the wire.
 #[derive(Debug)]
@@ -122,8 +85,11 @@ pub(crate) struct Session {
     status: Status,
     state: State,
     steps: VecDeque<Step>,
-    /// Length of a submission that waits for its turn on the wire.
-    waiting: Option<usize>,
+    /// A submission that waits for its turn on the wire: its length, and whether another follows.
+    waiting: Option<(usize, bool)>,
+    link: Link,
+    /// Steps about stored messages that were put before the submission that waits.
+    read_ahead: u8,
     /// A command from outside that waits for its turn on the wire.
     question: Option<Question>,
     /// No step is begun before.
@@ -189,6 +155,8 @@ impl Session {
             state: State::Idle,
             steps: VecDeque::new(),
             waiting: None,
+            link: Link::default(),
+            read_ahead: 0,
             question: None,
             pause_until: None,
             next_poll: now,
@@ -231,7 +199,10 @@ impl Session {
     /// Returns when [`Session::tick`] is due.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Idle => Some(self.pause_until.unwrap_or_else(|| self.poll_due())),
+            State::Idle => {
+                let due = self.pause_until.unwrap_or_else(|| self.poll_due());
+                Some(self.link_due().map_or(due, |link| due.min(link)))
+            }
             State::Asking(exchange) => Some(exchange.deadline),
             State::Sending(sending) => Some(sending.deadline),
             State::Questioned(asked) => Some(asked.deadline),
@@ -262,7 +233,7 @@ impl Session {
     pub(crate) fn tick(&mut self, now: Instant) {
         if self.next_deadline().is_some_and(|deadline| deadline <= now) {
             match std::mem::replace(&mut self.state, State::Idle) {
-                State::Idle => self.pause_until = None,
+                State::Idle => self.pause_until = self.pause_until.filter(|until| now < *until),
                 State::Asking(exchange) => self.timed_out(exchange, now),
                 State::Sending(sending) => self.sending_timed_out(&sending, now),
                 State::Questioned(asked) => self.question_timed_out(asked, now),
@@ -273,9 +244,9 @@ impl Session {
         self.pump(now);
     }
 
-    /// Takes a submission of this many octets; there is at most one.
-    pub(crate) fn submit(&mut self, tpdu_length: usize, now: Instant) {
-        self.waiting = Some(tpdu_length);
+    /// Takes a submission of this many octets, and whether another follows at once; there is at most one.
+    pub(crate) fn submit(&mut self, tpdu_length: usize, more_follow: bool, now: Instant) {
+        self.waiting = Some((tpdu_length, more_follow));
         self.pump(now);
     }
 
@@ -295,12 +266,16 @@ impl Session {
             self.fail_submission("the modem is not ready");
         }
         if self.status.phase == Phase::Ready
-            && let Some(tpdu_length) = self.waiting.take()
+            && let Some((tpdu_length, more_follow)) = self.waiting
         {
-            self.begin_sending(tpdu_length, now);
+            if self.reads_what_piled_up(now) || self.asks_for_link(more_follow, now) {
+                return;
+            }
+            self.waiting = None;
+            self.begin_sending(tpdu_length, more_follow, now);
             return;
         }
-        if self.begins_question(now) {
+        if self.begins_question(now) || self.gives_link_up(now) {
             return;
         }
         if self.pause_until.is_some_and(|until| now < until) {
@@ -378,21 +353,6 @@ impl Session {
                 self.state = other;
                 self.urc(line, now);
             }
-        }
-    }
-
-    /// Ends a submission that is not finished: unknown if the PDU was handed over, else not sent.
-    fn fail_submission(&mut self, why: &str) {
-        if self.waiting.take().is_some() {
-            self.actions.push_back(Action::Finished(Err(crate::handle::not_sent(why))));
-        }
-        match std::mem::replace(&mut self.state, State::Idle) {
-            State::Sending(sending) => {
-                if let Some(result) = sending.when_interrupted(why) {
-                    self.actions.push_back(Action::Finished(result));
-                }
-            }
-            other => self.state = other,
         }
     }
 }

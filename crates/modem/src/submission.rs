@@ -23,12 +23,21 @@ pub struct Submission {
     /// Makes the PDU. It is first polled when `AT+CMGS` was written, never if that could not be written, and may be
     /// dropped unfinished when the modem refuses or disappears.
     pub prepare: Prepare,
+    /// Whether another message follows at once, as far as anybody knows: the link to the network is kept open for it
+    /// (3GPP TS 27.005 §3.5.6).
+    pub more_follow: bool,
 }
 
 impl Submission {
     /// Makes a submission from the length and the future that makes the PDU.
     pub fn new(tpdu_length: usize, prepare: impl Future<Output = Result<Pdu, Refused>> + Send + 'static) -> Self {
-        Self { tpdu_length, prepare: Box::pin(prepare) }
+        Self { tpdu_length, prepare: Box::pin(prepare), more_follow: false }
+    }
+
+    /// Says whether another message follows at once.
+    #[must_use]
+    pub fn followed(self, more_follow: bool) -> Self {
+        Self { more_follow, ..self }
     }
 
     /// Makes a submission of a PDU that is there already.

@@ -63,7 +63,7 @@ pub use peek::{check_database, peek};
 pub use reset::{KeysReset, ResetError, reset_keys};
 pub use settings::{Retention, Settings, TextAtRest, TicketStoreKind, UnknownPolicy};
 pub use sims::{Charged, ReceiverTag, Sim, SimCharge, SimKey};
-pub use status::{Attempt, AttemptOutcome, Part, StatusKey, StatusRecord};
+pub use status::{Attempt, AttemptOutcome, Part, PartState, StatusKey, StatusRecord};
 pub use store::Store;
 pub use store_audit::{AuditCheckError, verify_audit_of};
 pub use store_keys::{KeysStatus, PepperStatus, Resealed, RotationError, SealStatus};

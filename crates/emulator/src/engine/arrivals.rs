@@ -16,6 +16,7 @@ use crate::tpdu::{self, Deliver, StatusReport};
 
 use super::command::{Arguments, Form};
 use super::error::AtError;
+use super::options::MemoryName;
 use super::storage::{Status, Stored};
 use super::{Engine, Event, Step};
 
@@ -85,15 +86,16 @@ impl Engine {
         true
     }
 
-    fn report_arrived(&mut self, report: &StatusReport, now: Instant) -> bool {
+    pub(super) fn report_arrived(&mut self, report: &StatusReport, now: Instant) -> bool {
         let [mode, _, _, route, _] = self.options.indications;
         let pdu_of = |smsc: &[u8], tpdu: &[u8]| tpdu::to_hex(&[smsc, tpdu].concat());
         let smsc = tpdu::smsc_prefix(&self.smsc);
         let tpdu = report.encode();
         match route {
             1 => {
-                let line =
-                    format!("+CDS: {}{}\r\n{}", self.firmware().before_report_length, tpdu.len(), pdu_of(&smsc, &tpdu));
+                let odd = if self.settings.has(Manner::OddReports) { "," } else { "" };
+                let before = self.firmware().before_report_length;
+                let line = format!("+CDS: {before}{}{odd}\r\n{}", tpdu.len(), pdu_of(&smsc, &tpdu));
                 self.hand_over(&line, None, now);
                 true
             }
@@ -106,7 +108,8 @@ impl Engine {
                     text: report.status.to_string(),
                     time: self.time_text(now),
                 };
-                let [_, _, name] = self.memories;
+                let [_, _, chosen] = self.memories;
+                let name = if self.settings.has(Manner::ReportMemory) { MemoryName::Report } else { chosen };
                 let Some(number) = self.memory(name).put(stored) else {
                     self.tell_full_memory(name.code());
                     return false;

@@ -19,7 +19,7 @@ impl Engine {
     pub(super) fn message_settings(&mut self, command: &Command, now: Instant) -> Option<Result<Step, AtError>> {
         let result = match command.name.as_str() {
             "+CMGF" => self.message_number(command, 0..=1, |options| &mut options.message_format),
-            "+CMMS" => self.message_number(command, 0..=2, |options| &mut options.more_messages),
+            "+CMMS" => self.more_messages(command, now),
             "+CGSMS" => self.message_number(command, 0..=3, |options| &mut options.bearer),
             "+CSDH" => self.message_number(command, 0..=1, |options| &mut options.show_header),
             "+CSMS" => self.service(command),
@@ -45,6 +45,33 @@ impl Engine {
         result
     }
 
+    /// `AT+CMMS`: whether the link stays open after a message, once (1) or always (2).
+    fn more_messages(&mut self, command: &Command, now: Instant) -> Result<Step, AtError> {
+        self.has_link(now);
+        let result = self.message_number(command, 0..=2, |options| &mut options.more_messages);
+        if self.options.more_messages == 0 {
+            self.link_until = None;
+        }
+        result
+    }
+
+    /// Whether the link to the network is still open; notes that it has been closed. Mode 1 ends with it (3GPP TS 27.005 §3.5.6).
+    pub(super) fn has_link(&mut self, now: Instant) -> bool {
+        if self.link_until.is_some_and(|until| until <= now) {
+            self.link_until = None;
+            if self.options.more_messages == 1 {
+                self.options.more_messages = 0;
+            }
+        }
+        self.link_until.is_some()
+    }
+
+    /// A message has gone out: its link stays open for the next, if that was asked for.
+    pub(super) fn hold_link(&mut self, now: Instant) {
+        let is_held = self.options.more_messages > 0;
+        self.link_until = is_held.then(|| now + self.network.settings().link_hold);
+    }
+
     fn service(&mut self, command: &Command) -> Result<Step, AtError> {
         match &command.form {
             Form::Test => self.info("+CSMS: (0,1)"),
@@ -63,6 +90,7 @@ impl Engine {
         match name {
             MemoryName::Sim => &mut self.sim_memory,
             MemoryName::Modem => &mut self.modem_memory,
+            MemoryName::Report => &mut self.report_memory,
         }
     }
 
@@ -80,7 +108,10 @@ impl Engine {
             }
             for (at, slot) in chosen.iter_mut().enumerate() {
                 if let Some(name) = arguments.text(at) {
-                    *slot = MemoryName::parse(name).ok_or(AtError::Cms(302))?;
+                    let name = MemoryName::parse(name).ok_or(AtError::Cms(302))?;
+                    // Only a modem that has it knows it, and nothing is written or received there.
+                    let is_there = name != MemoryName::Report || at == 0 && self.settings.has(Manner::ReportMemory);
+                    *slot = if is_there { name } else { return Err(AtError::Cms(302)) };
                 }
             }
             self.memories = chosen;

@@ -11,6 +11,8 @@ use super::charset::Charset;
 pub(crate) enum MemoryName {
     Sim,
     Modem,
+    /// Of delivery reports alone.
+    Report,
 }
 
 impl MemoryName {
@@ -18,6 +20,7 @@ impl MemoryName {
         match text.to_ascii_uppercase().as_str() {
             "SM" => Some(Self::Sim),
             "ME" => Some(Self::Modem),
+            "SR" => Some(Self::Report),
             _ => None,
         }
     }
@@ -26,6 +29,7 @@ impl MemoryName {
         match self {
             Self::Sim => "SM",
             Self::Modem => "ME",
+            Self::Report => "SR",
         }
     }
 }

@@ -48,6 +48,7 @@ pub(super) struct Flight {
     submit: Submit,
     message_reference: u8,
     passage: Passage,
+    radio_time: Duration,
     answer_name: &'static str,
     stored_at: Option<(MemoryName, usize)>,
 }
@@ -238,9 +239,11 @@ impl Engine {
         let message_reference = self.next_reference;
         self.next_reference = self.next_reference.wrapping_add(1);
         let passage = self.network.passage(&submit.destination.text);
-        let flight = Flight { pdu, submit, message_reference, passage, answer_name, stored_at };
-        if passage.air_time > Duration::ZERO {
-            self.mode = Mode::Busy { until: now + passage.air_time, next: Next::Land(Box::new(flight)) };
+        let setup = if self.has_link(now) { Duration::ZERO } else { self.network.settings().link_setup };
+        let radio_time = setup + passage.air_time;
+        let flight = Flight { pdu, submit, message_reference, passage, radio_time, answer_name, stored_at };
+        if radio_time > Duration::ZERO {
+            self.mode = Mode::Busy { until: now + radio_time, next: Next::Land(Box::new(flight)) };
         } else {
             self.land(&flight, now);
         }
@@ -259,10 +262,18 @@ impl Engine {
             pdu: &flight.pdu,
             submit: &flight.submit,
             message_reference: flight.message_reference,
+            radio_time: flight.radio_time,
         };
         if !matches!(self.action(), Some(Action::Swallow)) {
             self.network.transmit(sent, flight.passage, now);
+            if let Some(report) = self.network.early_report(sent, flight.passage, now) {
+                // The command is not answered yet, and the line is free all the same.
+                let is_executing = std::mem::take(&mut self.is_executing);
+                self.report_arrived(&report, now);
+                self.is_executing = is_executing;
+            }
         }
+        self.hold_link(now);
         if let Some((name, number)) = flight.stored_at
             && let Some(message) = self.memory(name).get_mut(number)
         {

@@ -184,6 +184,8 @@ impl Session {
             Step::Registration => self.registration_answered(&lines, outcome, now),
             Step::RegistrationEps => self.registration_eps_answered(&lines, now),
             Step::List(storage) => self.listed(storage, &lines, now),
+            Step::KeepLink => self.keep_link_answered(outcome, now),
+            Step::ReleaseLink => self.release_link_answered(outcome),
             Step::ReadReport(place) => {
                 if let Some(hex) = lines.iter().find(|line| urc::is_pdu(line)) {
                     self.report(hex, first(&lines, ReadMessage::parse).map(|message| message.tpdu_length), Some(place));
@@ -323,6 +325,7 @@ impl Session {
             self.acquaintance = Acquaintance::None;
         }
         self.is_in_pdu_mode = false;
+        self.forget_link();
     }
 
     /// Stays here until a person helped; the SIM is looked at again at every poll.

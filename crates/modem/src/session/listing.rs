@@ -49,15 +49,33 @@ impl Listing {
         }
     }
 
-    /// Takes a storage among those that are looked through.
-    pub(super) fn knows(&mut self, storage: &str) {
-        if self.storages.len() < STORAGES && !self.storages.iter().any(|known| known == storage) {
+    /// Takes a storage among those that are looked through; answers whether it was not known before.
+    pub(super) fn knows(&mut self, storage: &str) -> bool {
+        let is_new = self.storages.len() < STORAGES && !self.storages.iter().any(|known| known == storage);
+        if is_new {
             self.storages.push(storage.to_owned());
         }
+        is_new
     }
 }
 
+/// So many steps about stored messages may wait while there is something to send; and so many go before one message, which is twice as
+/// many as its own report needs.
+const PILE: usize = 4;
+const MOST_AHEAD: u8 = 4;
+
 impl Session {
+    /// Reads or deletes a stored message before the next message goes out, if too many wait: else a modem that always has something to
+    /// send would never come to it, and its storage would fill up. True when something was asked.
+    pub(super) fn reads_what_piled_up(&mut self, now: Instant) -> bool {
+        let of_messages = self.steps.iter().filter(|step| step.is_about_a_message()).count();
+        let next = self.steps.iter().position(Step::is_about_a_message);
+        let may = of_messages >= PILE && self.read_ahead < MOST_AHEAD;
+        self.read_ahead = self.read_ahead.saturating_add(u8::from(may));
+        let step = next.filter(|_| may).and_then(|index| self.steps.remove(index));
+        step.map(|step| self.ask(step, now)).is_some()
+    }
+
     /// Notes that what lies at a place is handed on. Who took something that was handed on from there before does not mean this.
     pub(super) fn hand_on(&mut self, place: Place) -> Handed {
         let listing = &mut self.listing;

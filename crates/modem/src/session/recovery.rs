@@ -106,6 +106,7 @@ impl Session {
         self.status.phase = Phase::Starting;
         self.forget_initialisation();
         self.steps.clear();
+        self.forget_link();
         self.storage = None;
         self.pause_until = None;
         self.settle(1, false, now);

@@ -56,6 +56,10 @@ pub(super) enum Step {
     SelectStorage(String),
     /// Every message in a storage.
     List(String),
+    /// Keep the link to the network open between messages.
+    KeepLink,
+    /// Close it after each.
+    ReleaseLink,
     ReadReport(Place),
     ReadInbound(Place),
     Delete(Place),
@@ -118,6 +122,8 @@ impl Step {
             Self::Operator => "AT+COPS?",
             Self::SelectStorage(_) => "AT+CPMS=…",
             Self::List(_) => "AT+CMGL=4",
+            Self::KeepLink => "AT+CMMS=2",
+            Self::ReleaseLink => "AT+CMMS=0",
             Self::ReadReport(_) | Self::ReadInbound(_) => "AT+CMGR=…",
             Self::Delete(_) => "AT+CMGD=…",
         }

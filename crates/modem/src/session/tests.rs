@@ -102,7 +102,7 @@ impl Talk {
     }
 
     fn submits(&mut self) -> Vec<String> {
-        self.session.submit(PDU_LENGTH, self.now);
+        self.session.submit(PDU_LENGTH, false, self.now);
         self.did()
     }
 
@@ -276,7 +276,7 @@ fn final_results_of_a_send_are_told_apart() {
 fn the_next_message_goes_out_in_the_same_call_as_the_final_result() {
     let mut talk = Talk::ready();
     talk.hands_over();
-    talk.session.submit(PDU_LENGTH, talk.now);
+    talk.session.submit(PDU_LENGTH, false, talk.now);
     assert_eq!(talk.hears("\r\n+CMGS: 7\r\n\r\nOK\r\n"), ["(finished sent Some(7))", "AT+CMGS=24\r", "(prepare)"]);
 }
 
@@ -313,7 +313,7 @@ fn a_refused_prepare_leaves_the_prompt_by_esc_and_writes_no_pdu() {
 #[test]
 fn a_pdu_of_another_length_than_announced_is_not_written() {
     let mut talk = Talk::ready();
-    talk.session.submit(PDU_LENGTH + 1, talk.now);
+    talk.session.submit(PDU_LENGTH + 1, false, talk.now);
     talk.did();
     talk.hears("\r\n> ");
     assert_eq!(talk.prepares(pdu()), ["(finished not sent GiveUp None)", "<ESC>"]);
@@ -363,7 +363,7 @@ fn a_late_final_result_is_never_taken_for_the_next_answer() {
     talk.hands_over();
     assert_eq!(talk.waits(Duration::from_secs(120)), ["(finished unknown)", "<ESC>"]);
     assert_eq!(talk.session.status().phase, Phase::Recovering);
-    talk.session.submit(PDU_LENGTH, talk.now);
+    talk.session.submit(PDU_LENGTH, false, talk.now);
     assert_eq!(talk.settles(), ["ATQ0V1E0\r"]);
     // The late answer looks like the answer to AT …
     assert_eq!(talk.hears("\r\n+CMGS: 9\r\n\r\nOK\r\n"), ["AT+CMEE?\r"]);
@@ -456,7 +456,7 @@ fn a_storage_name_cannot_smuggle_a_command() {
 fn the_modem_is_looked_at_regularly_and_messages_go_first() {
     let mut talk = Talk::ready();
     assert_eq!(talk.waits(Duration::from_secs(30)), ["AT+CSQ\r"]);
-    talk.session.submit(PDU_LENGTH, talk.now);
+    talk.session.submit(PDU_LENGTH, false, talk.now);
     assert_eq!(talk.hears("\r\n+CSQ: 9,0\r\n\r\nOK\r\n"), ["AT+CMGS=24\r", "(prepare)"]);
     assert_eq!(talk.session.status().rssi, Some(9));
 }
@@ -1070,6 +1070,7 @@ fn what_was_handed_on_in_an_earlier_conversation_is_not_deleted_in_a_later_one()
     assert_eq!(talk.did(), [""; 0]);
 }
 
+mod link;
 mod profiles;
 mod questions;
 mod transcripts;

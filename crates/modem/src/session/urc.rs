@@ -74,7 +74,11 @@ impl Session {
     pub(super) fn takes_awaited_pdu(&mut self, line: &str) -> bool {
         let Some(AwaitedPdu { kind, tpdu_length }) = self.awaited_pdu else { return false };
         let hex = line.trim();
-        let is_it = is_pdu(hex) && pdu(hex, Some(tpdu_length)).is_ok();
+        let is_it = is_pdu(hex)
+            && match kind {
+                AwaitedKind::Report => read_report(hex, Some(tpdu_length)).is_ok(),
+                AwaitedKind::Inbound => pdu(hex, Some(tpdu_length)).is_ok(),
+            };
         if is_it || !is_known(line) {
             self.awaited_pdu = None;
         }
@@ -90,13 +94,17 @@ impl Session {
     }
 
     pub(super) fn report(&mut self, hex: &str, length: Option<usize>, place: Option<Place>) {
-        match pdu(hex, length).and_then(|pdu| StatusReport::decode_tpdu(pdu.tpdu())) {
+        match read_report(hex, length) {
             Ok(report) => {
                 let handed = place.map(|place| self.hand_on(place));
                 self.actions.push_back(Action::Report(report, handed));
             }
             Err(error) => {
                 tracing::warn!(modem.name = %self.settings.name, "a delivery report is not understood: {error}");
+                // It says nothing to anybody, and such reports would fill the storage.
+                if let Some(place) = place {
+                    self.add_step(Step::Delete(place));
+                }
             }
         }
     }
@@ -123,11 +131,17 @@ impl Session {
                 return;
             }
             let place = Place { card: self.card.clone(), storage, index };
-            self.listing.knows(&place.storage);
+            let is_new = self.listing.knows(&place.storage);
+            let step = read(place.clone());
+            let is_report = matches!(step, Step::ReadReport(_));
             if self.listing.found.contains(&place) {
                 self.listing.found.retain(|found| *found != place);
             } else {
-                self.add_step(read(place));
+                self.add_step(step);
+            }
+            if is_report && is_new {
+                // Reports may have a storage of their own; what lies there already is looked for.
+                self.add_step(Step::List(place.storage));
             }
         }
     }
@@ -159,6 +173,13 @@ impl Session {
             self.restart("the card is not there", now);
         }
     }
+}
+
+/// Reads a report, also one whose length was told wrong: by the announced length, then as a PDU with a service centre address, then as
+/// one without.
+fn read_report(hex: &str, length: Option<usize>) -> Result<StatusReport, gsm::DecodeError> {
+    let read = |length| pdu(hex, length).and_then(|pdu| StatusReport::decode_tpdu(pdu.tpdu()));
+    read(length).or_else(|error| read(None).or_else(|_| read(Some(hex.len() / 2))).map_err(|_| error))
 }
 
 pub(super) fn pdu(hex: &str, length: Option<usize>) -> Result<Pdu, gsm::DecodeError> {

@@ -8,7 +8,7 @@ use store::Store;
 use tokio::sync::mpsc;
 
 use super::Tasks;
-use crate::dispatch::{self, Judge};
+use crate::dispatch::{self, DispatcherHandle};
 use crate::event::Events;
 use crate::inbox::{Inbox, Settings};
 
@@ -20,15 +20,13 @@ pub(super) fn start(
     tasks: &Tasks,
     settings: Settings,
     told: mpsc::Receiver<ModemEvent>,
-    (store, judge, events, clock): (&Store, &Judge, &Events, &Arc<dyn Clock>),
+    (store, dispatcher, events, clock): (&Store, &DispatcherHandle, &Events, &Arc<dyn Clock>),
 ) -> Inbox {
     let (inbound, incoming) = mpsc::channel(WAITING);
     let inbox = Inbox::new(store.clone(), settings, events.clone(), Arc::clone(clock));
     tasks.spawn("inbox", inbox.clone().run(incoming, tasks.stop_token()));
-    let (stop, clock) = (tasks.stop_token(), Arc::clone(clock));
-    tasks.spawn(
-        "reports",
-        dispatch::run_reports(told, inbound, (store.clone(), judge.clone()), events.clone(), clock, stop),
-    );
+    let about = (store.clone(), dispatcher.judge().clone());
+    let seen = (Arc::clone(clock), dispatch::names(dispatcher.clone()));
+    tasks.spawn("reports", dispatch::run_reports(told, inbound, about, events.clone(), seen, tasks.stop_token()));
     inbox
 }

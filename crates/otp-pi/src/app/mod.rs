@@ -167,7 +167,7 @@ impl App {
         let plan = Plan { channels, table: config.routes, zone: config.zone };
         let (handle, dispatcher) = dispatch::build(config.dispatch, context, plan, events.clone());
         delivery.spawn("dispatcher", deliver(dispatcher, store.clone(), delivery.stop_token()));
-        let inbox = inbox::start(&lines, config.inbox, incoming, (&store, handle.judge(), &events, &clock));
+        let inbox = inbox::start(&lines, config.inbox, incoming, (&store, &handle, &events, &clock));
 
         lines.spawn("limits", limiter.clone().tend(events.subscribe(), lines.stop_token()));
         let asked = (handle.clone(), limiter.clone());

@@ -50,11 +50,11 @@ pub async fn send(modem: &ModemHandle, turn: &mut Turn, sms: &ManualSms) -> Resu
     let stamp = Stamp { msisdn: sms.receiver, reference, asks_report: sms.asks_report, life: LIFE };
     let pdus = part::encode(&sms.text, stamp)?;
     let mut parts = Vec::with_capacity(pdus.len());
-    for pdu in &pdus {
+    for (pdu, left) in pdus.iter().zip((0..pdus.len()).rev()) {
         let may_go_on = parts.iter().all(|part| matches!(part, PartState::Sent { .. }));
         let end = Instant::now() + part::PATIENCE;
         parts.push(match may_go_on {
-            true => state_of(part::send(turn, &mut status, pdu, end).await),
+            true => state_of(part::send(turn, &mut status, (pdu, left > 0), end).await),
             false => PartState::NotTried,
         });
     }

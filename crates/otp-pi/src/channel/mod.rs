@@ -4,6 +4,7 @@
 //! gets one [`Outcome`] back. A channel never knows who asked and never chooses itself. The code of an OTP is born here,
 //! lives between `mint` and the write of the PDU, and is wiped.
 
+pub mod gap;
 pub mod manual;
 pub mod modem;
 mod part;
@@ -91,6 +92,8 @@ pub enum Outcome {
     },
     /// Nobody can know whether it went on air.
     Unknown {
+        /// The part in doubt, from 1; those after it were not begun.
+        part: u8,
         /// Why not.
         detail: String,
     },

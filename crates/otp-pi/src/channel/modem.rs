@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ::modem::{Refused, SendError, Status, Submission, Turn};
 use domain::clock::{Clock, WallTime};
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::Outcome;
+use super::gap::{self, Gaps, PartOnAir};
 use super::part::{self, Stamp};
 use super::sim::Seat;
 
@@ -54,14 +56,25 @@ pub struct Way {
     pub seat: Seat,
 }
 
-/// Sends one message as attempt number `attempt`, with a modem's turn and while watching its status.
-pub async fn send(
-    context: Arc<Context>,
-    (mut turn, mut status): (Turn, watch::Receiver<Status>),
-    way: Way,
-    message: OutboxMessage,
-    attempt: u32,
-) -> Outcome {
+/// What a message is sent by.
+#[derive(Debug)]
+pub struct Passage {
+    /// Which modem, why, and its SIM.
+    pub way: Way,
+    /// The right to send on it.
+    pub turn: Turn,
+    /// What the modem is doing.
+    pub status: watch::Receiver<Status>,
+    /// Whether more waits for this modem.
+    pub more_waits: bool,
+    /// Where the modem is offered between the parts of a text; none for a code, which nothing overtakes.
+    pub gaps: Option<Gaps>,
+    /// Where the part is noted that is on air.
+    pub on_air: PartOnAir,
+}
+
+/// Sends one message as attempt number `attempt`.
+pub async fn send(context: Arc<Context>, mut passage: Passage, message: OutboxMessage, attempt: u32) -> Outcome {
     let id = AttemptId { message_id: message.id, attempt };
     let (deadline, ticket) = (message.deadline, message.ticket_key);
     let reference = Reference::Eight(context.next_reference.fetch_add(1, Ordering::Relaxed));
@@ -69,33 +82,58 @@ pub async fn send(
         Ok(plan) => plan,
         Err(code) => return Outcome::NotSent { class: FailureClass::GiveUp, code: code.to_owned(), ticket: None },
     };
-    if !plan.fits(&context, &way.seat, &message) {
+    if !plan.fits(&context, &passage.way.seat, &message) {
         return Outcome::NoRoom { parts: plan.parts };
     }
     let later = Arc::new(Mutex::new(Vec::new()));
     let refusal = Arc::new(Mutex::new(Outcome::StoreFailed));
     let prepare = prepare(
         Arc::clone(&context),
-        Attempt { id, way, message, reference },
+        Attempt { id, way: passage.way.clone(), message, reference },
         Arc::clone(&later),
         Arc::clone(&refusal),
     );
     let parts = plan.parts;
-    match turn.send(Submission::new(plan.tpdu_length, prepare)).await {
+    let submission = Submission::new(plan.tpdu_length, prepare).followed(parts > 1 || passage.more_waits);
+    let began = Instant::now();
+    passage.on_air.begin(1);
+    match passage.turn.send(submission).await {
         Ok(sent) => record_part(&context, id, 1, parts, sent.message_reference).await,
         Err(error) => return outcome_of(error, &refusal, ticket),
     }
     let later = std::mem::take(&mut *later.lock().unwrap_or_else(PoisonError::into_inner));
+    send_rest(&context, passage, (id, parts, deadline), later, began.elapsed()).await
+}
+
+/// Sends the parts after the first, which took `on_air`. A code may go before each of them.
+async fn send_rest(
+    context: &Context,
+    mut passage: Passage,
+    (id, parts, deadline): (AttemptId, u8, WallTime),
+    later: Vec<Pdu>,
+    mut on_air: Duration,
+) -> Outcome {
+    let Passage { turn, status, gaps, more_waits, on_air: part_on_air, .. } = &mut passage;
+    let mut left = later.len();
     for (pdu, number) in later.into_iter().zip(2..) {
+        part_on_air.end();
+        let time_left = deadline.saturating_since(context.clock.now());
+        if let Some(gaps) = gaps.as_ref().filter(|_| gap::has_time(time_left, left, u32::from(number) - 1, on_air)) {
+            *more_waits = gaps.open(turn).await.unwrap_or(*more_waits);
+        }
+        left -= 1;
         if context.clock.now() >= deadline {
             return Outcome::Incomplete { code: "its deadline passed between two parts".to_owned() };
         }
-        let end = Instant::now() + deadline.saturating_since(context.clock.now()).min(part::PATIENCE);
-        match part::send(&mut turn, &mut status, &pdu, end).await {
-            Ok(sent) => record_part(&context, id, number, parts, sent.message_reference).await,
-            Err(SendError::Unknown { detail }) => return Outcome::Unknown { detail },
+        let began = Instant::now();
+        let end = began + deadline.saturating_since(context.clock.now()).min(part::PATIENCE);
+        part_on_air.begin(number);
+        match part::send(turn, status, (&pdu, left > 0 || *more_waits), end).await {
+            Ok(sent) => record_part(context, id, number, parts, sent.message_reference).await,
+            Err(SendError::Unknown { detail }) => return Outcome::Unknown { part: number, detail },
             Err(error) => return Outcome::Incomplete { code: code_of(&error) },
         }
+        on_air += began.elapsed();
     }
     Outcome::Sent
 }
@@ -221,7 +259,7 @@ async fn record_part(context: &Context, attempt: AttemptId, part: u8, parts: u8,
 fn outcome_of(error: SendError, refusal: &Mutex<Outcome>, ticket: Option<TicketKey>) -> Outcome {
     match error {
         SendError::Refused => refusal.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        SendError::Unknown { detail } => Outcome::Unknown { detail },
+        SendError::Unknown { detail } => Outcome::Unknown { part: 1, detail },
         SendError::NotSent { class, .. } => {
             Outcome::NotSent { class: failure_class(class), code: code_of(&error), ticket }
         }

@@ -10,6 +10,7 @@ mod choice;
 mod deeds;
 mod explain;
 mod health;
+mod overtaking;
 mod plan;
 mod queue;
 mod reports;
@@ -253,6 +254,10 @@ impl DispatcherHandle {
 
 /// The word for a modem that could send and is given nothing.
 pub(crate) const DRAINED: &str = "drained";
+/// The names of the modems of this moment, for [`run_reports`].
+pub fn names(handle: DispatcherHandle) -> impl Fn() -> Vec<String> + Send {
+    move || handle.plan().channels.iter().map(|channel| channel.modem.name().to_owned()).collect()
+}
 
 /// The word for a modem's phase.
 pub(crate) fn phase_word(phase: Phase) -> &'static str {

@@ -1,9 +1,9 @@
 //! Delivery reports: from the modem that got one to the message that it settles.
 //!
-//! A report says TP-MR and the receiver as the network writes it, so it is matched by modem, TP-MR and the last digits
-//! (3GPP TS 23.040 §9.2.3.6, §9.1.2.5). One that fits no message yet is kept: while a modem owes its final result, nobody
-//! has told the message's TP-MR, and the report may be all that ever comes. An SMS that came in is
-//! handed on to the inbox.
+//! A report says TP-MR, the receiver as the network writes it, and when the network took the message, so it is matched by modem,
+//! TP-MR, the last digits and that time (3GPP TS 23.040 §9.2.3.6, §9.1.2.5, §9.2.2.3); the store does it. One that fits no message
+//! yet is kept: while a modem owes its final result, nobody has told the message's TP-MR, and the report may be all that ever comes.
+//! An SMS that came in is handed on to the inbox.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl Rests {
 }
 
 /// Settles messages by the reports of the modems until `stop`; then those that still rest. What came in goes to `inbox`, with the
-/// name of its modem.
+/// name of its modem. `modems` tells which there are.
 ///
 /// # Errors
 /// None today; the signature is that of every task.
@@ -99,7 +99,7 @@ pub async fn run(
     inbox: mpsc::Sender<(String, Inbound)>,
     (store, judge): (Store, Judge),
     events: Events,
-    clock: Arc<dyn Clock>,
+    (clock, modems): (Arc<dyn Clock>, impl Fn() -> Vec<String> + Send),
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut rests = Rests::default();
@@ -116,7 +116,7 @@ pub async fn run(
             () = stop.cancelled() => break,
             () = rested => {
                 if let Some(first) = rests.take_first() {
-                    settle(first, &mut rests, (&store, &judge), &events).await;
+                    settle(first, modems(), &mut rests, (&store, &judge), &events).await;
                 }
                 continue;
             }
@@ -137,7 +137,7 @@ pub async fn run(
     }
     // What is still kept is looked at a last time: what was on air has come down, or is unknown, by now.
     for last in std::mem::take(&mut rests.by_end).into_values() {
-        settle(last, &mut rests, (&store, &judge), &events).await;
+        settle(last, modems(), &mut rests, (&store, &judge), &events).await;
     }
     Ok(())
 }
@@ -154,7 +154,13 @@ async fn hand_on(inbox: &mpsc::Sender<(String, Inbound)>, modem: String, inbound
     }
 }
 
-async fn settle(resting: Resting, rests: &mut Rests, (store, judge): (&Store, &Judge), events: &Events) {
+async fn settle(
+    resting: Resting,
+    present: Vec<String>,
+    rests: &mut Rests,
+    (store, judge): (&Store, &Judge),
+    events: &Events,
+) {
     let Resting { modem, report, at, .. } = &resting;
     let (modem, at) = (modem.clone(), *at);
     let state = match report.status.delivery() {
@@ -164,9 +170,16 @@ async fn settle(resting: Resting, rests: &mut Rests, (store, judge): (&Store, &J
         }
         DeliveryStatus::Pending | DeliveryStatus::Unconfirmed | DeliveryStatus::Unknown => ReportState::Pending,
     };
-    let tail = report.recipient.tail(TAIL_DIGITS).to_owned();
-    let message_reference = report.message_reference;
-    let known = Report { modem: modem.clone(), message_reference, receiver_tail: tail, state, at };
+    let known = Report {
+        modem: modem.clone(),
+        present: present.into(),
+        message_reference: report.message_reference,
+        receiver_tail: report.recipient.tail(TAIL_DIGITS).to_owned(),
+        state,
+        status: report.status.0,
+        taken_at_seconds: report.service_center_time.map(gsm::Timestamp::unix_seconds),
+        at,
+    };
     let known = store.report(known).await;
     if let Ok(Some(_)) = &known {
         // Whatever it says of the message: the modem has transmitted it.

@@ -29,7 +29,8 @@ use super::health::Health;
 use super::queue::{Entry, GroupKey, Needs, Queue};
 use super::{Order, Plan, Settings, SharedPlan, plan};
 use crate::channel::Outcome;
-use crate::channel::modem::{Context, Way};
+use crate::channel::gap::{Gap, Gaps, PartOnAir};
+use crate::channel::modem::{Context, Passage, Way};
 use crate::channel::sim::Seat;
 use crate::event::{Events, MessageEvent};
 
@@ -48,6 +49,9 @@ const STEP: i64 = 60_000;
 /// How many orders are taken at once before modems are filled again.
 const ORDERS_AT_ONCE: usize = 256;
 
+/// How many offers of modems may wait: this very task takes them.
+const OFFERS: usize = 64;
+
 /// One attempt that ended.
 pub(super) struct Done {
     pub(super) entry: Entry,
@@ -56,6 +60,8 @@ pub(super) struct Done {
     /// The names of the modems that the entry excluded, for the same reason.
     pub(super) excluded: Vec<Arc<str>>,
     pub(super) outcome: Option<Outcome>,
+    /// The gap of a long text in which it was sent.
+    pub(super) gap: Option<Gap>,
 }
 
 type Sending = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -75,7 +81,11 @@ pub struct Dispatcher {
     pub(super) rotation: Rotation,
     pub(super) prefixes: Vec<String>,
     pub(super) sending: FuturesUnordered<Sending>,
-    pub(super) on_air: HashMap<MessageId, u32>,
+    /// The attempt of each message on air, and which part it is.
+    pub(super) on_air: HashMap<MessageId, (u32, PartOnAir)>,
+    /// Modems that are lent between the parts of long texts, and where the channels offer them.
+    pub(super) gaps: mpsc::Receiver<Gap>,
+    offers: mpsc::Sender<Gap>,
     pub(super) health: Health,
     pub(super) judge: Judge,
     pub(super) watches: FuturesUnordered<Watching>,
@@ -105,6 +115,7 @@ impl Dispatcher {
         let (prefixes, watches) = (plan.prefixes(), plan.watches());
         let health = Health::new(plan.channels.len());
         let clocks = (Instant::now(), context.clock.now());
+        let (offers, gaps) = mpsc::channel(OFFERS);
         Self {
             settings,
             context,
@@ -118,6 +129,8 @@ impl Dispatcher {
             prefixes,
             sending: FuturesUnordered::new(),
             on_air: HashMap::new(),
+            gaps,
+            offers,
             health,
             judge,
             watches,
@@ -151,7 +164,8 @@ impl Dispatcher {
             tokio::select! {
                 // Every branch is cancel-safe: receivers, streams and timers lose nothing when their wait is dropped.
                 () = stop.cancelled() => break,
-                Some(done) = self.sending.next(), if !self.sending.is_empty() => self.settle(done).await,
+                Some(done) = self.sending.next(), if !self.sending.is_empty() => self.came_down(done).await,
+                Some(gap) = self.gaps.recv() => self.lend(gap),
                 Some(status) = self.watches.next() => self.watches.push(plan::watch_status(status)),
                 // When every entrance has gone, what waits still goes out until the stop.
                 Some(order) = self.orders.recv() => self.take_orders(order).await,
@@ -293,7 +307,7 @@ impl Dispatcher {
             let why = decision.reason.to_string();
             debug!(message.id = %entry.id, route.reason = why, route.modem = place, "routed");
             let way = Way { modem: self.name_of(place).to_owned(), why, seat };
-            self.start(entry, way, turn, status);
+            self.start(entry, way, (turn, status), None);
             return true;
         }
         false
@@ -308,19 +322,28 @@ impl Dispatcher {
         }
     }
 
-    fn start(&mut self, mut entry: Entry, way: Way, turn: Turn, status: watch::Receiver<Status>) {
+    /// Sends a message; in a gap of a long text, if it is a code that was let in there.
+    pub(super) fn start(
+        &mut self,
+        mut entry: Entry,
+        way: Way,
+        (turn, status): (Turn, watch::Receiver<Status>),
+        gap: Option<Gap>,
+    ) {
         entry.attempts = entry.attempts.saturating_add(1);
-        self.on_air.insert(entry.id, entry.attempts);
-        let context = Arc::clone(&self.context);
+        let (context, on_air) = (Arc::clone(&self.context), PartOnAir::default());
+        self.on_air.insert(entry.id, (entry.attempts, on_air.clone()));
         entry.needs.closed.clear();
         let name: Arc<str> = Arc::from(way.modem.as_str());
         self.judge.begun(&name, Instant::now());
         let excluded = entry.excluded.iter().map(|place| Arc::from(self.name_of(*place))).collect();
+        let gaps = (entry.class != Class::Otp).then(|| Gaps::new(Arc::clone(&name), self.offers.clone()));
+        let place = self.plan.place_of(&name);
+        let more_waits = gap.is_some() || self.next_for(place, |_| true).is_some();
+        let passage = Passage { way, turn, status, more_waits, gaps, on_air };
         self.sending.push(Box::pin(async move {
             let outcome = match context.store.load(entry.id).await {
-                Ok(Some(message)) => {
-                    Some(crate::channel::modem::send(context, (turn, status), way, message, entry.attempts).await)
-                }
+                Ok(Some(message)) => Some(crate::channel::modem::send(context, passage, message, entry.attempts).await),
                 Ok(None) => None,
                 Err(error @ StoreError::Unreadable { .. }) => {
                     error!(message.id = %entry.id, error = %error, "a stored message cannot be read");
@@ -332,7 +355,7 @@ impl Dispatcher {
                     Some(Outcome::StoreFailed)
                 }
             };
-            Done { entry, channel: name, excluded, outcome }
+            Done { entry, channel: name, excluded, outcome, gap }
         }));
     }
 

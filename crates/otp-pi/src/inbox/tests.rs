@@ -51,8 +51,14 @@ impl Bench {
         let inbox = Inbox::new(store.clone(), settings, events.clone(), Arc::clone(&shared));
         let (inbound, arrivals) = mpsc::channel(16);
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
-        let reports =
-            dispatch::run_reports(incoming, inbound, (store, dispatch::Judge::new(None)), events, shared, stop.clone());
+        let reports = dispatch::run_reports(
+            incoming,
+            inbound,
+            (store, dispatch::Judge::new(None)),
+            events,
+            (shared, Vec::new),
+            stop.clone(),
+        );
         let (running, played, taking) =
             (actor.run(stop.clone()), device.run(), inbox.clone().run(arrivals, stop.clone()));
         tasks.spawn(async move { writer.run(stop).await.unwrap() });

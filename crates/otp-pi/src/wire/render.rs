@@ -4,7 +4,7 @@
 //! documented clients read it without looking. It must never show how a guess failed when `uniform_failures` is set.
 
 use domain::clock::{WallTime, whole_seconds};
-use domain::outcome::{ModemEntry, Outcome, Reply, ReplyData, StatusAttempt, StatusData};
+use domain::outcome::{ModemEntry, Outcome, Reply, ReplyData, StatusAttempt, StatusData, StatusPart};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -172,6 +172,32 @@ struct AttemptView<'a> {
     message_reference: Option<u8>,
     error_code: Option<&'a str>,
     meaning: Option<&'a str>,
+    parts: Vec<PartView>,
+}
+
+#[derive(Serialize)]
+struct PartView {
+    part: u8,
+    state: &'static str,
+    message_reference: Option<u8>,
+    sent_at: Option<i64>,
+    reported_at: Option<i64>,
+    report_status: Option<u8>,
+    report_meaning: Option<&'static str>,
+}
+
+impl From<&StatusPart> for PartView {
+    fn from(part: &StatusPart) -> Self {
+        Self {
+            part: part.part,
+            state: part.state,
+            message_reference: part.message_reference,
+            sent_at: part.sent_at.map(WallTime::as_unix_millis),
+            reported_at: part.reported_at.map(WallTime::as_unix_millis),
+            report_status: part.report_status,
+            report_meaning: part.report_meaning,
+        }
+    }
 }
 
 impl<'a> From<&'a StatusAttempt> for AttemptView<'a> {
@@ -185,6 +211,7 @@ impl<'a> From<&'a StatusAttempt> for AttemptView<'a> {
             message_reference: attempt.message_reference,
             error_code: attempt.error_code.as_deref(),
             meaning: attempt.meaning.as_deref(),
+            parts: attempt.parts.iter().map(PartView::from).collect(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod keys;
 mod operator;
 mod privacy;
 mod recovery;
+mod reports;
 mod retention;
 mod shared;
 mod sims;

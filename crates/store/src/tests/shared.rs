@@ -99,7 +99,7 @@ async fn an_end_is_recorded_although_its_tag_cannot_be_reached() {
         })
         .await;
     let reason = "no answer".to_owned();
-    running.record(Change::Unknown { attempt: attempt(doubtful), resend: false, reason, at: NOW }).await;
+    running.record(Change::Unknown { attempt: attempt(doubtful), part: None, resend: false, reason, at: NOW }).await;
     running.settle().await;
     assert_eq!(running.status(refused).await.state, MessageState::Queued);
     assert_eq!(running.status(doubtful).await.state, MessageState::Unknown);

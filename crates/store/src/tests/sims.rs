@@ -110,7 +110,7 @@ async fn what_certainly_was_not_sent_is_given_back_once_and_doubt_is_not() {
     assert!(!knows(&bench.store, "628120000001"), "nothing was sent to it");
     begin(&bench, id, 2, 2, "628120000001").await;
     let attempt = AttemptId { message_id: id, attempt: 2 };
-    bench.record(Change::Unknown { attempt, resend: true, reason: "doubt".to_owned(), at: NOW }).await;
+    bench.record(Change::Unknown { attempt, resend: true, reason: "doubt".to_owned(), part: None, at: NOW }).await;
     bench.record(not_sent(id, 2)).await;
     bench.settle().await;
     assert_eq!(used(&bench.store, 0), (2, 2, 100, 1, 2));

@@ -273,6 +273,13 @@ fn message(id: MessageId, content: Content, own_id: Option<&str>) -> NewMessage 
     }
 }
 
+/// A text to that receiver.
+pub(crate) fn text_to(receiver: &str) -> Acceptance {
+    let mut acceptance = text_message("hello", None);
+    acceptance.message.receiver = Receiver::from_canonical(receiver).unwrap();
+    acceptance
+}
+
 pub(crate) fn text_message(text: &str, own_id: Option<&str>) -> Acceptance {
     let content = Content::Text { text: SecretText::new(text), subject: None };
     Acceptance { message: message(fresh_id(), content, own_id), ticket: None, replay: None }

@@ -8,6 +8,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::group::{Group, ReplaySlot, TicketSlot};
 use super::job::Job;
+use super::reports::Tail;
 use super::rows::{read_array, read_message, row_key, select};
 use super::statements as sql;
 use crate::change::Change;
@@ -71,7 +72,9 @@ impl Group<'_> {
                     wanted.insert(on.message_id);
                 }
                 Job::Report { report, .. } => {
-                    wanted.extend(self.reports.candidates(&report.modem, report.message_reference));
+                    let (reference, tail) = (report.message_reference, Tail::of(&report.receiver_tail));
+                    let of_modem = |modem| self.reports.candidates(modem, reference, tail);
+                    wanted.extend(self.reports.modems_of(report).flat_map(of_modem));
                 }
                 Job::Accept(accept) => {
                     // A repeated request is answered with the state of the first.

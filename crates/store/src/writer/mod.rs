@@ -27,8 +27,10 @@ mod group;
 pub(crate) mod inbound;
 pub(crate) mod job;
 mod load;
+mod matching;
 mod message;
 mod rare;
+mod reported;
 mod reports;
 mod rows;
 mod sim_step;
@@ -115,7 +117,7 @@ impl Writer {
         ledger: Ledger,
         data_dir: Arc<DataDir>,
     ) -> Result<Self, OpenError> {
-        let reports = reports::load(&mut connection)
+        let reports = reports::load(&mut connection, &codec)
             .await
             .map_err(|error| OpenError::from_database(&data_dir.database(), error))?;
         Ok(Self {
@@ -352,9 +354,7 @@ impl Writer {
                 if let Some(texts) = &self.texts {
                     texts.follow(&mut effects);
                 }
-                for message in effects.changed {
-                    self.reports.note(message.id, message.attempts());
-                }
+                self.reports.follow(&self.codec, effects);
                 Ok(())
             }
             Err(error) => {

@@ -255,3 +255,17 @@ fn a_memory_that_is_full_is_told_once_until_there_is_room() {
     }
     assert_eq!(bench.ask("AT+CMGD=1"), "OK | +CMTI: \"SM\",1 | ^SMMEMFULL:\"SM\"");
 }
+
+#[test]
+fn reports_can_have_a_memory_of_their_own() {
+    let manners = |settings: &mut ModemSettings| settings.manners = vec![Manner::ReportMemory];
+    let mut bench = Bench::with(manners, |_| {}, "");
+    bench.ask("AT+CNMI=2,1,0,2,0");
+    assert_eq!(bench.send(PDU_WITH_REPORT), "+CMGS: 0 | OK | +CDSI: \"SR\",1");
+    bench.check(&[("AT+CMGL=4", "OK"), ("AT+CPMS=\"SM\",\"SR\"", "+CMS ERROR: 302")]);
+    bench.check(&[("AT+CPMS=\"SR\"", "+CPMS: 1,10,0,20,0,20 | OK")]);
+    let read = bench.ask("AT+CMGR=1");
+    assert!(read.starts_with("+CMGR: 0,,") && read.contains("06000D91261832547698F0"), "{read}");
+    bench.check(&[("AT+CMGD=1", "OK"), ("AT+CMGL=4", "OK")]);
+    assert_eq!(Bench::new().ask("AT+CPMS=\"SR\""), "+CMS ERROR: 302");
+}

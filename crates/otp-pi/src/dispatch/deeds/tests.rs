@@ -68,7 +68,7 @@ async fn what_network_receiver_or_store_decide_says_nothing_about_the_modem() {
         |code: &str| Outcome::NotSent { class: FailureClass::RetryHere, code: code.to_owned(), ticket: None };
     for (outcome, deed) in [
         (Outcome::Sent, Deed::Said),
-        (Outcome::Unknown { detail: "OK without +CMGS".to_owned() }, Deed::Bad),
+        (Outcome::Unknown { detail: "OK without +CMGS".to_owned(), part: 1 }, Deed::Bad),
         (not_sent("no prompt"), Deed::Bad),
         (not_sent("the modem answered ERROR to AT+CMGS"), Deed::Bad),
         (not_sent("CMS 38"), Deed::Nothing),

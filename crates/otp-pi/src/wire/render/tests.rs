@@ -172,6 +172,15 @@ fn a_status_lists_times_and_attempts() {
             message_reference: Some(9),
             error_code: Some("CMS 38".to_owned()),
             meaning: Some("network out of order".to_owned()),
+            parts: vec![StatusPart {
+                part: 1,
+                state: "undelivered",
+                message_reference: Some(9),
+                sent_at: Some(at(2)),
+                reported_at: Some(at(3)),
+                report_status: Some(70),
+                report_meaning: Some("failed: validity period expired"),
+            }],
         }],
     }));
     let data = &answer(&body("get-status", &json!({"message_id": ID})), &reply, plain())["data"];
@@ -179,7 +188,9 @@ fn a_status_lists_times_and_attempts() {
         data,
         &json!({"message_id": ID, "id": "7", "state": "sent", "reason": null, "accepted_at": 1, "sent_at": 2,
             "changed_at": 3, "attempts": [{"attempt": 1, "modem": "a", "route": "prefix 62812", "started_at": 1, "ended_at": null,
-            "message_reference": 9, "error_code": "CMS 38", "meaning": "network out of order"}]})
+            "message_reference": 9, "error_code": "CMS 38", "meaning": "network out of order",
+            "parts": [{"part": 1, "state": "undelivered", "message_reference": 9, "sent_at": 2, "reported_at": 3,
+            "report_status": 70, "report_meaning": "failed: validity period expired"}]}]})
     );
 }
 

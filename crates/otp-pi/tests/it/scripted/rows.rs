@@ -205,6 +205,10 @@ pub(super) const SINGLE: &[Row] = &rows![
     treatment!("\"never_report\"") => "sent", [""], ONCE, true, true;
     treatment!("\"report_twice\"") => "delivered", [""], ONCE, true, true;
     treatment!("{ late_report = \"300ms\" }") => "delivered", [""], ONCE, true, true;
+    treatment!("\"early_report\"") => "delivered", [""], ONCE, true, true;
+    treatment!("{ scattered_report = \"300ms\" }") => "delivered", [""], ONCE, true, true;
+    treatment!("{ pending_last = \"300ms\" }") => "delivered", [""], ONCE, true, true;
+    treatment!("{ report_for = 628990000123 }") => "sent", [""], ONCE, true, true;
     treatment!("{ slow = \"300ms\" }") => "delivered", [""], ONCE, true, true;
     treatment!("{ slow_air = \"300ms\" }") => "delivered", [""], ONCE, true, true;
     treatment!("{ slow_air = \"4s\" }") => "delivered", ["no final result in time"], ONCE, true, true;
@@ -221,6 +225,9 @@ pub(super) const SINGLE: &[Row] = &rows![
     manners!("[\"silent_arrivals\", \"tells_full_memory\"]") => "delivered", [""], ONCE, true, true;
     concat!(manners!("[\"silent_start\", \"saved_text_mode\"]"), fault!("\"reset\""))
         => "delivered", ["no prompt", ""], ONCE, true, true;
+    manners!("[\"odd_reports\"]") => "delivered", [""], ONCE, true, true;
+    concat!(manners!("[\"report_memory\"]"), "[[fault]]\nwhen = \"AT+CNMI=2,1,2,1\"\naction = \"error\"\n")
+        => "delivered", [""], ONCE, true, true;
     concat!(manners!("[\"silent_start\", \"saved_text_mode\"]"), fault!("after_pdu", "\"reset\""))
         => "unknown", ["no final result in time"], NEVER, false, true;
 ];
