@@ -9,7 +9,7 @@
 //! Map: [`Settings::build`] gives a [`ModemHandle`] (status, turns) and an [`Actor`] (I/O). The conversation itself is
 //! `session`, which does no I/O: bytes, time and requests go in, actions come out. [`ModemHandle::ask`] puts a person's
 //! [`Command`] between, [`check()`] asks everything and makes a [`Report`], [`advice()`] says what to do about it;
-//! [`discovery`] finds lines before there is a modem.
+//! [`ModemHandle::ussd`] begins a dialogue with the network, [`discovery`] finds lines before there is a modem.
 
 mod actor;
 mod advice;
@@ -28,6 +28,7 @@ mod settings;
 mod status;
 mod submission;
 mod trace;
+mod ussd;
 
 pub use actor::{Actor, ActorError};
 pub use advice::{Advice, AdviceKind, Weight, advice};
@@ -42,3 +43,6 @@ pub use same_line::is_same_line;
 pub use settings::{DataBits, Parity, Settings, SmsCenter, SmsCenterError, StopBits, Timeouts};
 pub use status::{Identity, LineFault, Phase, Registration, Status};
 pub use submission::{Prepare, Refused, SendError, Sent, Submission};
+pub use ussd::{
+    MAX_USSD_CODE, MAX_USSD_REPLY, UssdCode, UssdCodeError, UssdDialogue, UssdError, UssdRefusal, UssdReply,
+};

@@ -8,7 +8,7 @@
 //!
 //! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`]
 //! and [`registration`] too, [`sending`] is `AT+CMGS`, [`questions`] what is asked from outside, [`urc`] what comes
-//! unasked, [`listing`] what was stored meanwhile, [`recovery`] the way back in step, [`quirks`] where modems differ. Lines are read by [`gsm::at`].
+//! unasked, [`ussd`] a dialogue with the network, [`listing`] what was stored meanwhile, [`recovery`] the way back in step, [`quirks`] where modems differ. Lines are read by [`gsm::at`].
 
 mod card;
 mod exchange;
@@ -21,6 +21,7 @@ mod registration;
 mod sending;
 mod step;
 mod urc;
+mod ussd;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -63,6 +64,8 @@ pub(crate) enum Action {
     Finished(Result<Sent, SendError>),
     /// The question is answered, or will not be.
     Answered(Result<Answer, AskError>),
+    /// A USSD act is done, or will not be; `None`: no dialogue is open any more.
+    Ussd(Option<crate::ussd::UssdDone>),
     /// A delivery report came; if it lies at a place, it is deleted there once it was handed on.
     Report(StatusReport, Option<Place>),
     /// An inbound SMS lies at this place.
@@ -80,6 +83,7 @@ impl fmt::Debug for Action {
             Self::HandedOver => formatter.write_str("HandedOver"),
             Self::Finished(result) => write!(formatter, "Finished({result:?})"),
             Self::Answered(result) => write!(formatter, "Answered({result:?})"),
+            Self::Ussd(result) => write!(formatter, "Ussd({result:?})"),
             Self::Report(..) => formatter.write_str("Report"),
             Self::Inbound(..) => formatter.write_str("Inbound"),
             Self::Reopen => formatter.write_str("Reopen"),
@@ -94,6 +98,7 @@ enum State {
     Asking(Exchange),
     Sending(Sending),
     Questioned(Asked),
+    Ussd(ussd::Dialogue),
     Recovering(Recovery),
     /// Nothing more is said; the line is to be opened again.
     Over,
@@ -111,6 +116,7 @@ pub(crate) struct Session {
     waiting: Option<usize>,
     /// A command from outside that waits for its turn on the wire.
     question: Option<Question>,
+    ussd: ussd::Ussd,
     /// No step is begun before.
     pause_until: Option<Instant>,
     next_poll: Instant,
@@ -168,6 +174,7 @@ impl Session {
             steps: VecDeque::new(),
             waiting: None,
             question: None,
+            ussd: ussd::Ussd::default(),
             pause_until: None,
             next_poll: now,
             next_listing: now,
@@ -206,6 +213,7 @@ impl Session {
             State::Asking(exchange) => Some(exchange.deadline),
             State::Sending(sending) => Some(sending.deadline),
             State::Questioned(asked) => Some(asked.deadline),
+            State::Ussd(dialogue) => Some(dialogue.deadline),
             State::Recovering(recovery) => Some(recovery.deadline),
             State::Over => None,
         }
@@ -237,6 +245,7 @@ impl Session {
                 State::Asking(exchange) => self.timed_out(exchange, now),
                 State::Sending(sending) => self.sending_timed_out(&sending, now),
                 State::Questioned(asked) => self.question_timed_out(asked, now),
+                State::Ussd(dialogue) => self.ussd_timed_out(dialogue, now),
                 State::Recovering(recovery) => self.recovery_timed_out(&recovery, now),
                 State::Over => self.state = State::Over,
             }
@@ -280,7 +289,7 @@ impl Session {
             self.begin_sending(tpdu_length, now);
             return;
         }
-        if self.begins_question(now) {
+        if self.begins_question(now) || self.begins_ussd(now) {
             return;
         }
         if self.pause_until.is_some_and(|until| now < until) {
@@ -352,6 +361,7 @@ impl Session {
             State::Asking(exchange) => self.exchange_line(exchange, line, now),
             State::Sending(sending) => self.sending_line(sending, line, now),
             State::Questioned(asked) => self.question_line(asked, line, now),
+            State::Ussd(dialogue) => self.ussd_line(dialogue, line, now),
             State::Recovering(recovery) => self.recovery_line(recovery, line, now),
             other => {
                 // A final result that nobody waits for belongs to nobody.

@@ -50,6 +50,7 @@ fn quick() -> Timeouts {
         settle: Duration::from_millis(10),
         reopen_first: Duration::from_millis(20),
         reopen_longest: Duration::from_millis(100),
+        ..Timeouts::default()
     }
 }
 

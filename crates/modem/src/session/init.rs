@@ -140,6 +140,7 @@ impl Session {
             | Step::Service
             | Step::RegistrationUrc
             | Step::SetServiceCenter
+            | Step::EndUssd
             | Step::Delete(_) => self.note_refusal(&step, outcome),
         }
     }

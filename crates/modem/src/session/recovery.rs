@@ -97,6 +97,7 @@ impl Session {
         tracing::info!(modem.name = %self.settings.name, "initialising again: {why}");
         self.fail_submission(why);
         self.interrupt_question(why);
+        self.interrupt_ussd(why);
         self.status.phase = Phase::Starting;
         self.is_initialised = false;
         self.is_in_pdu_mode = false;

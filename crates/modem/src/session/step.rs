@@ -52,6 +52,8 @@ pub(super) enum Step {
     ReadReport(Place),
     ReadInbound(Place),
     Delete(Place),
+    /// Ends a USSD dialogue that the network may have open.
+    EndUssd,
 }
 
 impl Step {
@@ -113,6 +115,7 @@ impl Step {
             Self::List => "AT+CMGL=4",
             Self::ReadReport(_) | Self::ReadInbound(_) => "AT+CMGR=…",
             Self::Delete(_) => "AT+CMGD=…",
+            Self::EndUssd => "AT+CUSD=2",
         }
     }
 
