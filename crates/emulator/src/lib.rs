@@ -26,6 +26,6 @@ pub use byte_log::{ByteLog, Direction, LogEntry};
 pub use duration::{DurationError, ScriptDuration, parse_duration};
 pub use modem::{Modem, RunError, StartError};
 pub use network::{Network, NetworkSettings, ReceiverRule, Treatment};
-pub use script::{Action, Fault, ModemRule, Moment, Script, ScriptError};
-pub use settings::{Manner, ModemSettings};
+pub use script::{Action, Fault, ModemRule, Moment, Script, ScriptError, UssdCoding, UssdRule};
+pub use settings::{Manner, ModemSettings, UssdForm};
 pub use transmission::Transmission;

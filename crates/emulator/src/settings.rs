@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::script::UssdRule;
+
 /// A way in which real modems differ from the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,6 +25,19 @@ pub enum Manner {
     PinStateWithoutOk,
     /// Text mode was saved as the default.
     SavedTextMode,
+}
+
+/// How a modem takes USSD codes and writes the answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UssdForm {
+    /// In the character set of `AT+CSCS`.
+    #[default]
+    Plain,
+    /// Only under `AT+CSCS="UCS2"`; anything else is refused.
+    Ucs2,
+    /// As packed septets in hexadecimal digits, whatever the character set (Huawei in PDU mode).
+    Packed,
 }
 
 /// Identity, card and behaviour of one modem; [`ModemSettings::named`] gives one that works.
@@ -78,6 +93,10 @@ pub struct ModemSettings {
     pub sms_ready_time: Duration,
     /// What it does differently.
     pub manners: Vec<Manner>,
+    /// How it takes USSD codes.
+    pub ussd_form: UssdForm,
+    /// What the network answers to USSD codes, before what it always answers.
+    pub ussd: Vec<UssdRule>,
 }
 
 impl ModemSettings {
@@ -111,6 +130,8 @@ impl ModemSettings {
             boot_time: Duration::ZERO,
             sms_ready_time: Duration::ZERO,
             manners: Vec::new(),
+            ussd_form: UssdForm::Plain,
+            ussd: Vec::new(),
         }
     }
 

@@ -84,8 +84,9 @@ pub enum UssdForm {
 }
 
 impl UssdForm {
-    /// All there are, the usual one first.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::Ucs2, Self::Packed];
+    /// All there are, in the order in which a modem of which nothing is known may be asked: a modem that wants plain characters refuses
+    /// nothing of the others, and one that wants packed septets would take UTF-16 for some.
+    pub const ALL: [Self; 3] = [Self::Plain, Self::Packed, Self::Ucs2];
 
     /// Writes a text with its coding (`<str>` without quotes, and `<dcs>`); `None` if it cannot be said this way.
     ///

@@ -493,3 +493,4 @@ fn a_network_can_refuse_a_receiver() {
 
 mod faults;
 mod stored;
+mod ussd;

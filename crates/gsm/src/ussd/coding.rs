@@ -55,18 +55,21 @@ impl UssdCoding {
             Self::Ucs2 { has_language } => from_ucs2(&octets, has_language).unwrap_or_else(plain),
             Self::Octets => from_octets(&octets),
             Self::Gsm7 { has_language } => {
-                let as_ucs2 = || from_ucs2(&octets, false).filter(|text| is_credible(text));
-                let as_packed = || Some(from_packed(&octets, has_language)).filter(|text| is_credible(text));
-                let surely_ucs2 = || from_ucs2(&octets, false).filter(|text| is_text(text));
-                let surely_packed = || Some(from_packed(&octets, has_language)).filter(|text| is_text(text));
+                let ucs2 = || from_ucs2(&octets, false).filter(|text| is_text(text));
+                let packed = || Some(from_packed(&octets, has_language)).filter(|text| is_text(text));
                 // Digits alone are a number that somebody reads, unless this modem writes nothing but hexadecimal.
                 let is_number = written.bytes().all(|byte| byte.is_ascii_digit());
                 let found = match form {
-                    Some(UssdForm::Packed) => surely_packed().or_else(as_ucs2),
-                    Some(UssdForm::Ucs2) => surely_ucs2().or_else(as_packed),
-                    _ if is_number => as_ucs2().filter(|text| text.is_ascii()),
+                    Some(UssdForm::Packed) => packed().or_else(ucs2),
+                    Some(UssdForm::Ucs2) => ucs2().or_else(packed),
+                    _ if is_number => ucs2().filter(|text| text.is_ascii()),
                     _ if octets.len() < 3 => None,
-                    _ => as_ucs2().or_else(as_packed),
+                    // Packed septets never have an empty octet in every second place, and other scripts read as septets are no ASCII.
+                    _ => {
+                        let by_looks = ucs2().filter(|text| is_mostly(text, 2, |it| it.is_ascii()));
+                        let packed = || packed().filter(|text| is_mostly(text, 4, |it| it.is_ascii()));
+                        by_looks.or_else(packed).or_else(|| ucs2().filter(|text| is_mostly(text, 4, is_usual)))
+                    }
                 };
                 found.unwrap_or_else(plain)
             }
@@ -133,10 +136,13 @@ fn is_text(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(is_rubbish)
 }
 
-/// Answers whether a text also reads as one: most of it is ASCII, or of a script of its own. Of the first half of Latin letters too few are
-/// used at once, and beyond the scripts most rubbish lands.
-fn is_credible(text: &str) -> bool {
-    let is_usual = |character: &char| matches!(character, '\n' | '\r' | ' '..='~' | '\u{370}'..='\u{2FFF}');
-    let (all, usual) = (text.chars().count(), text.chars().filter(is_usual).count());
-    is_text(text) && usual * 4 >= all * 3
+/// ASCII, and the scripts of their own; beyond them most rubbish lands.
+fn is_usual(character: char) -> bool {
+    character.is_ascii() || ('\u{370}'..='\u{2FFF}').contains(&character)
+}
+
+/// Answers whether at most one of so many characters is another.
+fn is_mostly(text: &str, of: usize, is_meant: impl Fn(char) -> bool) -> bool {
+    let others = text.chars().filter(|character| !is_meant(*character)).count();
+    others * of <= text.chars().count()
 }

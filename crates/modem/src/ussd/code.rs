@@ -184,9 +184,9 @@ mod tests {
         ] {
             assert_eq!(UssdCode::parse(text), Err(error), "{text:?}");
         }
-        let long = format!("*{}#", "1".repeat(MAX_USSD_CODE - 2));
-        assert!(UssdCode::parse(&long).is_ok());
-        assert_eq!(UssdCode::parse(&format!("*1{}", &long[1..])), Err(UssdCodeError::CodeTooLong));
+        let of_length = |length: usize| UssdCode::parse(&format!("*{}#", "1".repeat(length - 2)));
+        assert!(of_length(MAX_USSD_CODE).is_ok());
+        assert_eq!(of_length(MAX_USSD_CODE + 1), Err(UssdCodeError::CodeTooLong));
     }
 
     #[test]
