@@ -14,6 +14,7 @@ mod modems;
 mod offline;
 mod pins;
 mod record;
+mod retention;
 mod running;
 mod tasks;
 mod users;
@@ -69,9 +70,6 @@ const LAST_THINGS: Duration = Duration::from_secs(10);
 /// How long a command that works on the data is waited for at the start.
 const OPERATOR_AT_WORK: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
-/// How often what is too old is removed.
-const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// A running gateway.
 #[derive(Debug)]
@@ -131,7 +129,8 @@ impl App {
         // As soon as the data is ours: whoever asks from now on waits for the answer.
         let socket = control::bind(&config.store.data_dir)?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
-        store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
+        store_tasks
+            .spawn("retention", retention::keep_short(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
         live::check_kept(&store, kept.as_ref()).await?;
         let at_start = AuditBy::gateway("start");
         if is_first {
@@ -358,18 +357,6 @@ fn readiness(store: Store, dispatcher: DispatcherHandle) -> impl Fn() -> Readine
         Readiness {
             ready: store.is_writable() && store.try_reserve().is_some(),
             degraded: dispatcher.plan().channels.iter().filter_map(words).collect(),
-        }
-    }
-}
-
-async fn retention(store: Store, clock: Arc<dyn Clock>, stop: CancellationToken) -> anyhow::Result<()> {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(RETENTION_INTERVAL) => {}
-        }
-        if let Err(error) = store.run_retention(clock.now()).await {
-            warn!(error = %error, "what is too old could not be removed; tried again in an hour");
         }
     }
 }
