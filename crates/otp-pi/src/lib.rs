@@ -18,4 +18,5 @@ pub mod http;
 pub mod limits;
 pub mod operator;
 pub mod telemetry;
+pub mod ussd;
 pub mod wire;

@@ -46,6 +46,7 @@ use crate::http::{ApiState, Readiness};
 use crate::limits::Limiter;
 use crate::operator::{Operator, SettingsHandle};
 use crate::telemetry::LogHandle;
+use crate::ussd::Desk;
 use listeners::Listeners;
 use live::Live;
 use modems::Modems;
@@ -148,6 +149,8 @@ impl App {
         let mut modems = Modems::new(lines.clone(), reports, store.clone());
         let change = modems.prepare(config.modems).await?;
         let channels = change.channels();
+        let desk = Desk::new(store.clone(), Arc::clone(&clock));
+        desk.set_plans(change.balance_plans()).await?;
         if channels.is_empty() {
             warn!("no modem is configured: nothing can be sent");
         }
@@ -167,8 +170,9 @@ impl App {
         lines
             .spawn("reports", dispatch::run_reports(incoming, store.clone(), events.clone(), Arc::clone(&clock), stop));
 
+        lines.spawn("balances", desk.clone().tend(lines.stop_token()));
         lines.spawn("limits", limiter.clone().tend(events.subscribe(), lines.stop_token()));
-        let asked = (handle.clone(), limiter.clone());
+        let asked = (handle.clone(), limiter.clone(), desk.clone());
         let gateway = Gateway::new(config.gateway, store.clone(), asked, events, Arc::clone(&clock));
         let auth = Auth::start(api_users, clock).context("the hashing thread cannot be started")?;
         let auth = auth.telling(record::throttled(store.clone()));
@@ -179,12 +183,23 @@ impl App {
         // Among the lines, which outlive the listeners: the last uses are those of the last requests.
         lines.spawn("uses", users::keep_uses(Arc::clone(&state), store.clone(), lines.stop_token()));
         let (settings, asks) = SettingsHandle::new();
-        let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()));
+        let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()))
+            .with_desk(desk.clone());
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
         let (dispatcher, api, listeners_now) = (handle, state, listening);
-        let running =
-            Running { gateway, limiter, dispatcher, dispatch_rules, modems, api, listeners: listeners_now, log, drain };
+        let running = Running {
+            gateway,
+            limiter,
+            desk,
+            dispatcher,
+            dispatch_rules,
+            modems,
+            api,
+            listeners: listeners_now,
+            log,
+            drain,
+        };
         let live = Live::new(sources, loaded.laid, store.clone(), Some(running));
         listeners.spawn("settings", live.run(asks, listeners.stop_token()));
         Ok(Self {

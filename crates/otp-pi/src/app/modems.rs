@@ -16,6 +16,7 @@ use super::pins::Pins;
 use super::tasks::Tasks;
 use crate::channel::ChannelHandle;
 use crate::config::ModemConfig;
+use crate::ussd::BalancePlan;
 
 /// The modems and what they need to run.
 #[derive(Debug)]
@@ -53,6 +54,15 @@ impl Change {
             is_default: one.config.is_default,
         };
         self.running.iter().map(channel).collect()
+    }
+
+    /// The modems whose balances are asked.
+    pub(super) fn balance_plans(&self) -> Vec<BalancePlan> {
+        let plan = |one: &Running| {
+            let settings = one.config.balance.clone().filter(|_| one.config.is_active)?;
+            Some(BalancePlan { modem: one.handle.clone(), settings })
+        };
+        self.running.iter().filter_map(plan).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ::modem::{DataBits, Parity, Pin, Settings, SmsCenter, StopBits, is_same_line};
+use ::modem::{DataBits, Parity, Pin, Settings, SmsCenter, StopBits, UssdCode, UssdReply, is_same_line};
 use domain::receiver::NumberingPlan;
 use domain::route::ModemRoute;
 
@@ -11,6 +11,7 @@ use super::file::{File, ModemSection};
 use super::resolve::{Found, ModemConfig};
 use super::units::Span;
 use super::{Problem, first_line};
+use crate::ussd::{Amount, BalanceSettings, Pattern};
 
 /// The shortest time that a modem can be given, and the longest: reports are kept for a little longer than that.
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(300);
@@ -56,7 +57,10 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     };
     let prompt = timeout(key("prompt_timeout"), section.prompt_timeout, found);
     let result = timeout(key("result_timeout"), section.result_timeout, found);
+    let balance = balance(index, section, found);
     let mut line = Settings::new(section.name.clone(), section.path.clone());
+    line.timeouts.ussd_answer = timeout(key("ussd_timeout"), section.ussd_timeout, found);
+    line.timeouts.ussd_idle = timeout(key("ussd_idle"), section.ussd_idle, found);
     line.baud_rate = section.baud_rate;
     line.parity = parity?;
     line.data_bits = data_bits;
@@ -66,7 +70,63 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     line.delivery_reports = file.sms.delivery_reports;
     line.timeouts.prompt = prompt;
     line.timeouts.result = result;
-    Some(ModemConfig { line, is_default: section.default, is_active: section.active })
+    Some(ModemConfig { line, is_default: section.default, is_active: section.active, balance })
+}
+
+/// The shortest time between two questions for a balance: each may cost something, and keeps messages waiting.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Reads how the balance is asked; none if it is not.
+fn balance(index: usize, section: &ModemSection, found: &mut Found) -> Option<BalanceSettings> {
+    let key = |name: &str| format!("modem[{index}].{name}");
+    if section.balance_code.is_empty() {
+        let is_set = !section.balance_pattern.is_empty()
+            || !section.balance_replies.is_empty()
+            || section.balance_low > 0
+            || !section.balance_interval.0.is_zero();
+        if is_set {
+            found.problem(
+                key("balance_code"),
+                "it is missing",
+                "write the code that the operator names, for example \"*888#\"",
+            );
+        }
+        return None;
+    }
+    let code = UssdCode::parse(&section.balance_code);
+    let code = found
+        .take(code.map_err(|error| Problem::new(key("balance_code"), error.to_string(), "write it like \"*888#\"")));
+    let replies: Option<Vec<_>> = section
+        .balance_replies
+        .iter()
+        .map(|reply| {
+            found.take(UssdReply::parse(reply).map_err(|error| {
+                Problem::new(key("balance_replies"), error.to_string(), "write them like [\"1\", \"2\"]")
+            }))
+        })
+        .collect();
+    let pattern = if section.balance_pattern.is_empty() {
+        found.problem(
+            key("balance_pattern"),
+            "it is missing",
+            "write it like 'Rp ?([0-9.,]+)': the group is the amount",
+        );
+        None
+    } else {
+        found.take(Pattern::parse(&section.balance_pattern).map_err(|error| {
+            Problem::new(
+                key("balance_pattern"),
+                error.to_string(),
+                "write it like 'Rp ?([0-9.,]+)': the group is the amount",
+            )
+        }))
+    };
+    let interval = section.balance_interval.0;
+    if !interval.is_zero() && interval < SHORTEST_INTERVAL {
+        found.problem(key("balance_interval"), "it is shorter than a second", "write for example \"6h\", or \"\"");
+    }
+    let low = (section.balance_low > 0).then(|| Amount::of_whole(section.balance_low));
+    Some(BalanceSettings { code: code?, replies: replies?, pattern: pattern?, interval, low })
 }
 
 fn timeout(key: String, span: Span, found: &mut Found) -> Duration {

@@ -16,6 +16,7 @@ use domain::secret::SecretText;
 use super::Problem;
 use super::file::File;
 use super::{api_user, limits, modem, opening, simple, texts, tls};
+use crate::ussd::BalanceSettings;
 use crate::wire::{RenderSettings, SuccessCode};
 use crate::{dispatch, gateway, http, telemetry};
 
@@ -59,6 +60,8 @@ pub struct ModemConfig {
     pub is_default: bool,
     /// In use at all: an inactive one is not opened.
     pub is_active: bool,
+    /// How its balance is asked, if it is.
+    pub balance: Option<BalanceSettings>,
 }
 
 /// One API user as configured.

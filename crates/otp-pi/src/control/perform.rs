@@ -8,12 +8,13 @@ use std::time::Duration;
 use domain::clock::WallTime;
 use domain::message::MessageId;
 use domain::receiver::Msisdn;
+use modem::{UssdCode, UssdReply};
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::{AuditBy, AuditEvent, AuditFilter, AuditKind, MessageFilter};
 
 use super::protocol::{Answer, Request, Secret};
-use crate::operator::{Edit, Operator, ResetOf, parse_state};
+use crate::operator::{Edit, Operator, ResetOf, Said, parse_state};
 
 /// Does what is asked, in whose name.
 pub async fn perform(operator: &Operator, request: Request, by: &AuditBy) -> Answer {
@@ -50,6 +51,11 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
             let receiver = Msisdn::from_canonical(receiver.0.expose()).ok_or("the receiver is no E.164 number")?;
             value(operator.send_by_hand(&modem, receiver, text.0, by).await)
         }
+        Request::Ussd { modem, talk, code, reply, cancels } => {
+            value(operator.ussd(&modem, &talk, said(code, reply, cancels)?, by).await)
+        }
+        Request::ModemBalance { modem } => value(operator.ask_balance(&modem, by).await),
+        Request::Balances => value(Ok::<_, String>(operator.balances())),
         Request::LimitsExplain { receiver, api_user, client_ip } => {
             value(operator.explain_limits(receiver.0.expose(), api_user.as_deref(), client_ip).await)
         }
@@ -119,6 +125,16 @@ fn whose<'a>(
         (None, None, Some(name), None) => Ok(ResetOf::ApiUser(name)),
         (None, None, None, Some(address)) => Ok(ResetOf::Client(address)),
         _ => Err("only one of them at a time".to_owned()),
+    }
+}
+
+/// What is said to the network: one thing at a time.
+fn said(code: Option<Secret>, reply: Option<Secret>, cancels: bool) -> Result<Said, String> {
+    match (code, reply, cancels) {
+        (Some(code), None, false) => UssdCode::parse(code.0.expose()).map(Said::Code).map_err(|it| it.to_string()),
+        (None, Some(reply), false) => UssdReply::parse(reply.0.expose()).map(Said::Reply).map_err(|it| it.to_string()),
+        (None, None, true) => Ok(Said::Cancel),
+        _ => Err("one of code, reply and cancel".to_owned()),
     }
 }
 

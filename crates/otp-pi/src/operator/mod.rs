@@ -8,11 +8,13 @@ mod limits;
 mod messages;
 mod modems;
 mod settings;
+mod ussd;
 
 use store::Store;
 
 use crate::dispatch::DispatcherHandle;
 use crate::limits::Limiter;
+use crate::ussd::Desk;
 
 pub use audit::ActError;
 pub use limits::{HeldBack, LimitView, ResetOf, RuleView, StandingView};
@@ -21,6 +23,7 @@ pub use modems::{commanded, sent_by_hand};
 pub use settings::{
     ApiUserView, Applied, Edit, SecretView, Setting, SettingsAsk, SettingsError, SettingsHandle, UseView,
 };
+pub use ussd::{BalanceView, Said, asked_by_hand};
 
 /// What an operator can reach. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ pub struct Operator {
     settings: SettingsHandle,
     /// None where the settings cannot be served.
     limiter: Option<Limiter>,
+    /// None where no gateway runs.
+    desk: Option<Desk>,
 }
 
 impl Operator {
@@ -42,7 +47,13 @@ impl Operator {
         settings: SettingsHandle,
         limiter: Option<Limiter>,
     ) -> Self {
-        Self { store, dispatcher, settings, limiter }
+        Self { store, dispatcher, settings, limiter, desk: None }
+    }
+
+    /// The same, with the desk of a gateway that runs.
+    #[must_use]
+    pub fn with_desk(self, desk: Desk) -> Self {
+        Self { desk: Some(desk), ..self }
     }
 
     /// The store, for what concerns it alone: backups and keys.

@@ -79,12 +79,12 @@ impl Operator {
         sent.map(|sent| rendered(&sent)).map_err(|why| format!("{why}; nothing is sent"))
     }
 
-    fn channels(&self) -> Vec<ChannelHandle> {
+    pub(super) fn channels(&self) -> Vec<ChannelHandle> {
         self.dispatcher.as_ref().map(|dispatcher| dispatcher.plan().channels.clone()).unwrap_or_default()
     }
 
     /// A modem by its name, or by the path of its line.
-    fn find_modem(&self, name: &str) -> Result<ChannelHandle, String> {
+    pub(super) fn find_modem(&self, name: &str) -> Result<ChannelHandle, String> {
         let channels = self.channels();
         let is_meant = |channel: &&ChannelHandle| channel.modem.name() == name || channel.is_at(name.as_ref());
         channels.iter().find(is_meant).cloned().ok_or_else(|| {

@@ -7,11 +7,13 @@ mod answer;
 mod lines;
 mod manual;
 mod report;
+mod ussd;
 
 pub use answer::{answer, no_answer};
-pub use lines::{ListedLine, lines};
+pub use lines::{ListedBalance, ListedLine, lines};
 pub use manual::{Manual, PartState, manual};
 pub use report::{Checked, reports};
+pub use ussd::{balance, ussd, ussd_ended};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

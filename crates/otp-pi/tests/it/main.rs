@@ -31,3 +31,4 @@ mod scripted;
 mod secrecy;
 mod sending;
 mod settings;
+mod ussd;

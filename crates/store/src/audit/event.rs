@@ -70,6 +70,8 @@ kinds! {
     SentByHand = "sent-by-hand",
     /// An operator asked a modem an AT command.
     ModemCommand = "modem-command",
+    /// An operator asked the network over USSD.
+    UssdByHand = "ussd-by-hand",
     /// A SIM refused its PIN.
     PinRefused = "pin-refused",
     /// A receiver is blocked.
@@ -129,6 +131,7 @@ impl AuditKind {
             | Self::MessageRetried
             | Self::SentByHand
             | Self::ModemCommand
+            | Self::UssdByHand
             | Self::LimitsReset
             | Self::ActFailed
             | Self::Trimmed

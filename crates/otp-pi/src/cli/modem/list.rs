@@ -6,15 +6,38 @@ use modem::is_same_line;
 
 use super::{ListArguments, load};
 use crate::cli::output;
+use crate::cli::when;
 use crate::config::Config;
-use crate::wire::modems::{ListedLine, Rendered, lines};
+use crate::control::{Client, Request};
+use crate::operator::BalanceView;
+use crate::wire::modems::{ListedBalance, ListedLine, Rendered, lines};
 
 pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<Rendered> {
     let config = load(arguments.config.as_deref()).await?;
     let found = find(&Roots::below(&arguments.root)).await?;
     note_missing(config.as_ref(), &found);
+    let balances = balances(config.as_ref()).await;
     let looks = found.into_iter().map(|line| look(line, config.as_ref(), !arguments.no_probe));
-    Ok(lines(&join_all(looks).await))
+    let mut listed = join_all(looks).await;
+    for line in &mut listed {
+        let known = balances.iter().find(|known| Some(&known.modem) == line.modem.as_ref());
+        line.balance = known.map(|BalanceView { balance, .. }| ListedBalance {
+            number: balance.amount.number(),
+            shown: balance.amount.to_string(),
+            at: when::text(balance.at_unix_millis),
+            at_unix_millis: balance.at_unix_millis,
+            is_low: balance.is_low,
+        });
+    }
+    Ok(lines(&listed))
+}
+
+/// What the gateway that runs knows of its SIMs' balances; nothing where none runs, or it may not be asked.
+async fn balances(config: Option<&Config>) -> Vec<BalanceView> {
+    let Some(config) = config else { return Vec::new() };
+    let Ok(Some(client)) = Client::connect(&config.store.data_dir).await else { return Vec::new() };
+    let told = client.ask(&Request::Balances).await.ok();
+    told.and_then(|told| serde_json::from_value(told).ok()).unwrap_or_default()
 }
 
 /// Lists the lines; the files behind them may take longer than a worker may be blocked.
@@ -35,7 +58,7 @@ async fn look(line: FoundLine, config: Option<&Config>, asks: bool) -> ListedLin
     let modem = modem.map(|modem| modem.name.clone());
     let is_free = !line.is_console && line.holder.is_none();
     let probed = if asks && is_free { Some(probe(&line.device, &settings).await) } else { None };
-    ListedLine { line, modem, probed }
+    ListedLine { line, modem, probed, balance: None }
 }
 
 /// Says which configured modems have no line.

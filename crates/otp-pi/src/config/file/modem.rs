@@ -30,6 +30,20 @@ pub struct ModemSection {
     pub prompt_timeout: Span,
     /// How long the modem may take to say what became of a message.
     pub result_timeout: Span,
+    /// How long the network may take to answer a USSD code or reply.
+    pub ussd_timeout: Span,
+    /// How long a USSD menu may wait for a reply, while messages wait.
+    pub ussd_idle: Span,
+    /// The USSD code that tells what the SIM is worth; empty asks nothing.
+    pub balance_code: String,
+    /// Replies to the menus that it leads to.
+    pub balance_replies: Vec<String>,
+    /// Where the amount stands in the answer: the first group of a regular expression.
+    pub balance_pattern: String,
+    /// How often it is asked by itself; `""` or `"0s"`: only when somebody asks.
+    pub balance_interval: Span,
+    /// Below this the log tells an operator to top the SIM up; 0 is never.
+    pub balance_low: u64,
     /// The SIM's PIN in clear; `check-config` warns.
     pub sim_pin: Option<PlainPassword>,
     /// A file whose first line is the SIM's PIN.
@@ -61,6 +75,13 @@ defaults!(ModemSection {
     stop_bits: 1,
     prompt_timeout: seconds(10),
     result_timeout: seconds(120),
+    ussd_timeout: seconds(90),
+    ussd_idle: seconds(60),
+    balance_code: String::new(),
+    balance_replies: Vec::new(),
+    balance_pattern: String::new(),
+    balance_interval: seconds(0),
+    balance_low: 0,
     sim_pin: None,
     sim_pin_file: None,
     sms_center: String::new(),

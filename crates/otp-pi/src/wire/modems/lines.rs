@@ -15,6 +15,23 @@ pub struct ListedLine {
     pub modem: Option<String>,
     /// What it answered; none if it was not asked.
     pub probed: Option<Probed>,
+    /// What its SIM is worth, if that is known.
+    pub balance: Option<ListedBalance>,
+}
+
+/// What a SIM was worth when it was asked last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedBalance {
+    /// For scripts: a JSON number.
+    pub number: String,
+    /// For people.
+    pub shown: String,
+    /// When it was asked, for people.
+    pub at: String,
+    /// The same in milliseconds since the Unix epoch.
+    pub at_unix_millis: i64,
+    /// Whether that is below what is set as low.
+    pub is_low: bool,
 }
 
 /// Shows the lines.
@@ -31,7 +48,7 @@ pub fn lines(found: &[ListedLine]) -> Rendered {
 }
 
 fn block(listed: &ListedLine) -> String {
-    let ListedLine { line, modem, probed } = listed;
+    let ListedLine { line, modem, probed, balance } = listed;
     let mut device = line.name.clone();
     if let Some(driver) = &line.driver {
         device.push_str(&format!(", driver {driver}"));
@@ -42,6 +59,9 @@ fn block(listed: &ListedLine) -> String {
     }
     if let Some(modem) = modem {
         rows.push(("modem", modem.clone()));
+    }
+    if let Some(ListedBalance { shown, at, is_low, .. }) = balance {
+        rows.push(("balance", format!("{shown} at {at}{}", if *is_low { ", low: top it up" } else { "" })));
     }
     if line.is_console {
         rows.push(("console", "the system's own console is on it".to_owned()));
@@ -103,7 +123,7 @@ fn fault_words(fault: ::modem::LineFault) -> &'static str {
 }
 
 fn one(listed: &ListedLine) -> Value {
-    let ListedLine { line, modem, probed } = listed;
+    let ListedLine { line, modem, probed, balance } = listed;
     let path = |path: &std::path::Path| path.display().to_string();
     json!({
         "path": path(&line.path),
@@ -121,6 +141,9 @@ fn one(listed: &ListedLine) -> Value {
             "socket": usb.socket,
         })),
         "modem": modem,
+        "balance": balance.as_ref().map(|it| json!({
+            "amount": serde_json::from_str(&it.number).unwrap_or(Value::Null), "at": it.at_unix_millis, "low": it.is_low,
+        })),
         "is_console": line.is_console,
         "in_use_by": line.holder.as_ref().map(|it| json!({"program": it.program, "process": it.process})),
         "probe": probed.as_ref().map(probe_json),
