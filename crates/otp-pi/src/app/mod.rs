@@ -130,8 +130,7 @@ impl App {
         // As soon as the data is ours: whoever asks from now on waits for the answer.
         let socket = control::bind(&config.store.data_dir)?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
-        store_tasks
-            .spawn("retention", retention::keep_short(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
+        store_tasks.spawn("retention", retention::run(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
         live::check_kept(&store, kept.as_ref()).await?;
         let at_start = AuditBy::gateway("start");
         if is_first {
@@ -146,11 +145,10 @@ impl App {
         limiter.tell_mode();
         let events = Events::default();
         let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
-        let mut modems = Modems::new(lines.clone(), reports, store.clone());
+        let desk = Desk::new(store.clone(), Arc::clone(&clock));
+        let mut modems = Modems::new(lines.clone(), reports, store.clone(), desk.clone());
         let change = modems.prepare(config.modems).await?;
         let channels = change.channels();
-        let desk = Desk::new(store.clone(), Arc::clone(&clock));
-        desk.set_plans(change.balance_plans()).await?;
         if channels.is_empty() {
             warn!("no modem is configured: nothing can be sent");
         }
@@ -166,11 +164,9 @@ impl App {
         let (handle, dispatcher) =
             dispatch::build(config.dispatch, context, Plan { channels, table: config.routes }, events.clone());
         delivery.spawn("dispatcher", deliver(dispatcher, store.clone(), delivery.stop_token()));
-        let stop = lines.stop_token();
-        lines
-            .spawn("reports", dispatch::run_reports(incoming, store.clone(), events.clone(), Arc::clone(&clock), stop));
-
-        lines.spawn("balances", desk.clone().tend(lines.stop_token()));
+        let told =
+            dispatch::run_reports(incoming, store.clone(), events.clone(), Arc::clone(&clock), lines.stop_token());
+        lines.spawn("reports", told);
         lines.spawn("limits", limiter.clone().tend(events.subscribe(), lines.stop_token()));
         let asked = (handle.clone(), limiter.clone(), desk.clone());
         let gateway = Gateway::new(config.gateway, store.clone(), asked, events, Arc::clone(&clock));
@@ -183,23 +179,13 @@ impl App {
         // Among the lines, which outlive the listeners: the last uses are those of the last requests.
         lines.spawn("uses", users::keep_uses(Arc::clone(&state), store.clone(), lines.stop_token()));
         let (settings, asks) = SettingsHandle::new();
-        let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()))
-            .with_desk(desk.clone());
+        let operator =
+            Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone())).with_desk(desk);
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
         let (dispatcher, api, listeners_now) = (handle, state, listening);
-        let running = Running {
-            gateway,
-            limiter,
-            desk,
-            dispatcher,
-            dispatch_rules,
-            modems,
-            api,
-            listeners: listeners_now,
-            log,
-            drain,
-        };
+        let running =
+            Running { gateway, limiter, dispatcher, dispatch_rules, modems, api, listeners: listeners_now, log, drain };
         let live = Live::new(sources, loaded.laid, store.clone(), Some(running));
         listeners.spawn("settings", live.run(asks, listeners.stop_token()));
         Ok(Self {

@@ -16,7 +16,7 @@ use super::pins::Pins;
 use super::tasks::Tasks;
 use crate::channel::ChannelHandle;
 use crate::config::ModemConfig;
-use crate::ussd::BalancePlan;
+use crate::ussd::{BalancePlan, Desk};
 
 /// The modems and what they need to run.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Modems {
     tasks: Tasks,
     reports: mpsc::Sender<ModemEvent>,
     store: Store,
+    /// Asks the balances.
+    desk: Desk,
     /// One memory for all: a card that refused its PIN must not be asked again in another modem.
     pins: Option<Pins>,
     running: Vec<Running>,
@@ -57,7 +59,7 @@ impl Change {
     }
 
     /// The modems whose balances are asked.
-    pub(super) fn balance_plans(&self) -> Vec<BalancePlan> {
+    fn balance_plans(&self) -> Vec<BalancePlan> {
         let plan = |one: &Running| {
             let settings = one.config.balance.clone().filter(|_| one.config.is_active)?;
             Some(BalancePlan { modem: one.handle.clone(), settings })
@@ -67,8 +69,9 @@ impl Change {
 }
 
 impl Modems {
-    pub(super) fn new(tasks: Tasks, reports: mpsc::Sender<ModemEvent>, store: Store) -> Self {
-        Self { tasks, reports, store, pins: None, running: Vec::new() }
+    pub(super) fn new(tasks: Tasks, reports: mpsc::Sender<ModemEvent>, store: Store, desk: Desk) -> Self {
+        tasks.spawn("balances", desk.clone().tend(tasks.stop_token()));
+        Self { tasks, reports, store, desk, pins: None, running: Vec::new() }
     }
 
     /// Makes the modems of a configuration, keeping those that stay the same.
@@ -80,6 +83,10 @@ impl Modems {
             Some(pins) => pins.clone(),
             None => Pins::load(&self.store, &configs).await.context("the memory of PINs cannot be read")?,
         };
+        self.desk
+            .recall(configs.iter().map(|config| config.line.name.as_str()))
+            .await
+            .context("balances cannot be read")?;
         let (mut running, mut fresh) = (Vec::with_capacity(configs.len()), Vec::new());
         for mut config in configs {
             let is_same = |one: &&Running| {
@@ -104,6 +111,7 @@ impl Modems {
     /// Lets the prepared modems take over; those that are gone get `drain` to finish what they have. To be called when nobody gives
     /// messages to those that are gone any more.
     pub(super) fn commit(&mut self, change: Change, drain: Duration) {
+        self.desk.set_plans(change.balance_plans());
         let Change { running, fresh, pins } = change;
         pins.follow(running.iter().map(|one| &one.config));
         self.pins = Some(pins);

@@ -15,7 +15,7 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
 ///
 /// # Errors
 /// None today: a failure is logged and tried again.
-pub(super) async fn keep_short(store: Store, clock: Arc<dyn Clock>, stop: CancellationToken) -> anyhow::Result<()> {
+pub(super) async fn run(store: Store, clock: Arc<dyn Clock>, stop: CancellationToken) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

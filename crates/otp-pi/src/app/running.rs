@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tracing::warn;
 
 use super::listeners::{Bound, Listeners, NewCertificate};
 use super::live::said;
@@ -16,13 +15,11 @@ use crate::http::ApiState;
 use crate::limits::Limiter;
 use crate::operator::SettingsError;
 use crate::telemetry::LogHandle;
-use crate::ussd::Desk;
 
 /// The parts.
 pub(super) struct Running {
     pub(super) gateway: Gateway,
     pub(super) limiter: Limiter,
-    pub(super) desk: Desk,
     pub(super) dispatcher: DispatcherHandle,
     /// What the dispatcher goes by beside its plan: its settings, and whether delivery reports are asked for.
     pub(super) dispatch_rules: (Settings, bool),
@@ -73,9 +70,6 @@ impl Running {
         self.gateway.set_rules(config.gateway);
         self.limiter.set_settings(config.limits);
         self.log.set_filter(&config.log.filter);
-        if let Err(error) = self.desk.set_plans(modems.balance_plans()).await {
-            warn!(error = %error, "balances that were known cannot be read: the modems go on as they were asked before");
-        }
         let drain = config.dispatch.drain_timeout;
         self.drain.send_replace(drain);
         let plan = Plan { channels: modems.channels(), table: config.routes };

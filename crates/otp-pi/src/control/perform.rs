@@ -44,13 +44,9 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
         Request::MessageRetry { message_id: id } => value(operator.retry_message(message_id(&id)?, by).await),
         Request::ModemCheck { modems } => value(operator.check_modems(&modems).await),
         Request::ModemAt { modem, command, patience_seconds } => {
-            let patience = patience_seconds.map(Duration::from_secs);
-            value(operator.ask_modem(&modem, command.0.expose(), patience, by).await)
+            value(operator.ask_modem(&modem, command.0.expose(), patience_seconds.map(Duration::from_secs), by).await)
         }
-        Request::ModemSend { modem, receiver, text } => {
-            let receiver = Msisdn::from_canonical(receiver.0.expose()).ok_or("the receiver is no E.164 number")?;
-            value(operator.send_by_hand(&modem, receiver, text.0, by).await)
-        }
+        Request::ModemSend { modem, receiver, text } => send_by_hand(operator, (&modem, receiver, text), by).await,
         Request::Ussd { modem, talk, code, reply, cancels } => {
             value(operator.ussd(&modem, &talk, said(code, reply, cancels)?, by).await)
         }
@@ -126,6 +122,15 @@ fn whose<'a>(
         (None, None, None, Some(address)) => Ok(ResetOf::Client(address)),
         _ => Err("only one of them at a time".to_owned()),
     }
+}
+
+async fn send_by_hand(
+    operator: &Operator,
+    (modem, receiver, text): (&str, Secret, Secret),
+    by: &AuditBy,
+) -> Result<Value, String> {
+    let receiver = Msisdn::from_canonical(receiver.0.expose()).ok_or("the receiver is no E.164 number")?;
+    value(operator.send_by_hand(modem, receiver, text.0, by).await)
 }
 
 /// What is said to the network: one thing at a time.

@@ -190,21 +190,24 @@ impl Desk {
         (!is_other).then_some(known)
     }
 
-    /// Goes by other modems and settings from now on.
+    /// Reads what is known of modems from before the start.
     ///
     /// # Errors
-    /// [`StoreError`]: what is known of a modem cannot be read.
-    pub async fn set_plans(&self, plans: Vec<BalancePlan>) -> Result<(), StoreError> {
-        for plan in &plans {
-            let name = plan.modem.name();
+    /// [`StoreError`].
+    pub async fn recall(&self, names: impl Iterator<Item = &str>) -> Result<(), StoreError> {
+        for name in names {
             let kept = self.inner.store.find_setting(&format!("{KEPT}{name}")).await?;
             let kept = kept.and_then(|text| serde_json::from_str(text.expose()).ok());
             if let Some(balance) = kept {
                 self.balances().entry(name.to_owned()).or_insert(balance);
             }
         }
-        self.inner.plans.send_replace(plans);
         Ok(())
+    }
+
+    /// Goes by other modems and settings from now on.
+    pub fn set_plans(&self, plans: Vec<BalancePlan>) {
+        self.inner.plans.send_replace(plans);
     }
 
     /// Goes through the menus to the amount.
