@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::balance::{BalanceError, BalancePlan};
+use super::balance::{BalanceError, BalancePlan, BalanceSettings};
 use super::desk::Desk;
 
 /// How long after a start the first balances are asked, at most.
@@ -18,9 +18,11 @@ const AGAIN: Duration = Duration::from_secs(300);
 const IDLE: Duration = Duration::from_secs(10);
 
 /// When a modem is asked next.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Next {
     at: Instant,
+    /// By which settings: under other ones its time is another.
+    settings: BalanceSettings,
     /// Whether it has come to nothing, which is said once.
     has_failed: bool,
 }
@@ -37,10 +39,16 @@ impl Desk {
             let wanted: Vec<BalancePlan> = plans.borrow_and_update().clone();
             let wanted: Vec<BalancePlan> =
                 wanted.into_iter().filter(|plan| !plan.settings.interval.is_zero()).collect();
-            next.retain(|name, _| wanted.iter().any(|plan| plan.modem.name() == name));
+            let is_wanted = |name: &String, next: &Next| {
+                wanted.iter().any(|plan| plan.modem.name() == name && plan.settings == next.settings)
+            };
+            next.retain(|name, next| is_wanted(name, next));
             for plan in &wanted {
-                next.entry(plan.modem.name().to_owned())
-                    .or_insert_with(|| Next { at: Instant::now() + self.first(plan), has_failed: false });
+                next.entry(plan.modem.name().to_owned()).or_insert_with(|| Next {
+                    at: Instant::now() + self.first(plan),
+                    settings: plan.settings.clone(),
+                    has_failed: false,
+                });
             }
             let due =
                 wanted.iter().filter_map(|plan| Some((plan, next.get(plan.modem.name())?.at))).min_by_key(|it| it.1);
@@ -73,7 +81,7 @@ impl Desk {
                         }
                     };
                     let at = Instant::now() + jittered(wait);
-                    next.insert(plan.modem.name().to_owned(), Next { at, has_failed });
+                    next.insert(plan.modem.name().to_owned(), Next { at, settings: plan.settings.clone(), has_failed });
                 }
             }
         }

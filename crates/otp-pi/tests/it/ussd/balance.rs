@@ -54,11 +54,13 @@ fn a_balance_is_asked_by_itself_behind_a_menu_and_a_low_one_is_told() {
     let ended = stage.gateway.operate(&["modem", "balance", "m0"]);
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(ended.stdout.contains("m0: balance 1,234.50, below balance_low"), "{ended:?}");
-    // Other settings count from the next moment on.
+    // Other settings count from the next moment on, also after an interval that would have been long.
     let mut setup = Setup::with(&stage.emulator);
-    setup.modem = format!("{ASKED}balance_interval = \"1s\"\n");
-    stage.gateway.rewrite(&setup);
-    stage.gateway.reload();
+    for interval in ["6h", "1s"] {
+        setup.modem = format!("{ASKED}balance_interval = \"{interval}\"\n");
+        stage.gateway.rewrite(&setup);
+        stage.gateway.reload();
+    }
     wait_for("the other balance", || (known(&stage.gateway)["amount"] == json!(10_000)).then_some(()));
 }
 
