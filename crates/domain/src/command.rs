@@ -56,6 +56,8 @@ pub enum Command {
         /// As the caller wrote it.
         receiver: String,
     },
+    /// Ask the network something over one modem.
+    RequestUssd(RequestUssd),
     /// List the modems.
     GetModemList,
     /// Answer.
@@ -134,6 +136,19 @@ pub struct StatusQuery {
     pub reference: Option<String>,
 }
 
+/// `request-ussd`: a code, a reply to the answer before, or the end of the dialogue.
+#[derive(Clone)]
+pub struct RequestUssd {
+    /// The modem's name.
+    pub modem: String,
+    /// The code: it may carry a voucher.
+    pub code: Option<SecretText>,
+    /// The reply: it may be a password.
+    pub reply: Option<SecretText>,
+    /// End the dialogue.
+    pub cancels: bool,
+}
+
 impl Command {
     /// Answers the command's own name; aliases are the wire's matter.
     pub const fn name(&self) -> &'static str {
@@ -148,6 +163,7 @@ impl Command {
             Self::GetStatus(_) => "get-status",
             Self::BlockMsisdn { .. } => "block-msisdn",
             Self::UnblockMsisdn { .. } => "unblock-msisdn",
+            Self::RequestUssd(_) => "request-ussd",
             Self::GetModemList => "get-modem-list",
             Self::Echo => "echo",
         }
@@ -165,6 +181,7 @@ impl Command {
             Self::Send(send) if send.receiver.contains('@') => Some(Scope::Email),
             Self::Send(_) => Some(Scope::Sms),
             Self::BlockMsisdn { .. } | Self::UnblockMsisdn { .. } => Some(Scope::Block),
+            Self::RequestUssd(_) => Some(Scope::Ussd),
             Self::GetModemList => Some(Scope::Modems),
             Self::GetStatus(_) | Self::Echo => None,
         }
@@ -193,6 +210,12 @@ impl fmt::Debug for ValidateOtp {
 impl fmt::Debug for SendMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SendMessage").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RequestUssd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestUssd").field("modem", &self.modem).finish_non_exhaustive()
     }
 }
 

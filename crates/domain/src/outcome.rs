@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::clock::WallTime;
 use crate::message::{MessageId, MessageState};
 use crate::otp::Verdict;
+use crate::secret::SecretText;
 
 /// How a command ended.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -171,6 +172,15 @@ pub enum ReplyData {
     },
     /// `get-status`.
     Status(StatusData),
+    /// `request-ussd`.
+    Ussd {
+        /// What the network says.
+        content: SecretText,
+        /// The same as the modem wrote it.
+        raw: SecretText,
+        /// Whether the network waits for a reply.
+        is_open: bool,
+    },
     /// `get-modem-list`.
     Modems(Vec<ModemEntry>),
     /// `echo`.
@@ -186,6 +196,7 @@ impl fmt::Debug for ReplyData {
             Self::Message { .. } => "Message",
             Self::Receiver { .. } => "Receiver",
             Self::Status(_) => "Status",
+            Self::Ussd { .. } => "Ussd",
             Self::Modems(_) => "Modems",
             Self::Echo => "Echo",
         })
@@ -272,6 +283,19 @@ pub struct ModemEntry {
     pub operator: Option<String>,
     /// Signal strength in dBm.
     pub signal_dbm: Option<i16>,
+    /// What its SIM is worth, where that was asked.
+    pub balance: Option<BalanceEntry>,
+}
+
+/// What a SIM was worth when it was asked last.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BalanceEntry {
+    /// The amount in the SIM's currency, as a JSON number.
+    pub amount: String,
+    /// When it was told.
+    pub at: WallTime,
+    /// Whether that is below what is set as low.
+    pub is_low: bool,
 }
 
 #[cfg(test)]

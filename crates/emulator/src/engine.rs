@@ -22,6 +22,7 @@ mod radio;
 mod sending;
 mod speech;
 mod storage;
+mod ussd;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -108,7 +109,12 @@ enum After {
 #[derive(Debug)]
 enum Event {
     Arrival(Arrival),
-    Line(Vec<u8>),
+    /// The network's word in a USSD dialogue.
+    Ussd {
+        dialogue: u64,
+        line: Vec<u8>,
+        is_end: bool,
+    },
     SmsReady,
     AckMissing(u64),
     /// The line of a modem that restarts disappears.
@@ -269,7 +275,7 @@ impl Engine {
             let Some(entry) = due else { break };
             match entry.remove() {
                 Event::Arrival(arrival) => self.undelivered.push_back(arrival),
-                Event::Line(line) => self.unsolicited(line),
+                Event::Ussd { dialogue, line, is_end } => self.ussd_due(dialogue, line, is_end),
                 Event::SmsReady => self.sms_ready(),
                 Event::AckMissing(number) => self.ack_missing(number),
                 Event::Vanish => self.vanish(),

@@ -30,6 +30,6 @@ pub use machine::{Machine, Stick};
 pub use model::{Model, ModelError};
 pub use modem::{Modem, RunError, StartError};
 pub use network::{Network, NetworkSettings, ReceiverRule, Treatment};
-pub use script::{Action, Fault, ModemRule, Moment, Script, ScriptError};
-pub use settings::{Manner, ModemSettings};
+pub use script::{Action, Fault, ModemRule, Moment, Script, ScriptError, UssdCoding, UssdRule};
+pub use settings::{Manner, ModemSettings, UssdForm};
 pub use transmission::Transmission;

@@ -89,9 +89,18 @@ const SCRIPT_HELP: &str = r#"Script (docs/emulator-scripts.md says what each wor
 
   [[modem]]
   name = "modem2"             # without it every modem
+  ussd_form = "packed"        # or "ucs2", "plain"
   manners = ["silent_start"]  # "strict_prefix", "silent_escape", "silent_start", "not_allowed_at_start",
                               # "pin_state_without_ok", "saved_text_mode", "phase_two_plus_only",
-                              # "silent_arrivals", "tells_full_memory", "report_memory", "odd_reports""#;
+                              # "silent_arrivals", "tells_full_memory", "report_memory", "odd_reports"
+
+  [[ussd]]
+  dial = "*123# 2"            # a code, and the replies after it
+  answer = "Nomor Anda 628110000"
+  menu = true                 # the network waits for a reply; and ends_after = "30s"
+  coding = "ucs2"             # or "gsm7", "octets"; or raw = "+CUSD: 4" instead of all that; or silent = true
+  status = 5                  # instead of 0 or 1
+  after = "2s"                # when the answer comes"#;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::model::Model;
+use crate::script::UssdRule;
 
 /// A way in which real modems differ from the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -35,6 +36,19 @@ pub enum Manner {
     ReportMemory,
     /// `+CDS` has a comma too many behind its length.
     OddReports,
+}
+
+/// How a modem takes USSD codes and writes the answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UssdForm {
+    /// In the character set of `AT+CSCS`.
+    #[default]
+    Plain,
+    /// Only under `AT+CSCS="UCS2"`; anything else is refused.
+    Ucs2,
+    /// As packed septets in hexadecimal digits, whatever the character set (Huawei in PDU mode).
+    Packed,
 }
 
 /// Identity, card and behaviour of one modem; [`ModemSettings::named`] gives one that works.
@@ -96,6 +110,10 @@ pub struct ModemSettings {
     pub chatter_interval: Duration,
     /// What it does differently.
     pub manners: Vec<Manner>,
+    /// How it takes USSD codes.
+    pub ussd_form: UssdForm,
+    /// What the network answers to USSD codes, before what it always answers.
+    pub ussd: Vec<UssdRule>,
 }
 
 impl ModemSettings {
@@ -133,6 +151,8 @@ impl ModemSettings {
             sms_ready_time: Duration::ZERO,
             chatter_interval: Duration::from_secs(2),
             manners: Vec::new(),
+            ussd_form: UssdForm::Plain,
+            ussd: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! Never: deciding what to say; that is `session`. Never a sleep that is not a deadline.
 //! Called by: `otp-pi`, which gives [`Actor::run`] to its task tracker.
 
+mod attend;
 mod backoff;
 mod climb;
 mod events;
@@ -26,7 +27,9 @@ use crate::serial::{SerialError, SerialLine};
 use crate::session::{Action, Session};
 use crate::settings::Settings;
 use crate::status::{LineFault, Phase, Status};
-use crate::submission::{Prepare, Refused, SendError, Sent};
+use crate::submission::{Prepare, SendError, Sent};
+use crate::ussd::{UssdAct, UssdDone};
+use attend::{Attended, attend};
 use backoff::Backoff;
 use events::Events;
 use opening::{Pause, Place};
@@ -65,6 +68,8 @@ pub struct Actor {
     reset: Option<&'static str>,
     /// Keeps others from asking its line.
     _reserved: Option<Reservation>,
+    /// The way in which this modem takes USSD codes, however often its line is opened.
+    ussd_form: Option<gsm::UssdForm>,
 }
 
 /// Why a line is not served any more.
@@ -87,6 +92,7 @@ struct Active {
 enum ActiveWork {
     Message { prepare: Prepare, is_preparing: bool, reply: Reply },
     Question(oneshot::Sender<Result<Answer, AskError>>),
+    Ussd { answer: oneshot::Sender<UssdDone>, is_attended: bool },
 }
 
 impl Active {
@@ -108,6 +114,19 @@ impl Active {
                 tracing::debug!("a question was answered after its caller had gone");
             }
         }
+    }
+
+    /// Tells what came of a USSD act; answers the claim if the network waits for a reply.
+    fn tell(self, result: UssdDone) -> Option<Arc<Claim>> {
+        let Self { work, claim } = self;
+        let ActiveWork::Ussd { answer, .. } = work else { return None };
+        let is_open = matches!(&result, Ok(Some(answer)) if answer.status == gsm::UssdStatus::ReplyExpected);
+        // The modem is free before the caller knows, so that the caller's next turn is not refused.
+        let claim = is_open.then_some(claim);
+        if answer.send(result).is_err() {
+            tracing::debug!("a ussd act was done after its caller had gone");
+        }
+        claim
     }
 
     /// Begins to poll the submission's `prepare`.
@@ -143,6 +162,7 @@ impl Actor {
             recoveries: 0,
             ladder,
             reset: None,
+            ussd_form: None,
             _reserved: reserved,
         };
         (handle, actor)
@@ -221,9 +241,10 @@ impl Actor {
     async fn serve(&mut self, line: &SerialLine, stop: &CancellationToken) -> End {
         self.opened += 1;
         let mut serving = Serving {
-            session: Session::new(self.settings.clone(), self.reset.take(), now()),
+            session: Session::new(self.settings.clone(), self.reset.take(), now()).with_ussd_form(self.ussd_form),
             output: VecDeque::new(),
             active: None,
+            in_dialogue: None,
             is_stopping: false,
             must_reopen: false,
             was_ready: false,
@@ -235,11 +256,13 @@ impl Actor {
         loop {
             serving.act(&mut self.events);
             self.watch_health(&mut serving);
+            self.ussd_form = serving.session.ussd_form();
             self.publish(&serving, &mut published);
             if serving.must_reopen {
                 return self.end(serving);
             }
-            if serving.is_stopping && !serving.session.is_sending() && serving.output.is_empty() {
+            let is_speaking = serving.session.is_sending() || serving.session.is_in_ussd();
+            if serving.is_stopping && !is_speaking && serving.output.is_empty() {
                 return End::Stopped;
             }
             let deadline = serving.session.next_deadline().map(Instant::from_std);
@@ -255,7 +278,10 @@ impl Actor {
                     Ok(count) => advance(output, count),
                     Err(_) => serving.must_reopen = true,
                 },
-                prepared = prepare(active) => session.prepared(prepared, now()),
+                attended = attend(active) => match attended {
+                    Attended::Prepared(prepared) => session.prepared(prepared, now()),
+                    Attended::CallerGone => session.abandon_ussd(now()),
+                },
                 Some(job) = self.jobs.recv(), if active.is_none() && !*is_stopping => {
                     *active = Some(begin(job, session));
                 }
@@ -263,7 +289,10 @@ impl Actor {
                 () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     session.tick(now());
                 }
-                () = stop.cancelled(), if !*is_stopping => *is_stopping = true,
+                () = stop.cancelled(), if !*is_stopping => {
+                    *is_stopping = true;
+                    session.abandon_ussd(now());
+                }
                 () = self.events.flush() => {}
             }
         }
@@ -300,6 +329,8 @@ struct Serving {
     session: Session,
     output: VecDeque<Zeroizing<Vec<u8>>>,
     active: Option<Active>,
+    /// Held while the network waits for a reply.
+    in_dialogue: Option<Arc<Claim>>,
     is_stopping: bool,
     must_reopen: bool,
     was_ready: bool,
@@ -336,6 +367,10 @@ impl Serving {
                         active.answer(result);
                     }
                 }
+                Action::Ussd(Some(result)) => {
+                    self.in_dialogue = self.active.take().and_then(|active| active.tell(result));
+                }
+                Action::Ussd(None) => self.in_dialogue = None,
                 Action::Report(report, place) => events.report(report, place),
                 Action::Inbound(pdu, place) => events.inbound(pdu, place, self.session.card().to_owned()),
                 Action::Reopen => self.must_reopen = true,
@@ -357,6 +392,13 @@ fn begin(job: Job, session: &mut Session) -> Active {
         Work::Question { question, answer } => {
             session.question(question, now());
             ActiveWork::Question(answer)
+        }
+        Work::Ussd { act, answer } => {
+            // Whoever gave up meanwhile wants nothing said any more.
+            let act = if answer.is_closed() { UssdAct::Cancel } else { act };
+            let is_attended = !matches!(act, UssdAct::Cancel);
+            session.ussd(act, now());
+            ActiveWork::Ussd { answer, is_attended }
         }
     };
     Active { work, claim }
@@ -380,17 +422,5 @@ fn advance(output: &mut VecDeque<Zeroizing<Vec<u8>>>, count: usize) {
         if bytes.is_empty() {
             output.pop_front();
         }
-    }
-}
-
-/// Polls the submission's `prepare` once the session wants it.
-async fn prepare(active: &mut Option<Active>) -> Result<gsm::Pdu, Refused> {
-    match active {
-        Some(Active { work: ActiveWork::Message { prepare, is_preparing, .. }, .. }) if *is_preparing => {
-            let prepared = prepare.as_mut().await;
-            *is_preparing = false;
-            prepared
-        }
-        _ => std::future::pending().await,
     }
 }

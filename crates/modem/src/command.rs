@@ -76,7 +76,9 @@ pub enum Refusal {
     #[error("it switches the modem off, and only a hand could switch it on again; AT+CFUN=1,1 restarts most modems")]
     Power,
     /// It asks the network for a USSD dialogue.
-    #[error("the answer to a USSD code comes after the command has ended, so nothing would be shown")]
+    #[error(
+        "the answer to a USSD code comes after the command has ended, so nothing would be shown; use `otp-pi ussd`"
+    )]
     Ussd,
     /// A basic command that is not one of the few that only tell.
     #[error("of the basic commands only AT, ATI, AT&V and ATS<n>? are asked")]

@@ -16,6 +16,7 @@ use crate::command::Command;
 use crate::question::{Answer, AskError, Question};
 use crate::status::Status;
 use crate::submission::{SendError, Sent, Submission};
+use crate::ussd::{UssdAct, UssdDialogue, UssdDone, UssdError};
 
 /// Reaches one modem's actor; clones reach the same.
 #[derive(Debug, Clone)]
@@ -112,6 +113,34 @@ impl ModemHandle {
             }
         }
     }
+
+    /// Waits for the right to a dialogue with the network: no message is on its way then, nor begins before it is over.
+    ///
+    /// Goes before the next message. Dropping the future gives the place up.
+    ///
+    /// # Errors
+    /// [`UssdError::NotReady`] when the modem cannot send, and is not about to.
+    pub async fn ussd(&self) -> Result<UssdDialogue, UssdError> {
+        let mut status = self.status.subscribe();
+        let _waiting = Waiting::new(&self.status, |status| &mut status.questions);
+        loop {
+            if let Some(claim) = self.claim(Status::may_begin_ussd) {
+                return Ok(UssdDialogue::new(self.jobs.clone(), claim));
+            }
+            let changed = status.wait_for(|status| !status.is_promising() || status.may_begin_ussd()).await;
+            let Ok(changed) = changed else { return Err(crate::ussd::not_ready("it is not being run")) };
+            if !changed.is_promising() {
+                let detail = changed.detail.clone().unwrap_or_else(|| format!("it is {}", changed.phase.word()));
+                return Err(UssdError::NotReady { detail });
+            }
+        }
+    }
+
+    /// Takes the right to a dialogue with the network, or answers `None` if the modem is not ready or busy, or somebody waits for it.
+    #[must_use]
+    pub fn try_ussd(&self) -> Option<UssdDialogue> {
+        self.claim(Status::is_free).map(|claim| UssdDialogue::new(self.jobs.clone(), claim))
+    }
 }
 
 /// Counts one that waits, until dropped.
@@ -160,7 +189,7 @@ impl Inquiry {
 }
 
 /// Waits for the answer to a job; none when nobody is there any more to give it.
-async fn answer_from<T>(jobs: &mpsc::Sender<Job>, mut answered: oneshot::Receiver<T>) -> Option<T> {
+pub(crate) async fn answer_from<T>(jobs: &mpsc::Sender<Job>, mut answered: oneshot::Receiver<T>) -> Option<T> {
     tokio::select! {
         biased;
         answer = &mut answered => answer.ok(),
@@ -244,6 +273,7 @@ pub(crate) struct Job {
 pub(crate) enum Work {
     Message { submission: Submission, reply: Reply },
     Question { question: Question, answer: oneshot::Sender<Result<Answer, AskError>> },
+    Ussd { act: UssdAct, answer: oneshot::Sender<UssdDone> },
 }
 
 /// The way back to the caller; it answers honestly even if the actor dies.

@@ -9,7 +9,7 @@
 //! Map: [`Settings::build`] gives a [`ModemHandle`] (status, turns) and an [`Actor`] (I/O). The conversation itself is
 //! `session`, which does no I/O: bytes, time and requests go in, actions come out. [`ModemHandle::ask`] puts a person's
 //! [`Command`] between, [`check()`] asks everything and makes a [`Report`], [`advice()`] says what to do about it;
-//! [`discovery`] finds lines before there is a modem, and a [`Locator`] those of modems that are known by who they are. `heal` says what
+//! [`ModemHandle::ussd`] begins a dialogue with the network, [`discovery`] finds lines before there is a modem, and a [`Locator`] those of modems that are known by who they are. `heal` says what
 //! is tried with a modem that does not do its work.
 
 mod actor;
@@ -33,6 +33,7 @@ mod status;
 mod submission;
 pub mod tool;
 mod trace;
+mod ussd;
 mod wanted;
 
 pub use actor::{Actor, ActorError};
@@ -44,11 +45,14 @@ pub use handle::{Inquiry, ModemHandle, Turn};
 pub use heal::{HealCounts, HealNews, HealStep, PowerError, PowerSwitch, Trouble};
 pub use locator::{Locator, Search};
 pub use pin::{Pin, PinError, PinKeeper, PinMemory, Tried};
-pub use profile::{ImeiWays, Lte, Pattern, Profile, UssdForm, UssdWays, Way};
+pub use profile::{ImeiWays, Lte, Pattern, Profile, UssdWays, Way};
 pub use question::{Answer, AskError, LONGEST_PATIENCE};
 pub use report::{Fact, Report, Strength, Verdict, registration_words};
 pub use same_line::is_same_line;
 pub use settings::{DataBits, Parity, Settings, SmsCenter, SmsCenterError, StopBits, Timeouts};
 pub use status::{Identity, LineFault, Phase, Registration, Status};
 pub use submission::{Prepare, Refused, SendError, Sent, Submission, is_speechless};
+pub use ussd::{
+    MAX_USSD_CODE, MAX_USSD_REPLY, UssdCode, UssdCodeError, UssdDialogue, UssdError, UssdRefusal, UssdReply,
+};
 pub use wanted::{Fit, Iccid, Imei, Wanted, WantedError};

@@ -10,6 +10,8 @@
 
 mod table;
 
+use gsm::UssdForm;
+
 use crate::status::Identity;
 pub(crate) use table::GENERIC;
 
@@ -42,17 +44,6 @@ pub enum Lte {
     Perhaps,
     /// It does: its registration is followed as well (`AT+CEREG=1`).
     Yes,
-}
-
-/// How the text of a USSD code goes over the line, and how its answer comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UssdForm {
-    /// As it is, with `AT+CSCS="GSM"`.
-    Plain,
-    /// In UCS-2 as hexadecimal digits.
-    Ucs2Hex,
-    /// In packed septets as hexadecimal digits (3GPP TS 23.038 §6.1.2.3).
-    PackedHex,
 }
 
 /// USSD (3GPP TS 27.007 §7.15) on one family.

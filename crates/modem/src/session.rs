@@ -8,7 +8,7 @@
 //!
 //! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`],
 //! [`identity`] and [`registration`] too, [`sending`] is `AT+CMGS`, [`questions`] what is asked from outside, [`urc`] what comes
-//! unasked, [`listing`] what was stored meanwhile, [`link`] what is kept open between messages,
+//! unasked, [`ussd`] a dialogue with the network, [`listing`] what was stored meanwhile, [`link`] what is kept open between messages,
 //! [`recovery`] the way back in step, [`health`] what a modem that answers
 //! fails to do, [`crate::profile`] where modems differ. Lines are read by [`gsm::at`].
 
@@ -26,6 +26,7 @@ mod registration;
 mod sending;
 mod step;
 mod urc;
+mod ussd;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -67,6 +68,7 @@ enum State {
     Asking(Exchange),
     Sending(Sending),
     Questioned(Asked),
+    Ussd(ussd::Dialogue),
     Recovering(Recovery),
     /// Nothing more is said; the line is to be opened again.
     Over,
@@ -92,6 +94,7 @@ pub(crate) struct Session {
     read_ahead: u8,
     /// A command from outside that waits for its turn on the wire.
     question: Option<Question>,
+    ussd: ussd::Ussd,
     /// No step is begun before.
     pause_until: Option<Instant>,
     next_poll: Instant,
@@ -158,6 +161,7 @@ impl Session {
             link: Link::default(),
             read_ahead: 0,
             question: None,
+            ussd: ussd::Ussd::default(),
             pause_until: None,
             next_poll: now,
             listing: Listing::due(now),
@@ -206,6 +210,7 @@ impl Session {
             State::Asking(exchange) => Some(exchange.deadline),
             State::Sending(sending) => Some(sending.deadline),
             State::Questioned(asked) => Some(asked.deadline),
+            State::Ussd(dialogue) => Some(dialogue.deadline),
             State::Recovering(recovery) => Some(recovery.deadline),
             State::Over => None,
         }
@@ -237,6 +242,7 @@ impl Session {
                 State::Asking(exchange) => self.timed_out(exchange, now),
                 State::Sending(sending) => self.sending_timed_out(&sending, now),
                 State::Questioned(asked) => self.question_timed_out(asked, now),
+                State::Ussd(dialogue) => self.ussd_timed_out(dialogue, now),
                 State::Recovering(recovery) => self.recovery_timed_out(&recovery, now),
                 State::Over => self.state = State::Over,
             }
@@ -275,7 +281,7 @@ impl Session {
             self.begin_sending(tpdu_length, more_follow, now);
             return;
         }
-        if self.begins_question(now) || self.gives_link_up(now) {
+        if self.begins_question(now) || self.begins_ussd(now) || self.gives_link_up(now) {
             return;
         }
         if self.pause_until.is_some_and(|until| now < until) {
@@ -347,6 +353,7 @@ impl Session {
             State::Asking(exchange) => self.exchange_line(exchange, line, now),
             State::Sending(sending) => self.sending_line(sending, line, now),
             State::Questioned(asked) => self.question_line(asked, line, now),
+            State::Ussd(dialogue) => self.ussd_line(dialogue, line, now),
             State::Recovering(recovery) => self.recovery_line(recovery, line, now),
             other => {
                 // A final result that nobody waits for belongs to nobody.

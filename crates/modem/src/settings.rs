@@ -63,6 +63,12 @@ pub struct Timeouts {
     pub prepare: Duration,
     /// Final result after the PDU.
     pub result: Duration,
+    /// The network's answer to a USSD code or reply.
+    pub ussd_answer: Duration,
+    /// A reply in a USSD dialogue; then it is ended, and messages go on.
+    pub ussd_idle: Duration,
+    /// A whole USSD dialogue, from the code on.
+    pub ussd_longest: Duration,
     /// Silence kept after an ESC.
     pub settle: Duration,
     /// First pause before the line is opened again.
@@ -90,6 +96,9 @@ impl Default for Timeouts {
             prompt: Duration::from_secs(10),
             prepare: Duration::from_secs(20),
             result: Duration::from_secs(120),
+            ussd_answer: Duration::from_secs(90),
+            ussd_idle: Duration::from_secs(60),
+            ussd_longest: Duration::from_secs(300),
             settle: Duration::from_millis(50),
             reopen_first: Duration::from_millis(500),
             reopen_longest: Duration::from_secs(30),

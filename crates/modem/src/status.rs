@@ -203,6 +203,16 @@ impl Status {
         !self.busy && self.is_open()
     }
 
+    /// Answers whether a dialogue with the network can begin now.
+    pub(crate) fn may_begin_ussd(&self) -> bool {
+        self.phase == Phase::Ready && !self.busy
+    }
+
+    /// Answers whether the modem can send, or is about to.
+    pub(crate) fn is_promising(&self) -> bool {
+        matches!(self.phase, Phase::Ready | Phase::Starting | Phase::Recovering)
+    }
+
     /// Answers whether the line is open, and the modem on it neither silent nor another one.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -19,4 +19,5 @@ pub mod inbox;
 pub mod limits;
 pub mod operator;
 pub mod telemetry;
+pub mod ussd;
 pub mod wire;

@@ -75,8 +75,10 @@ pub(crate) struct Options {
     pub(crate) ussd_mode: u8,
     /// `AT+CUSD=<n>`
     pub(crate) ussd_urc: u8,
-    /// Whether the network waits for a USSD reply.
-    pub(crate) ussd_open: u8,
+    /// The USSD code and the replies of the dialogue that is open.
+    pub(crate) ussd_path: Vec<String>,
+    /// Counts the steps of USSD dialogues, so that what was due in one that has ended is not said.
+    pub(crate) ussd_dialogue: u64,
     /// `AT+CSMP`: first octet, validity, protocol, coding
     pub(crate) text_parameters: [u8; 4],
 }
@@ -103,7 +105,8 @@ impl Options {
             evolved_urc: 0,
             ussd_mode: 1,
             ussd_urc: 0,
-            ussd_open: 0,
+            ussd_path: Vec::new(),
+            ussd_dialogue: 0,
             text_parameters: [17, 167, 0, 0],
         }
     }

@@ -57,7 +57,7 @@ impl Engine {
     /// `AT+CMGS=<length>` and `AT+CMGW=<length>`: opens the prompt.
     pub(super) fn open_prompt(&mut self, is_store: bool, form: &Form, now: Instant) -> Result<Step, AtError> {
         let Form::Set(value) = form else { return Err(AtError::Plain) };
-        if !is_store && self.options.functionality != 1 {
+        if !is_store && (self.options.functionality != 1 || self.is_in_ussd()) {
             return Err(AtError::Cms(302));
         }
         if !self.job.rest.is_empty() {

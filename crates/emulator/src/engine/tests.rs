@@ -548,3 +548,4 @@ mod faults;
 mod stored;
 
 mod models;
+mod ussd;

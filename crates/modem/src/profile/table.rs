@@ -30,7 +30,7 @@ const DIRECT_WITH_REPORTS: &[&str] = &["1,1,0,1,0", "1,1,0,2,0", "2,1,0,1,0", "2
 const DIRECT_WITHOUT_REPORTS: &[&str] = &["1,1,0,0,0", "2,1,0,0,0"];
 const BUFFERED_WITHOUT_REPORTS: &[&str] = &["2,1,0,0,0", "2,1,2,0,0", "1,1,0,0,0"];
 
-const PLAIN: UssdWays = UssdWays { prepare: None, forms: &[UssdForm::Plain, UssdForm::Ucs2Hex] };
+const PLAIN: UssdWays = UssdWays { prepare: None, forms: &[UssdForm::Plain, UssdForm::Ucs2] };
 /// `MediaTek` and Qualcomm modules alike; many firmwares answer ERROR.
 const EGMR: ImeiWays = ImeiWays { read: "AT+EGMR=0,7", write: Some("AT+EGMR=1,7,") };
 const CGSN: ImeiWays = ImeiWays { read: "AT+CGSN", write: None };
@@ -162,7 +162,7 @@ static QUECTEL_M26: Profile = Profile {
     keeps_link_open: true,
     acknowledge: Some("AT+CNMA"),
     // Quectel M35: a plain code is taken, and the answer comes in UCS-2.
-    ussd: UssdWays { prepare: None, forms: &[UssdForm::Plain, UssdForm::Ucs2Hex] },
+    ussd: UssdWays { prepare: None, forms: &[UssdForm::Plain, UssdForm::Ucs2] },
     imei: EGMR,
     supply: Some("AT+CBC"),
 };
@@ -194,10 +194,7 @@ static HUAWEI_E3372: Profile = Profile {
     reset: &["AT^RESET", "AT+CFUN=1,1"],
     keeps_link_open: true,
     acknowledge: Some("AT+CNMA"),
-    ussd: UssdWays {
-        prepare: Some("AT^USSDMODE=0"),
-        forms: &[UssdForm::Plain, UssdForm::PackedHex, UssdForm::Ucs2Hex],
-    },
+    ussd: UssdWays { prepare: Some("AT^USSDMODE=0"), forms: &[UssdForm::Plain, UssdForm::Packed, UssdForm::Ucs2] },
     imei: CGSN,
     supply: None,
 };
@@ -223,7 +220,7 @@ static HUAWEI_E173: Profile = Profile {
     keeps_link_open: true,
     acknowledge: Some("AT+CNMA"),
     // Packed on nearly all; some can be told to take text (E1752).
-    ussd: UssdWays { prepare: None, forms: &[UssdForm::PackedHex, UssdForm::Plain, UssdForm::Ucs2Hex] },
+    ussd: UssdWays { prepare: None, forms: &[UssdForm::Packed, UssdForm::Plain, UssdForm::Ucs2] },
     imei: CGSN,
     supply: None,
 };
@@ -298,7 +295,7 @@ pub(crate) static GENERIC: Profile = Profile {
     reset: CFUN,
     keeps_link_open: true,
     acknowledge: Some("AT+CNMA"),
-    ussd: UssdWays { prepare: None, forms: &[UssdForm::Plain, UssdForm::PackedHex, UssdForm::Ucs2Hex] },
+    ussd: UssdWays { prepare: None, forms: &[UssdForm::Plain, UssdForm::Packed, UssdForm::Ucs2] },
     imei: CGSN,
     supply: Some("AT+CBC"),
 };

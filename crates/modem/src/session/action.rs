@@ -9,6 +9,7 @@ use crate::event::Handed;
 use crate::heal::Trouble;
 use crate::question::{Answer, AskError};
 use crate::submission::{SendError, Sent};
+use crate::ussd::UssdDone;
 
 /// What the actor is to do, in this order.
 pub(crate) enum Action {
@@ -22,6 +23,8 @@ pub(crate) enum Action {
     Finished(Result<Sent, SendError>),
     /// The question is answered, or will not be.
     Answered(Result<Answer, AskError>),
+    /// A USSD act is done, or will not be; `None`: no dialogue is open any more.
+    Ussd(Option<UssdDone>),
     /// A delivery report came; if it lies at a place, it is deleted there once it was handed on.
     Report(StatusReport, Option<Handed>),
     /// An inbound SMS lies at this place.
@@ -41,6 +44,7 @@ impl fmt::Debug for Action {
             Self::HandedOver => formatter.write_str("HandedOver"),
             Self::Finished(result) => write!(formatter, "Finished({result:?})"),
             Self::Answered(result) => write!(formatter, "Answered({result:?})"),
+            Self::Ussd(result) => write!(formatter, "Ussd({result:?})"),
             Self::Report(..) => formatter.write_str("Report"),
             Self::Inbound(..) => formatter.write_str("Inbound"),
             Self::Reopen => formatter.write_str("Reopen"),

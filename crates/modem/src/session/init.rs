@@ -213,6 +213,7 @@ impl Session {
             | Step::Charset
             | Step::RegistrationUrc
             | Step::SetServiceCenter
+            | Step::EndUssd
             | Step::Delete(_) => self.note_refusal(&step, outcome),
         }
     }

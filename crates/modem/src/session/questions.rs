@@ -65,12 +65,14 @@ impl Session {
         self.pump(now);
     }
 
+    /// Answers whether it is not sure yet how the modem answers.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::EchoOff | Step::Verbose | Step::NumericErrors))
+    }
+
     /// Begins the question that waits, if it may be asked now; answers whether it did.
     pub(super) fn begins_question(&mut self, now: Instant) -> bool {
-        // Before these are answered it is not sure how the modem answers.
-        let is_unsettled =
-            self.steps.iter().any(|step| matches!(step, Step::EchoOff | Step::Verbose | Step::NumericErrors));
-        if is_unsettled {
+        if self.is_unsettled() {
             return false;
         }
         let Some(question) = self.question.take() else { return false };
@@ -173,9 +175,10 @@ impl Session {
         }
     }
 
-    /// Ends the question, whether it is on the wire or waits.
+    /// Ends what was asked from outside, whether it is on the wire or waits.
     pub(super) fn fail_question(&mut self, why: &str) {
         self.interrupt_question(why);
+        self.fail_ussd(why);
         if self.question.take().is_some() {
             self.actions.push_back(Action::Answered(Err(AskError::NotOpen { detail: why.to_owned() })));
         }

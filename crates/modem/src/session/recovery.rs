@@ -103,6 +103,7 @@ impl Session {
         tracing::info!(modem.name = %self.settings.name, "initialising again: {why}");
         self.fail_submission(why);
         self.interrupt_question(why);
+        self.interrupt_ussd(why);
         self.status.phase = Phase::Starting;
         self.forget_initialisation();
         self.steps.clear();

@@ -63,6 +63,8 @@ pub(super) enum Step {
     ReadReport(Place),
     ReadInbound(Place),
     Delete(Place),
+    /// Ends a USSD dialogue that the network may have open.
+    EndUssd,
 }
 
 impl Step {
@@ -126,6 +128,7 @@ impl Step {
             Self::ReleaseLink => "AT+CMMS=0",
             Self::ReadReport(_) | Self::ReadInbound(_) => "AT+CMGR=…",
             Self::Delete(_) => "AT+CMGD=…",
+            Self::EndUssd => "AT+CUSD=2",
         }
     }
 

@@ -13,6 +13,7 @@ use crate::question::{Answer, AskError};
 use crate::settings::{Settings, SmsCenter};
 use crate::status::{Phase, Registration};
 use crate::submission::{Refused, SendError, Sent};
+use crate::ussd::UssdDone;
 
 /// A SUBMIT of the reference vectors: `tpdu_length` 24.
 const PDU: &str = "0001000B917228001011F100000CC8329BFD065DDF72363904";
@@ -59,6 +60,8 @@ impl Talk {
                 Action::HandedOver => "(handed over)".to_owned(),
                 Action::Finished(result) => format!("(finished {})", short(&result)),
                 Action::Answered(result) => format!("(answered {})", short_answer(&result)),
+                Action::Ussd(Some(result)) => format!("(ussd {})", short_ussd(&result)),
+                Action::Ussd(None) => "(ussd over)".to_owned(),
                 Action::Report(report, handed) => {
                     self.handed.extend(handed);
                     format!("(report {})", report.message_reference)
@@ -161,6 +164,14 @@ fn short_answer(result: &Result<Answer, AskError>) -> String {
             format!("{}: {}", answer.result_line, lines.join(" | "))
         }
         Err(AskError::NoResult { lines }) => format!("no result, {} lines", lines.len()),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn short_ussd(result: &UssdDone) -> String {
+    match result {
+        Ok(Some(answer)) => format!("{}: {}", answer.status.word(), answer.text.as_str()),
+        Ok(None) => "cancelled".to_owned(),
         Err(error) => error.to_string(),
     }
 }
@@ -1074,6 +1085,7 @@ mod link;
 mod profiles;
 mod questions;
 mod transcripts;
+mod ussd;
 
 #[test]
 fn a_line_that_is_opened_to_restart_its_modem_begins_with_the_order_and_waits_for_its_first_words() {

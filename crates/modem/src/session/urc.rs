@@ -163,7 +163,9 @@ impl Session {
                 // What was refused so far may be taken now.
                 self.add_step(Step::Routing(routings));
             }
-        } else if matches!(self.state, State::Idle | State::Asking(_) | State::Questioned(_)) && self.is_initialised {
+        } else if matches!(self.state, State::Idle | State::Asking(_) | State::Questioned(_) | State::Ussd(_))
+            && self.is_initialised
+        {
             self.restart("the modem says that it has booted", now);
         }
     }

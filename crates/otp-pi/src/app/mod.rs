@@ -16,6 +16,7 @@ mod modems;
 mod offline;
 mod pins;
 mod record;
+mod retention;
 mod running;
 mod search;
 mod tasks;
@@ -47,6 +48,7 @@ use crate::http::{ApiState, Readiness};
 use crate::limits::Limiter;
 use crate::operator::{Operator, SettingsHandle};
 use crate::telemetry::LogHandle;
+use crate::ussd::Desk;
 use listeners::Listeners;
 use live::Live;
 use modems::Modems;
@@ -72,9 +74,6 @@ const LAST_THINGS: Duration = Duration::from_secs(10);
 /// How long a command that works on the data is waited for at the start.
 const OPERATOR_AT_WORK: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
-/// How often what is too old is removed.
-const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// A running gateway.
 #[derive(Debug)]
@@ -134,7 +133,7 @@ impl App {
         // As soon as the data is ours: whoever asks from now on waits for the answer.
         let socket = control::bind(&config.store.data_dir)?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
-        store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
+        store_tasks.spawn("retention", retention::run(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
         live::check_kept(&store, kept.as_ref()).await?;
         let at_start = AuditBy::gateway("start");
         if is_first {
@@ -149,7 +148,8 @@ impl App {
         limiter.tell_mode();
         let events = Events::default();
         let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
-        let mut modems = Modems::new(lines.clone(), reports, store.clone());
+        let desk = Desk::new(store.clone(), Arc::clone(&clock));
+        let mut modems = Modems::new(lines.clone(), reports, store.clone(), desk.clone());
         let change = modems.prepare(config.modems).await?;
         let channels = change.channels();
         if channels.is_empty() {
@@ -170,14 +170,14 @@ impl App {
         let inbox = inbox::start(&lines, config.inbox, incoming, (&store, &handle, &events, &clock));
 
         lines.spawn("limits", limiter.clone().tend(events.subscribe(), lines.stop_token()));
-        let asked = (handle.clone(), limiter.clone());
+        let asked = (handle.clone(), limiter.clone(), desk.clone());
         let gateway = Gateway::new(config.gateway, store.clone(), asked, events.clone(), Arc::clone(&clock));
         let auth = Auth::start(api_users, clock).context("the hashing thread cannot be started")?;
         let auth = auth.telling(record::throttled(store.clone()));
         let readiness = readiness(store.clone(), handle.clone());
         let (settings, asks) = SettingsHandle::new();
         let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()));
-        let operator = operator.with_inbox(inbox.clone());
+        let operator = operator.with_inbox(inbox.clone()).with_desk(desk);
         let (dispatcher, of_store) = (handle.clone(), store.clone());
         let numbers = metrics::Sources { store: of_store, dispatcher, events, operator: operator.clone() };
         let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness, move || numbers.text()));
@@ -361,18 +361,6 @@ fn readiness(store: Store, dispatcher: DispatcherHandle) -> impl Fn() -> Readine
         Readiness {
             ready: store.is_writable() && store.try_reserve().is_some(),
             degraded: dispatcher.plan().channels.iter().filter_map(words).collect(),
-        }
-    }
-}
-
-async fn retention(store: Store, clock: Arc<dyn Clock>, stop: CancellationToken) -> anyhow::Result<()> {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(RETENTION_INTERVAL) => {}
-        }
-        if let Err(error) = store.run_retention(clock.now()).await {
-            warn!(error = %error, "what is too old could not be removed; tried again in an hour");
         }
     }
 }

@@ -17,6 +17,7 @@ use super::search::spawn_search;
 use super::tasks::Tasks;
 use crate::channel::ChannelHandle;
 use crate::config::ModemConfig;
+use crate::ussd::{BalancePlan, Desk};
 
 /// The modems and what they need to run.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Modems {
     tasks: Tasks,
     reports: mpsc::Sender<ModemEvent>,
     store: Store,
+    /// Asks the balances.
+    desk: Desk,
     /// One memory for all: a card that refused its PIN must not be asked again in another modem.
     pins: Option<Pins>,
     locator: Locator,
@@ -58,12 +61,22 @@ impl Change {
         };
         self.running.iter().map(channel).collect()
     }
+
+    /// The modems whose balances are asked.
+    fn balance_plans(&self) -> Vec<BalancePlan> {
+        let plan = |one: &Running| {
+            let settings = one.config.balance.clone().filter(|_| one.config.is_active)?;
+            Some(BalancePlan { modem: one.handle.clone(), settings })
+        };
+        self.running.iter().filter_map(plan).collect()
+    }
 }
 
 impl Modems {
-    pub(super) fn new(tasks: Tasks, reports: mpsc::Sender<ModemEvent>, store: Store) -> Self {
+    pub(super) fn new(tasks: Tasks, reports: mpsc::Sender<ModemEvent>, store: Store, desk: Desk) -> Self {
+        tasks.spawn("balances", desk.clone().tend(tasks.stop_token()));
         let locator = spawn_search(&tasks);
-        Self { tasks, reports, store, pins: None, locator, running: Vec::new() }
+        Self { tasks, reports, store, desk, pins: None, locator, running: Vec::new() }
     }
 
     /// Makes the modems of a configuration, keeping those that stay the same.
@@ -75,6 +88,10 @@ impl Modems {
             Some(pins) => pins.clone(),
             None => Pins::load(&self.store, &configs).await.context("the memory of PINs cannot be read")?,
         };
+        self.desk
+            .recall(configs.iter().map(|config| config.line.name.as_str()))
+            .await
+            .context("balances cannot be read")?;
         let (mut running, mut fresh) = (Vec::with_capacity(configs.len()), Vec::new());
         for mut config in configs {
             let is_same = |one: &&Running| {
@@ -100,6 +117,7 @@ impl Modems {
     /// Lets the prepared modems take over; those that are gone get `drain` to finish what they have. To be called when nobody gives
     /// messages to those that are gone any more.
     pub(super) fn commit(&mut self, change: Change, drain: Duration) {
+        self.desk.set_plans(change.balance_plans());
         let Change { running, fresh, pins } = change;
         pins.follow(running.iter().map(|one| &one.config));
         self.pins = Some(pins);

@@ -80,6 +80,8 @@ enum Command {
     Template(template::TemplateCommand),
     /// Finds modems, checks them, asks them AT commands and sends single SMS
     Modem(modem::ModemArguments),
+    /// Asks the network a USSD code over a modem, and goes through its menus
+    Ussd(modem::UssdArguments),
     /// Writes the completions of a shell
     Completions(generate::CompletionsArguments),
     /// Writes manual pages
@@ -156,6 +158,7 @@ pub fn run() -> ExitCode {
         Command::Audit(command) => audit::run(command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
         Command::Backup(arguments) => finish_as(is_json, backup::run(&arguments)),
         Command::Template(command) => template::run(&command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
+        Command::Ussd(arguments) => modem::run_ussd(&arguments).unwrap_or_else(|error| finish_as(is_json, Err(error))),
         Command::Modem(arguments) => modem::run(&arguments).unwrap_or_else(|error| finish_as(is_json, Err(error))),
     }
 }

@@ -14,6 +14,7 @@ mod send;
 mod sim;
 mod sim_use;
 mod target;
+mod ussd;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -65,6 +66,66 @@ enum ModemCommand {
     Drain(drain::Arguments),
     /// Lets a modem back that was drained, by hand or because its messages went wrong
     Resume(drain::Arguments),
+    /// Asks what the SIM of a modem is worth, now, and keeps it
+    #[command(after_help = BALANCE_HELP)]
+    Balance(BalanceArguments),
+}
+
+const BALANCE_HELP: &str =
+    "Needs the gateway running, and balance_code and balance_pattern of the modem in its configuration.
+
+Exit code: 0 known, 3 known and below balance_low, 1 not known, 2 wrong usage.";
+
+const USSD_HELP: &str =
+    "Put the CODE in quotes: a shell takes * and # for its own. Where a terminal is, a menu is gone through by
+hand; scripts give the replies in their order with --reply. A code may cost money; what was asked is never logged.
+
+Exit code: 0 answered, 1 not answered or refused, 2 wrong usage.
+
+Examples:
+  otp-pi ussd operator-1 '*888#'
+  otp-pi ussd operator-1 '*123#' --reply 2 --reply 1 --json
+  otp-pi ussd /dev/ttyUSB2 '*100#'";
+
+/// Arguments of `ussd`.
+#[derive(Debug, Args)]
+#[command(after_help = USSD_HELP)]
+pub(super) struct UssdArguments {
+    /// Name of a modem in the configuration, or path of a line
+    #[arg(value_name = "MODEM")]
+    target: String,
+    /// The code, such as '*888#'
+    #[arg(value_name = "CODE")]
+    code: String,
+    /// A reply to the menu that comes; once for each
+    #[arg(long = "reply", value_name = "TEXT")]
+    replies: Vec<String>,
+    /// Reads further replies from standard input, also where that is no terminal
+    #[arg(long, short)]
+    interactive: bool,
+    #[command(flatten)]
+    line: LineOptions,
+    #[command(flatten)]
+    pin: PinOption,
+    /// How long the modem may look for a network, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=600))]
+    wait: u64,
+    /// Answers in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct BalanceArguments {
+    /// Name of a modem in the configuration
+    #[arg(value_name = "NAME")]
+    target: String,
+    /// The configuration file; /etc/otp-pi.toml when it is there
+    #[arg(long, value_name = "FILE", env = super::CONFIG_VARIABLE)]
+    config: Option<PathBuf>,
+    /// Answers in JSON
+    #[arg(long)]
+    json: bool,
 }
 
 const CHECK_HELP: &str = "Without a NAME or PORT: all modems of --config, or every line of this machine that answers.
@@ -205,11 +266,9 @@ pub(super) fn run(arguments: &ModemArguments) -> anyhow::Result<ExitCode> {
         ModemCommand::Sim(sim) => sim.output(),
         ModemCommand::Imei(imei) => imei.output(),
         ModemCommand::Drain(arguments) | ModemCommand::Resume(arguments) => (arguments.json, false),
+        ModemCommand::Balance(balance) => (balance.json, false),
     };
-    if is_verbose {
-        let filter = "info,modem=trace".to_owned();
-        telemetry::start(&telemetry::Settings { filter, ..telemetry::Settings::default() }, std::io::stderr);
-    }
+    tell_if(is_verbose);
     let done = serve::runtime().and_then(|runtime| {
         runtime.block_on(async {
             match &arguments.command {
@@ -222,10 +281,28 @@ pub(super) fn run(arguments: &ModemArguments) -> anyhow::Result<ExitCode> {
                 ModemCommand::Imei(imei) => imei::run(imei).await,
                 ModemCommand::Drain(arguments) => drain::drain(arguments).await,
                 ModemCommand::Resume(arguments) => drain::resume(arguments).await,
+                ModemCommand::Balance(balance) => ussd::balance(balance).await,
             }
         })
     });
     done.map(|rendered| show(&rendered, is_json))
+}
+
+/// Runs `ussd`.
+///
+/// # Errors
+/// What kept it from being done.
+pub(super) fn run_ussd(arguments: &UssdArguments) -> anyhow::Result<ExitCode> {
+    tell_if(arguments.line.verbose);
+    let done = serve::runtime()?.block_on(ussd::run(arguments));
+    done.map(|rendered| show(&rendered, arguments.json))
+}
+
+fn tell_if(is_verbose: bool) {
+    if is_verbose {
+        let filter = "info,modem=trace".to_owned();
+        telemetry::start(&telemetry::Settings { filter, ..telemetry::Settings::default() }, std::io::stderr);
+    }
 }
 
 /// Shows a result; its conclusion is the exit code (docs/errors.md).

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ::modem::{
-    DataBits, Iccid, Imei, Parity, Pin, Profile, Settings, SmsCenter, StopBits, Wanted, WantedError, is_same_line,
+    DataBits, Iccid, Imei, Parity, Pin, Profile, Settings, SmsCenter, StopBits, UssdCode, UssdReply, Wanted,
+    WantedError, is_same_line,
 };
 use domain::quota::SimPlan;
 use domain::receiver::NumberingPlan;
@@ -14,6 +15,7 @@ use super::file::{File, ModemSection};
 use super::resolve::{Found, ModemConfig};
 use super::units::Span;
 use super::{Problem, first_line};
+use crate::ussd::{Amount, BalanceSettings, Pattern};
 
 /// The shortest time that a modem can be given, and the longest: reports are kept for a little longer than that.
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(300);
@@ -67,8 +69,11 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     };
     let prompt = timeout(key("prompt_timeout"), section.prompt_timeout, found);
     let result = timeout(key("result_timeout"), section.result_timeout, found);
+    let balance = balance(index, section, found);
     let profile = profile(&key("profile"), &section.profile, found);
     let mut line = Settings::new(section.name.clone(), section.path.clone());
+    line.timeouts.ussd_answer = timeout(key("ussd_timeout"), section.ussd_timeout, found);
+    line.timeouts.ussd_idle = timeout(key("ussd_idle"), section.ussd_idle, found);
     line.wanted = wanted;
     line.baud_rate = section.baud_rate;
     line.parity = parity?;
@@ -81,7 +86,8 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     line.timeouts.prompt = prompt;
     line.timeouts.result = result;
     heal(key, section, &mut line, found);
-    Some(ModemConfig { line, is_default: section.default, is_active: section.active, sim_plan: SimPlan::default() })
+    let (is_default, is_active) = (section.default, section.active);
+    Some(ModemConfig { line, is_default, is_active, sim_plan: SimPlan::default(), balance })
 }
 
 /// Reads how long a modem may fail to do its work before something is done about it.
@@ -113,6 +119,62 @@ fn wanted(index: usize, section: &ModemSection, found: &mut Found) -> Wanted {
         found.take(Iccid::parse(text).map_err(|error| bad("iccid", error, fix)))
     });
     Wanted { imei, iccid }
+}
+
+/// The shortest time between two questions for a balance: each may cost something, and keeps messages waiting.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Reads how the balance is asked; none if it is not.
+fn balance(index: usize, section: &ModemSection, found: &mut Found) -> Option<BalanceSettings> {
+    let key = |name: &str| format!("modem[{index}].{name}");
+    if section.balance_code.is_empty() {
+        let is_set = !section.balance_pattern.is_empty()
+            || !section.balance_replies.is_empty()
+            || section.balance_low > 0
+            || !section.balance_interval.0.is_zero();
+        if is_set {
+            found.problem(
+                key("balance_code"),
+                "it is missing",
+                "write the code that the operator names, for example \"*888#\"",
+            );
+        }
+        return None;
+    }
+    let code = UssdCode::parse(&section.balance_code);
+    let code = found
+        .take(code.map_err(|error| Problem::new(key("balance_code"), error.to_string(), "write it like \"*888#\"")));
+    let replies: Option<Vec<_>> = section
+        .balance_replies
+        .iter()
+        .map(|reply| {
+            found.take(UssdReply::parse(reply).map_err(|error| {
+                Problem::new(key("balance_replies"), error.to_string(), "write them like [\"1\", \"2\"]")
+            }))
+        })
+        .collect();
+    let pattern = if section.balance_pattern.is_empty() {
+        found.problem(
+            key("balance_pattern"),
+            "it is missing",
+            "write it like 'Rp ?([0-9.,]+)': the group is the amount",
+        );
+        None
+    } else {
+        found.take(Pattern::parse(&section.balance_pattern).map_err(|error| {
+            Problem::new(
+                key("balance_pattern"),
+                error.to_string(),
+                "write it like 'Rp ?([0-9.,]+)': the group is the amount",
+            )
+        }))
+    };
+    let interval = section.balance_interval.0;
+    if !interval.is_zero() && interval < SHORTEST_INTERVAL {
+        found.problem(key("balance_interval"), "it is shorter than a second", "write for example \"6h\", or \"\"");
+    }
+    let low = (section.balance_low > 0).then(|| Amount::of_whole(section.balance_low));
+    Some(BalanceSettings { code: code?, replies: replies?, pattern: pattern?, interval, low })
 }
 
 fn timeout(key: String, span: Span, found: &mut Found) -> Duration {

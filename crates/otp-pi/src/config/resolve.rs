@@ -18,6 +18,7 @@ use jiff::tz::TimeZone;
 use super::Problem;
 use super::file::File;
 use super::{api_user, limits, modem, opening, sim_plan, simple, texts, tls};
+use crate::ussd::BalanceSettings;
 use crate::wire::{RenderSettings, SuccessCode};
 use crate::{dispatch, gateway, http, telemetry};
 
@@ -69,6 +70,8 @@ pub struct ModemConfig {
     pub is_active: bool,
     /// What its SIM may send, and what that costs.
     pub sim_plan: SimPlan,
+    /// How its balance is asked, if it is.
+    pub balance: Option<BalanceSettings>,
 }
 
 impl ModemConfig {

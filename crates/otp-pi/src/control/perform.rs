@@ -8,12 +8,13 @@ use std::time::Duration;
 use domain::clock::WallTime;
 use domain::message::MessageId;
 use domain::receiver::Msisdn;
+use modem::{UssdCode, UssdReply};
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::{AuditBy, AuditEvent, AuditFilter, AuditKind, MessageFilter};
 
 use super::protocol::{Answer, InboxRequest, Request, Secret};
-use crate::operator::{Edit, InboxAsk, Operator, ResetOf, parse_state};
+use crate::operator::{Edit, InboxAsk, Operator, ResetOf, Said, parse_state};
 
 /// Does what is asked, in whose name.
 pub async fn perform(operator: &Operator, request: Request, by: &AuditBy) -> Answer {
@@ -45,10 +46,8 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
         Request::ModemCheck { modems } => value(operator.check_modems(&modems).await),
         Request::ModemLines => Ok(json!(operator.modem_lines())),
         Request::ModemAt { modem, command, patience_seconds } => {
-            let patience = patience_seconds.map(Duration::from_secs);
-            value(operator.ask_modem(&modem, command.0.expose(), patience, by).await)
+            value(operator.ask_modem(&modem, command.0.expose(), patience_seconds.map(Duration::from_secs), by).await)
         }
-        Request::ModemSend { modem, receiver, text } => send_by_hand(operator, &modem, receiver, text, by).await,
         Request::ModemStandings => value(Ok::<_, String>(operator.standings())),
         Request::ModemDrain { modem } => value(operator.drain_modem(&modem, by).await),
         Request::ModemResume { modem } => value(operator.resume_modem(&modem, by).await),
@@ -63,6 +62,12 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
         }
         Request::ModemUse { modem, is_reset } => modem_use(operator, modem.as_deref(), is_reset, by).await,
         Request::RouteExplain { receiver } => value(operator.explain_route(receiver.0.expose()).await),
+        Request::ModemSend { modem, receiver, text } => send_by_hand(operator, (&modem, receiver, text), by).await,
+        Request::Ussd { modem, talk, code, reply, cancels } => {
+            value(operator.ussd(&modem, &talk, said(code, reply, cancels)?, by).await)
+        }
+        Request::ModemBalance { modem } => value(operator.ask_balance(&modem, by).await),
+        Request::Balances => value(Ok::<_, String>(operator.balances())),
         Request::LimitsExplain { receiver, api_user, client_ip } => {
             value(operator.explain_limits(receiver.0.expose(), api_user.as_deref(), client_ip).await)
         }
@@ -155,13 +160,21 @@ fn whose<'a>(
 
 async fn send_by_hand(
     operator: &Operator,
-    modem: &str,
-    receiver: Secret,
-    text: Secret,
+    (modem, receiver, text): (&str, Secret, Secret),
     by: &AuditBy,
 ) -> Result<Value, String> {
     let receiver = Msisdn::from_canonical(receiver.0.expose()).ok_or("the receiver is no E.164 number")?;
     value(operator.send_by_hand(modem, receiver, text.0, by).await)
+}
+
+/// What is said to the network: one thing at a time.
+fn said(code: Option<Secret>, reply: Option<Secret>, cancels: bool) -> Result<Said, String> {
+    match (code, reply, cancels) {
+        (Some(code), None, false) => UssdCode::parse(code.0.expose()).map(Said::Code).map_err(|it| it.to_string()),
+        (None, Some(reply), false) => UssdReply::parse(reply.0.expose()).map(Said::Reply).map_err(|it| it.to_string()),
+        (None, None, true) => Ok(Said::Cancel),
+        _ => Err("one of code, reply and cancel".to_owned()),
+    }
 }
 
 async fn backup(operator: &Operator, path: &Path, by: &AuditBy) -> Result<Value, String> {

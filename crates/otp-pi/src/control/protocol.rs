@@ -243,6 +243,26 @@ pub enum Request {
         /// The receiver, as people write it.
         receiver: Secret,
     },
+    /// Asks the network over one modem; one of code, reply and cancel.
+    Ussd {
+        /// The modem's name, or the path of its line.
+        modem: String,
+        /// Which dialogue: chosen by who began it.
+        talk: String,
+        /// A code: it may carry a voucher.
+        code: Option<Secret>,
+        /// A reply to the answer before: it may be a password.
+        reply: Option<Secret>,
+        /// No reply comes.
+        cancels: bool,
+    },
+    /// Asks what a SIM is worth, now.
+    ModemBalance {
+        /// The modem's name, or the path of its line.
+        modem: String,
+    },
+    /// Tells what is known of all SIMs' balances.
+    Balances,
     /// Tells about the keys.
     KeysStatus,
     /// Rotates the keys.

@@ -246,6 +246,7 @@ impl DispatcherHandle {
                 is_default: channel.is_default,
                 operator: status.operator.clone(),
                 signal_dbm: status.signal_dbm,
+                balance: None,
             }
         };
         self.plan().channels.iter().map(entry).collect()

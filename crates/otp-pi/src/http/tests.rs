@@ -252,7 +252,8 @@ async fn outcomes_are_200_whatever_they_say() {
         ("{\"command\":\"echo\"", "1403"),
         ("command=echo", "1403"),
         (r#"{"command":"dance"}"#, "1402"),
-        (r#"{"command":"request-ussd","data":{}}"#, "1402"),
+        (r#"{"command":"request-ussd","data":{}}"#, "1401"),
+        (r#"{"command":"set-gpio-value","data":{}}"#, "1402"),
         (r#"{"command":"block-msisdn","data":{}}"#, "1401"),
         (r#"{"command":"echo","data":{},}"#, "000"),
     ] {

@@ -11,12 +11,14 @@ mod messages;
 mod modems;
 mod settings;
 mod tools;
+mod ussd;
 
 use store::Store;
 
 use crate::dispatch::DispatcherHandle;
 use crate::inbox::Inbox;
 use crate::limits::Limiter;
+use crate::ussd::Desk;
 
 pub use audit::ActError;
 pub use economy::route_view;
@@ -28,6 +30,7 @@ pub use settings::{
     ApiUserView, Applied, Edit, SecretView, Setting, SettingsAsk, SettingsError, SettingsHandle, UseView,
 };
 pub use tools::{PinVerb, imei_to_write, imei_written, pin_act, pin_acted};
+pub use ussd::{BalanceView, Said, asked_by_hand};
 
 /// What an operator can reach. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub struct Operator {
     limiter: Option<Limiter>,
     /// None where the settings cannot be served.
     inbox: Option<Inbox>,
+    /// None where no gateway runs.
+    desk: Option<Desk>,
 }
 
 impl Operator {
@@ -51,13 +56,19 @@ impl Operator {
         settings: SettingsHandle,
         limiter: Option<Limiter>,
     ) -> Self {
-        Self { store, dispatcher, settings, limiter, inbox: None }
+        Self { store, dispatcher, settings, limiter, inbox: None, desk: None }
     }
 
     /// Adds the inbox.
     #[must_use]
     pub fn with_inbox(self, inbox: Inbox) -> Self {
         Self { inbox: Some(inbox), ..self }
+    }
+
+    /// The same, with the desk of a gateway that runs.
+    #[must_use]
+    pub fn with_desk(self, desk: Desk) -> Self {
+        Self { desk: Some(desk), ..self }
     }
 
     /// The store, for what concerns it alone: backups and keys.

@@ -4,7 +4,7 @@
 //! documented clients read it without looking. It must never show how a guess failed when `uniform_failures` is set.
 
 use domain::clock::{WallTime, whole_seconds};
-use domain::outcome::{ModemEntry, Outcome, Reply, ReplyData, StatusAttempt, StatusData, StatusPart};
+use domain::outcome::{BalanceEntry, ModemEntry, Outcome, Reply, ReplyData, StatusAttempt, StatusData, StatusPart};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -235,6 +235,24 @@ struct ModemView<'a> {
     default_modem: bool,
     cops_operator: &'a str,
     signal_strength: SignalView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    balance: Option<BalanceView>,
+}
+
+#[derive(Serialize)]
+struct BalanceView {
+    /// In the SIM's currency.
+    amount: serde_json::Value,
+    /// Unix milliseconds.
+    at: i64,
+    low: bool,
+}
+
+impl From<&BalanceEntry> for BalanceView {
+    fn from(balance: &BalanceEntry) -> Self {
+        let amount = serde_json::from_str(&balance.amount).unwrap_or_default();
+        Self { amount, at: balance.at.as_unix_millis(), low: balance.is_low }
+    }
 }
 
 #[derive(Serialize)]
@@ -253,6 +271,7 @@ impl<'a> From<&'a ModemEntry> for ModemView<'a> {
             default_modem: modem.is_default,
             cops_operator: modem.operator.as_deref().unwrap_or_default(),
             signal_strength: SignalView { value: modem.signal_dbm },
+            balance: modem.balance.as_ref().map(BalanceView::from),
         }
     }
 }
@@ -287,6 +306,11 @@ impl Serialize for AnswerData<'_> {
                 map.serialize_entry("state", state.as_str())?;
             }
             ReplyData::Status(status) => self.status(status, &mut map)?,
+            ReplyData::Ussd { content, raw, is_open } => {
+                map.serialize_entry("ussd_content", content.expose())?;
+                map.serialize_entry("ussd_content_raw", raw.expose())?;
+                map.serialize_entry("replyable", is_open)?;
+            }
             ReplyData::Modems(modems) => map.serialize_entry("modem_list", &ModemList(modems))?,
         }
         map.end()

@@ -38,3 +38,4 @@ mod sending;
 mod settings;
 mod sick;
 mod soak;
+mod ussd;

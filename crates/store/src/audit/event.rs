@@ -86,6 +86,8 @@ kinds! {
     ModemDrained = "modem-drained",
     /// An operator lets a drained modem back.
     ModemResumed = "modem-resumed",
+    /// An operator asked the network over USSD.
+    UssdByHand = "ussd-by-hand",
     /// A SIM refused its PIN.
     PinRefused = "pin-refused",
     /// A receiver is blocked.
@@ -152,6 +154,7 @@ impl AuditKind {
             | Self::ImeiWritten
             | Self::ModemDrained
             | Self::ModemResumed
+            | Self::UssdByHand
             | Self::LimitsReset
             | Self::ActFailed
             | Self::Trimmed

@@ -11,9 +11,11 @@ use modem::{Fit, Identity, Settings, is_same_line};
 use super::{ListArguments, load};
 use crate::channel::place;
 use crate::cli::output;
+use crate::cli::when;
 use crate::config::Config;
 use crate::control::{Client, Request};
-use crate::wire::modems::{ListedLine, MatchedModem, Rendered, SimUseView, Standing, lines};
+use crate::operator::BalanceView;
+use crate::wire::modems::{ListedBalance, ListedLine, MatchedModem, Rendered, SimUseView, Standing, lines};
 
 pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<Rendered> {
     let config = load(arguments.config.as_deref()).await?;
@@ -30,14 +32,31 @@ pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<Rendered> {
     let looks = found.into_iter().map(|line| look(line, &modems, &held, !arguments.no_probe));
     let mut listed = join_all(looks).await;
     let standings = standings(config.as_ref()).await;
+    let balances = balances(config.as_ref()).await;
     let mut sims = sim_uses(config.as_ref()).await;
     for line in &mut listed {
         let Some(modem) = &line.modem else { continue };
         line.standing = standings.iter().find(|standing| standing.modem == modem.name).cloned();
+        let known = balances.iter().find(|known| known.modem == modem.name);
+        line.balance = known.map(|BalanceView { balance, .. }| ListedBalance {
+            number: balance.amount.number(),
+            shown: balance.amount.to_string(),
+            at: when::text(balance.at_unix_millis),
+            at_unix_millis: balance.at_unix_millis,
+            is_low: balance.is_low,
+        });
         line.sim_use = sims.iter().position(|sim| sim.modem == modem.name).map(|at| sims.swap_remove(at));
     }
     note_missing(&modems, &listed);
     Ok(lines(&listed))
+}
+
+/// What the gateway that runs knows of its SIMs' balances; nothing where none runs, or it may not be asked.
+async fn balances(config: Option<&Config>) -> Vec<BalanceView> {
+    let Some(config) = config else { return Vec::new() };
+    let Ok(Some(client)) = Client::connect(&config.store.data_dir).await else { return Vec::new() };
+    let told = client.ask(&Request::Balances).await.ok();
+    told.and_then(|told| serde_json::from_value(told).ok()).unwrap_or_default()
 }
 
 /// Lists the lines; the files behind them may take longer than a worker may be blocked.
@@ -64,7 +83,7 @@ async fn look(line: FoundLine, modems: &[Settings], held: &BTreeMap<String, Path
     let is_free = !line.is_console && line.holder.is_none();
     let probed = if asks && is_free { Some(probe(&line.device, &settings).await) } else { None };
     let modem = matched(&line, probed.as_ref(), at_port, modems, held);
-    ListedLine { line, modem, sim_use: None, probed, standing: None }
+    ListedLine { line, modem, sim_use: None, probed, standing: None, balance: None }
 }
 
 /// Asks the gateway that runs where its modems stand; who may not ask it sees the lines all the same.

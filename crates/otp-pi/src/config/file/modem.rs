@@ -40,6 +40,20 @@ pub struct ModemSection {
     pub reset_timeout: Span,
     /// How long the modem may be without a network, or refuse every message, before it is told to start anew.
     pub network_timeout: Span,
+    /// How long the network may take to answer a USSD code or reply.
+    pub ussd_timeout: Span,
+    /// How long a USSD menu may wait for a reply, while messages wait.
+    pub ussd_idle: Span,
+    /// The USSD code that tells what the SIM is worth; empty asks nothing.
+    pub balance_code: String,
+    /// Replies to the menus that it leads to.
+    pub balance_replies: Vec<String>,
+    /// Where the amount stands in the answer: the first group of a regular expression.
+    pub balance_pattern: String,
+    /// How often it is asked by itself; `""` or `"0s"`: only when somebody asks.
+    pub balance_interval: Span,
+    /// Below this the log tells an operator to top the SIM up; 0 is never.
+    pub balance_low: u64,
     /// The SIM's PIN in clear; `check-config` warns.
     pub sim_pin: Option<PlainPassword>,
     /// A file whose first line is the SIM's PIN.
@@ -90,6 +104,13 @@ defaults!(ModemSection {
     answer_timeout: seconds(1),
     reset_timeout: seconds(20),
     network_timeout: seconds(180),
+    ussd_timeout: seconds(90),
+    ussd_idle: seconds(60),
+    balance_code: String::new(),
+    balance_replies: Vec::new(),
+    balance_pattern: String::new(),
+    balance_interval: seconds(0),
+    balance_low: 0,
     sim_pin: None,
     sim_pin_file: None,
     sms_center: String::new(),

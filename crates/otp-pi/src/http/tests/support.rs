@@ -21,6 +21,7 @@ use crate::dispatch;
 use crate::event::Events;
 use crate::gateway::{Gateway, Settings, Texts};
 use crate::limits::{self, Limiter};
+use crate::ussd::Desk;
 
 /// The gateway and what must live as long as it.
 pub(super) struct TestGateway {
@@ -76,7 +77,8 @@ impl TestGateway {
         let rules = Rules { mode: Mode::Off, ..Rules::standard("62") };
         let limits = limits::Settings { rules, plan, api_users: HashMap::new() };
         let limiter = Limiter::new(store.clone(), limits, Arc::clone(&clock));
-        let gateway = Gateway::new(settings, store, (handle, limiter), events, clock);
+        let desk = Desk::new(store.clone(), Arc::clone(&clock));
+        let gateway = Gateway::new(settings, store, (handle, limiter, desk), events, clock);
         Self { gateway, _dispatcher: dispatcher, _writer: tasks, _data_dir: data_dir }
     }
 }

@@ -20,6 +20,8 @@ pub struct ListedLine {
     pub probed: Option<Probed>,
     /// Where its modem stands, if a gateway runs that drives it.
     pub standing: Option<Standing>,
+    /// What its SIM is worth, if that is known.
+    pub balance: Option<ListedBalance>,
 }
 
 /// A configured modem, and how its line is known to be its.
@@ -29,6 +31,21 @@ pub struct MatchedModem {
     pub name: String,
     /// By what, in words.
     pub by: &'static str,
+}
+
+/// What a SIM was worth when it was asked last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedBalance {
+    /// For scripts: a JSON number.
+    pub number: String,
+    /// For people.
+    pub shown: String,
+    /// When it was asked, for people.
+    pub at: String,
+    /// The same in milliseconds since the Unix epoch.
+    pub at_unix_millis: i64,
+    /// Whether that is below what is set as low.
+    pub is_low: bool,
 }
 
 /// Shows the lines.
@@ -45,7 +62,7 @@ pub fn lines(found: &[ListedLine]) -> Rendered {
 }
 
 fn block(listed: &ListedLine) -> String {
-    let ListedLine { line, modem, sim_use, probed, standing } = listed;
+    let ListedLine { line, modem, sim_use, probed, standing, balance } = listed;
     let mut device = line.name.clone();
     if let Some(driver) = &line.driver {
         device.push_str(&format!(", driver {driver}"));
@@ -60,6 +77,9 @@ fn block(listed: &ListedLine) -> String {
     rows.extend(standing.iter().flat_map(Standing::rows));
     if let Some(sim_use) = sim_use {
         rows.push(("sent", sim_use.words()));
+    }
+    if let Some(ListedBalance { shown, at, is_low, .. }) = balance {
+        rows.push(("balance", format!("{shown} at {at}{}", if *is_low { ", low: top it up" } else { "" })));
     }
     if line.is_console {
         rows.push(("console", "the system's own console is on it".to_owned()));
@@ -121,7 +141,7 @@ fn fault_words(fault: ::modem::LineFault) -> &'static str {
 }
 
 fn one(listed: &ListedLine) -> Value {
-    let ListedLine { line, modem, sim_use, probed, standing } = listed;
+    let ListedLine { line, modem, sim_use, probed, standing, balance } = listed;
     let path = |path: &std::path::Path| path.display().to_string();
     json!({
         "path": path(&line.path),
@@ -142,6 +162,9 @@ fn one(listed: &ListedLine) -> Value {
         "modem_by": modem.as_ref().map(|modem| modem.by),
         "standing": standing.as_ref().map(Standing::json),
         "sim_use": sim_use,
+        "balance": balance.as_ref().map(|it| json!({
+            "amount": serde_json::from_str(&it.number).unwrap_or(Value::Null), "at": it.at_unix_millis, "low": it.is_low,
+        })),
         "is_console": line.is_console,
         "in_use_by": line.holder.as_ref().map(|it| json!({"program": it.program, "process": it.process})),
         "probe": probed.as_ref().map(probe_json),

@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::wire::parse;
 use domain::message::{MessageId, MessageState};
+use domain::secret::SecretText;
 use serde_json::{Value, json};
 
 const ID: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
@@ -203,11 +204,28 @@ fn modems_are_listed_by_name() {
         is_default: false,
         operator: Some("TELKOMSEL".to_owned()),
         signal_dbm: Some(-71),
+        balance: Some(BalanceEntry { amount: "12500.5".to_owned(), at: WallTime::from_unix_millis(7), is_low: true }),
     }]));
     assert_eq!(
         answer(r#"{"command":"get-modem-list","data":{"date_time":5}}"#, &reply, plain())["data"],
         json!({"date_time": 5, "modem_list": {"telkomsel-1": {"id": "telkomsel-1", "name": "telkomsel-1",
             "state": "ready", "connected": true, "defaultModem": false, "copsOperator": "TELKOMSEL",
-            "signalStrength": {"value": -71}}}})
+            "signalStrength": {"value": -71}, "balance": {"amount": 12500.5, "at": 7, "low": true}}}})
     );
+}
+
+#[test]
+fn what_the_network_says_is_answered_under_the_original_names() {
+    let reply = Reply::accepted(ReplyData::Ussd {
+        content: SecretText::new("1 Pulsa\n2 Nomor"),
+        raw: SecretText::new("+CUSD: 1,\"1 Pulsa\n2 Nomor\",15"),
+        is_open: true,
+    });
+    let request = r#"{"command":"request-ussd","data":{"date_time":5,"modem_id":"a","ussd_code":"*123#"}}"#;
+    assert_eq!(
+        answer(request, &reply, plain())["data"],
+        json!({"date_time": 5, "ussd_content": "1 Pulsa\n2 Nomor",
+            "ussd_content_raw": "+CUSD: 1,\"1 Pulsa\n2 Nomor\",15", "replyable": true})
+    );
+    assert!(!format!("{reply:?}").contains("Pulsa"));
 }
