@@ -143,6 +143,7 @@ struct Job {
 
 /// A modem without its line.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what a modem is doing has several independent sides")]
 pub(crate) struct Engine {
     settings: ModemSettings,
     network: Network,

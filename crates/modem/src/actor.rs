@@ -4,6 +4,7 @@
 //! Never: deciding what to say; that is `session`. Never a sleep that is not a deadline.
 //! Called by: `otp-pi`, which gives [`Actor::run`] to its task tracker.
 
+mod active;
 mod attend;
 mod backoff;
 mod climb;
@@ -13,22 +14,21 @@ mod opening;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::event::{Handed, ModemEvent};
-use crate::handle::{Claim, Job, ModemHandle, Reply, Work};
+use crate::handle::{Claim, Job, ModemHandle, Work};
 use crate::heal::{Ladder, Trouble};
 use crate::locator::Reservation;
-use crate::question::{Answer, AskError};
 use crate::serial::{SerialError, SerialLine};
 use crate::session::{Action, Session};
 use crate::settings::Settings;
 use crate::status::{LineFault, Phase, Status};
-use crate::submission::{Prepare, SendError, Sent};
-use crate::ussd::{UssdAct, UssdDone};
+use crate::ussd::UssdAct;
+use active::{Active, ActiveWork};
 use attend::{Attended, attend};
 use backoff::Backoff;
 use events::Events;
@@ -81,66 +81,6 @@ enum End {
         was_ready: bool,
         trouble: Option<Trouble>,
     },
-}
-
-/// What is on its way.
-struct Active {
-    work: ActiveWork,
-    claim: Arc<Claim>,
-}
-
-enum ActiveWork {
-    Message { prepare: Prepare, is_preparing: bool, reply: Reply },
-    Question(oneshot::Sender<Result<Answer, AskError>>),
-    Ussd { answer: oneshot::Sender<UssdDone>, is_attended: bool },
-}
-
-impl Active {
-    fn finish(self, result: Result<Sent, SendError>) {
-        let Self { work, claim } = self;
-        if let ActiveWork::Message { prepare, reply, .. } = work {
-            drop(prepare);
-            // The modem is free before the caller knows, so that the caller's next turn is not refused.
-            drop(claim);
-            reply.finish(result);
-        }
-    }
-
-    fn answer(self, result: Result<Answer, AskError>) {
-        let Self { work, claim } = self;
-        if let ActiveWork::Question(answer) = work {
-            drop(claim);
-            if answer.send(result).is_err() {
-                tracing::debug!("a question was answered after its caller had gone");
-            }
-        }
-    }
-
-    /// Tells what came of a USSD act; answers the claim if the network waits for a reply.
-    fn tell(self, result: UssdDone) -> Option<Arc<Claim>> {
-        let Self { work, claim } = self;
-        let ActiveWork::Ussd { answer, .. } = work else { return None };
-        let is_open = matches!(&result, Ok(Some(answer)) if answer.status == gsm::UssdStatus::ReplyExpected);
-        // The modem is free before the caller knows, so that the caller's next turn is not refused.
-        let claim = is_open.then_some(claim);
-        if answer.send(result).is_err() {
-            tracing::debug!("a ussd act was done after its caller had gone");
-        }
-        claim
-    }
-
-    /// Begins to poll the submission's `prepare`.
-    fn begin_preparing(&mut self) {
-        if let ActiveWork::Message { is_preparing, .. } = &mut self.work {
-            *is_preparing = true;
-        }
-    }
-
-    fn hand_over(&mut self) {
-        if let ActiveWork::Message { reply, .. } = &mut self.work {
-            reply.is_handed_over = true;
-        }
-    }
 }
 
 impl Actor {

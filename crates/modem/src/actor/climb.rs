@@ -46,8 +46,8 @@ impl Actor {
         }
         match step {
             HealStep::Reset => {
-                self.reset =
-                    Some(reset_command(self.status.borrow().profile, self.ladder.counts().resets.saturating_sub(1)))
+                let before = self.ladder.counts().resets.saturating_sub(1);
+                self.reset = Some(reset_command(self.status.borrow().profile, before));
             }
             HealStep::PowerCycle => self.cycle_power(stop).await,
             HealStep::Escape | HealStep::Attention | HealStep::Reopen | HealStep::Alarm => {}

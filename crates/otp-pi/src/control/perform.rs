@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use store::{AuditBy, AuditEvent, AuditFilter, AuditKind, MessageFilter};
 
-use super::protocol::{Answer, InboxRequest, Request, Secret};
+use super::protocol::{Answer, InboxRequest, Request, Secret, ToolRequest};
 use crate::operator::{Edit, InboxAsk, Operator, ResetOf, Said, parse_state};
 
 /// Does what is asked, in whose name.
@@ -49,17 +49,7 @@ async fn attempt(operator: &Operator, request: Request, by: &AuditBy) -> Result<
             value(operator.ask_modem(&modem, command.0.expose(), patience_seconds.map(Duration::from_secs), by).await)
         }
         Request::ModemStandings => value(Ok::<_, String>(operator.standings())),
-        Request::ModemDrain { modem } => value(operator.drain_modem(&modem, by).await),
-        Request::ModemResume { modem } => value(operator.resume_modem(&modem, by).await),
-        Request::SimStatus { modem } => value(operator.sim_status(&modem).await),
-        Request::SimPin { modem, verb, code, new_pin, may_be_last } => {
-            let new_pin = new_pin.map(|Secret(pin)| pin);
-            value(operator.act_on_pin(&modem, verb, &code.0, new_pin.as_ref(), may_be_last, by).await)
-        }
-        Request::ImeiShow { modem } => value(operator.show_imei(&modem).await),
-        Request::ImeiRestore { modem, imei, confirmation } => {
-            value(operator.restore_imei(&modem, &imei, &confirmation, by).await)
-        }
+        Request::Tool { ask } => tool(operator, ask, by).await,
         Request::ModemUse { modem, is_reset } => modem_use(operator, modem.as_deref(), is_reset, by).await,
         Request::RouteExplain { receiver } => value(operator.explain_route(receiver.0.expose()).await),
         Request::ModemSend { modem, receiver, text } => send_by_hand(operator, (&modem, receiver, text), by).await,
@@ -122,6 +112,22 @@ async fn modem_use(operator: &Operator, modem: Option<&str>, is_reset: bool, by:
         (Some(modem), true) => value(operator.reset_sim_use(modem, by).await),
         (None, true) => Err("name the modem whose SIM is counted anew".to_owned()),
         (modem, false) => value(operator.sim_uses(modem)),
+    }
+}
+
+async fn tool(operator: &Operator, ask: ToolRequest, by: &AuditBy) -> Result<Value, String> {
+    match ask {
+        ToolRequest::Drain { modem } => value(operator.drain_modem(&modem, by).await),
+        ToolRequest::Resume { modem } => value(operator.resume_modem(&modem, by).await),
+        ToolRequest::SimStatus { modem } => value(operator.sim_status(&modem).await),
+        ToolRequest::SimPin { modem, verb, code, new_pin, may_be_last } => {
+            let new_pin = new_pin.map(|Secret(pin)| pin);
+            value(operator.act_on_pin(&modem, verb, &code.0, new_pin.as_ref(), may_be_last, by).await)
+        }
+        ToolRequest::ImeiShow { modem } => value(operator.show_imei(&modem).await),
+        ToolRequest::ImeiRestore { modem, imei, confirmation } => {
+            value(operator.restore_imei(&modem, &imei, &confirmation, by).await)
+        }
     }
 }
 

@@ -187,49 +187,12 @@ pub enum Request {
         /// What.
         text: Secret,
     },
-    /// Looks at the SIM of a modem.
-    SimStatus {
-        /// The modem's name, or the path of its line.
-        modem: String,
-    },
-    /// Does something about the PIN of a SIM.
-    SimPin {
-        /// The modem's name, or the path of its line.
-        modem: String,
-        /// What; see [`crate::operator::PinVerb`].
-        verb: crate::operator::PinVerb,
-        /// The PIN that the SIM has, or its PUK.
-        code: Secret,
-        /// The PIN that it shall have, where it gets another.
-        new_pin: Option<Secret>,
-        /// Even if a wrong code would block the SIM.
-        may_be_last: bool,
-    },
-    /// Asks a device for its IMEI.
-    ImeiShow {
-        /// The modem's name, or the path of its line.
-        modem: String,
-    },
-    /// Writes the IMEI that is printed on a device.
-    ImeiRestore {
-        /// The modem's name, or the path of its line.
-        modem: String,
-        /// Its 15 digits.
-        imei: String,
-        /// The same, typed once more.
-        confirmation: String,
-    },
     /// Tells where the modems stand.
     ModemStandings,
-    /// Gives a modem no message any more.
-    ModemDrain {
-        /// Its name, or the path of its line.
-        modem: String,
-    },
-    /// Lets a drained modem back.
-    ModemResume {
-        /// Its name, or the path of its line.
-        modem: String,
+    /// Does something to a modem, its SIM or its device.
+    Tool {
+        /// What.
+        ask: ToolRequest,
     },
     /// Tells what SIMs have sent, or forgets it.
     ModemUse {
@@ -285,6 +248,54 @@ pub enum Request {
     },
     /// Tells how it is.
     Status,
+}
+
+/// What an operator does to a modem, its SIM or its device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ToolRequest {
+    /// Looks at the SIM of a modem.
+    SimStatus {
+        /// The modem's name, or the path of its line.
+        modem: String,
+    },
+    /// Does something about the PIN of a SIM.
+    SimPin {
+        /// The modem's name, or the path of its line.
+        modem: String,
+        /// What; see [`crate::operator::PinVerb`].
+        verb: crate::operator::PinVerb,
+        /// The PIN that the SIM has, or its PUK.
+        code: Secret,
+        /// The PIN that it shall have, where it gets another.
+        new_pin: Option<Secret>,
+        /// Even if a wrong code would block the SIM.
+        may_be_last: bool,
+    },
+    /// Asks a device for its IMEI.
+    ImeiShow {
+        /// The modem's name, or the path of its line.
+        modem: String,
+    },
+    /// Writes the IMEI that is printed on a device.
+    ImeiRestore {
+        /// The modem's name, or the path of its line.
+        modem: String,
+        /// Its 15 digits.
+        imei: String,
+        /// The same, typed once more.
+        confirmation: String,
+    },
+    /// Gives a modem no message any more.
+    Drain {
+        /// Its name, or the path of its line.
+        modem: String,
+    },
+    /// Lets a drained modem back.
+    Resume {
+        /// Its name, or the path of its line.
+        modem: String,
+    },
 }
 
 /// What an operator asks about SMS that came in.

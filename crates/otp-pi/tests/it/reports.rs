@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::{Emulator, Gateway, Setup, unix_millis, wait_for, wait_until_millis};
 
 /// Makes the gateway choose reports that are stored.
-const STORED: &str = "[[fault]]\nwhen = \"AT+CNMI=2,1,2,1\"\naction = \"error\"\n";
+const STORED: &str = "[[fault]]\nwhen = \"AT+CNMI=2,1,2,1\"\naction = \"error\"\n[[fault]]\nwhen = \"AT+CNMI=2,1,0,1\"\naction = \"error\"\n";
 
 /// What becomes of numbers by their last digit.
 const RECEIVERS: &str = "

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{ask_gateway, load};
 use crate::cli::CONFIG_VARIABLE;
-use crate::control::Request;
+use crate::control::{Request, ToolRequest};
 use crate::wire::modems::Rendered;
 
 /// Arguments of both.
@@ -25,11 +25,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn drain(arguments: &Arguments) -> anyhow::Result<Rendered> {
-    ask(arguments, |modem| Request::ModemDrain { modem }).await
+    ask(arguments, |modem| Request::Tool { ask: ToolRequest::Drain { modem } }).await
 }
 
 pub(super) async fn resume(arguments: &Arguments) -> anyhow::Result<Rendered> {
-    ask(arguments, |modem| Request::ModemResume { modem }).await
+    ask(arguments, |modem| Request::Tool { ask: ToolRequest::Resume { modem } }).await
 }
 
 async fn ask(arguments: &Arguments, request: impl FnOnce(String) -> Request) -> anyhow::Result<Rendered> {

@@ -9,7 +9,7 @@ use super::direct::Directly;
 use super::sim::Place;
 use super::{ask_gateway, load};
 use crate::cli::output;
-use crate::control::{Request, shell};
+use crate::control::{Request, ToolRequest, shell};
 use crate::operator::{imei_to_write, imei_written};
 use crate::wire::modems::{Rendered, imei, no_tool, restored};
 
@@ -67,7 +67,7 @@ pub(super) async fn run(command: &ImeiCommand) -> anyhow::Result<Rendered> {
 
 async fn show(Place { target, line, .. }: &Place) -> anyhow::Result<Rendered> {
     let config = load(line.config.as_deref()).await?;
-    let ask = || Ok(Request::ImeiShow { modem: target.clone() });
+    let ask = || Ok(Request::Tool { ask: ToolRequest::ImeiShow { modem: target.clone() } });
     if let Some(rendered) = ask_gateway(config.as_ref(), std::slice::from_ref(target), ask).await? {
         return Ok(rendered);
     }
@@ -91,7 +91,10 @@ async fn restore(RestoreArguments { place, imei: digits, confirm }: &RestoreArgu
         None => typed_again()?,
     };
     let wanted = imei_to_write(is_allowed, digits, &confirmation).map_err(anyhow::Error::msg)?;
-    let ask = || Ok(Request::ImeiRestore { modem: target.clone(), imei: digits.clone(), confirmation });
+    let ask = || {
+        let (modem, imei) = (target.clone(), digits.clone());
+        Ok(Request::Tool { ask: ToolRequest::ImeiRestore { modem, imei, confirmation } })
+    };
     if let Some(rendered) = ask_gateway(config.as_ref(), std::slice::from_ref(target), ask).await? {
         return Ok(rendered);
     }

@@ -7,7 +7,7 @@ use modem::tool;
 
 use super::direct::Directly;
 use super::{LineOptions, ask_gateway, code, load};
-use crate::control::{Request, Secret, shell};
+use crate::control::{Request, Secret, ToolRequest, shell};
 use crate::operator::{PinVerb, pin_act, pin_acted};
 use crate::wire::modems::{Rendered, card, no_tool};
 
@@ -175,12 +175,13 @@ pub(super) async fn run(command: &SimCommand) -> anyhow::Result<Rendered> {
     };
     let modem = target.clone();
     let ask = || {
-        Ok(match typed {
-            None => Request::SimStatus { modem },
+        let ask = match typed {
+            None => ToolRequest::SimStatus { modem },
             Some(Typed { verb, code, new_pin, may_be_last }) => {
-                Request::SimPin { modem, verb, code, new_pin, may_be_last }
+                ToolRequest::SimPin { modem, verb, code, new_pin, may_be_last }
             }
-        })
+        };
+        Ok(Request::Tool { ask })
     };
     if let Some(rendered) = ask_gateway(config.as_ref(), std::slice::from_ref(target), ask).await? {
         return Ok(rendered);

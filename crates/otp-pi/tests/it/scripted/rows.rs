@@ -225,8 +225,9 @@ pub(super) const SINGLE: &[Row] = &rows![
     manners!("[\"silent_arrivals\", \"tells_full_memory\"]") => "delivered", [""], ONCE, true, true;
     concat!(manners!("[\"silent_start\", \"saved_text_mode\"]"), fault!("\"reset\""))
         => "delivered", ["no prompt", ""], ONCE, true, true;
+    manners!("[\"phase_two_plus_only\"]") => "delivered", [""], ONCE, true, true;
     manners!("[\"odd_reports\"]") => "delivered", [""], ONCE, true, true;
-    concat!(manners!("[\"report_memory\"]"), "[[fault]]\nwhen = \"AT+CNMI=2,1,2,1\"\naction = \"error\"\n")
+    concat!(manners!("[\"report_memory\"]"), "[[fault]]\nwhen = \"AT+CNMI=2,1,2,1\"\naction = \"error\"\n[[fault]]\nwhen = \"AT+CNMI=2,1,0,1\"\naction = \"error\"\n")
         => "delivered", [""], ONCE, true, true;
     concat!(manners!("[\"silent_start\", \"saved_text_mode\"]"), fault!("after_pdu", "\"reset\""))
         => "unknown", ["no final result in time"], NEVER, false, true;
