@@ -3,6 +3,7 @@
 use modem::{Phase, Status};
 use store::Store;
 
+use crate::channel::ChannelHandle;
 use crate::dispatch::DispatcherHandle;
 use crate::event::Events;
 use crate::operator::Operator;
@@ -29,6 +30,7 @@ impl Sources {
         );
         self.gateway(&mut text);
         self.modems(&mut text);
+        self.healing(&mut text);
         self.sims(&mut text);
         text.finish()
     }
@@ -96,6 +98,36 @@ impl Sources {
             Kind::Gauge,
             "Signal strength.",
             modems.iter().filter_map(|(modem, status)| Some((vec![("modem", *modem)], status.signal_dbm?))),
+        );
+    }
+
+    fn healing(&self, text: &mut Exposition) {
+        let plan = self.dispatcher.plan();
+        let steps = |channel: &ChannelHandle| {
+            let name = channel.modem.name().to_owned();
+            channel.modem.status().borrow().heal.all().map(|(step, count)| (name.clone(), step, count))
+        };
+        let steps: Vec<_> = plan.channels.iter().flat_map(steps).collect();
+        text.family(
+            "otp_pi_modem_heal_steps_total",
+            Kind::Counter,
+            "Steps that were taken with a modem that did not do its work.",
+            steps.iter().map(|(modem, step, count)| (vec![("modem", modem.as_str()), ("step", step.word())], *count)),
+        );
+        let names = || plan.channels.iter().map(|channel| channel.modem.name());
+        text.family(
+            "otp_pi_modem_drained",
+            Kind::Gauge,
+            "1 while it is given no message that another can take.",
+            names()
+                .map(|modem| (vec![("modem", modem)], u8::from(self.dispatcher.judge().why_drained(modem).is_some()))),
+        );
+        let balances = self.operator.balances();
+        text.family(
+            "otp_pi_modem_balance",
+            Kind::Gauge,
+            "What its SIM was worth when it was asked last.",
+            balances.iter().map(|it| (vec![("modem", it.modem.as_str())], it.balance.amount.number())),
         );
     }
 

@@ -306,4 +306,11 @@ fn the_list_of_lines_tells_where_the_modem_on_each_stands() {
     let words = told.told().split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("modem m1, by the gateway, which has it state ready drained drained by hand"), "{words}");
     assert!(words.contains("since the start: escape"), "{words}");
+    let scraped = gateway.connect().request("GET", "/metrics", None, b"").unwrap().body;
+    let scraped = String::from_utf8(scraped).unwrap();
+    for sample in
+        ["otp_pi_modem_drained{modem=\"m1\"} 1", "otp_pi_modem_heal_steps_total{modem=\"m0\",step=\"alarm\"} "]
+    {
+        assert!(scraped.contains(sample) && !scraped.contains(&format!("{sample}0\n")), "{sample} in {scraped}");
+    }
 }

@@ -22,6 +22,8 @@ fn a_balance_is_asked_now_shown_everywhere_and_known_after_a_restart() {
     assert_eq!((&balance["amount"], &balance["low"]), (&json!(10_000), &json!(false)), "{balance}");
     let json = stage.gateway.operate(&["modem", "balance", "m0", "--json"]).json();
     assert_eq!(json, json!({"modem": "m0", "balance": 10_000, "low": false}));
+    let scraped = stage.gateway.connect().request("GET", "/metrics", None, b"").unwrap().body;
+    assert!(String::from_utf8(scraped).unwrap().contains("otp_pi_modem_balance{modem=\"m0\"} 10000\n"));
     let at = known(&stage.gateway)["at"].clone();
     let gateway = stage.gateway.kill().restart();
     gateway.wait_for_modems(1);
