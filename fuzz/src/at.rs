@@ -1,7 +1,7 @@
 //! What a serial line says: the same however it is cut into reads, and every answer within its range.
 
 use gsm::line::MAX_LINE;
-use gsm::{FinalResult, Line, LineSplitter, at};
+use gsm::{FinalResult, Line, LineSplitter, UssdForm, UssdReader, at};
 
 /// Cuts bytes into lines and reads each as everything that it could be. The first byte says how the bytes come: its
 /// highest bit whether a prompt is awaited, the others how many at a time.
@@ -16,6 +16,26 @@ pub fn at_lines(bytes: &[u8]) {
             assert!(!text.is_empty() && text.chars().count() <= MAX_LINE);
             assert!(!text.contains(|c: char| c.is_ascii_control() && c != '\t'), "a control character");
             read(text);
+        }
+    }
+    ussd(&lines);
+}
+
+/// Every answer with the lines behind it, in every form that the modem may be known to write.
+fn ussd(lines: &[Line]) {
+    let texts: Vec<&str> =
+        lines.iter().filter_map(|line| if let Line::Text(text) = line { Some(text.as_str()) } else { None }).collect();
+    for (place, text) in texts.iter().enumerate() {
+        for form in [None, Some(UssdForm::Plain), Some(UssdForm::Ucs2), Some(UssdForm::Packed)] {
+            let Some(mut reader) = UssdReader::begin(text) else { break };
+            for more in texts.iter().skip(place + 1).take(8) {
+                if reader.is_whole() {
+                    break;
+                }
+                reader.push(more);
+            }
+            let answer = reader.finish(form);
+            assert!(!answer.text.contains('\0'), "what stands behind a NUL");
         }
     }
 }

@@ -56,6 +56,8 @@ pub enum Command {
         /// As the caller wrote it.
         receiver: String,
     },
+    /// Ask the network something over one modem.
+    RequestUssd(RequestUssd),
     /// List the modems.
     GetModemList,
     /// Answer.
@@ -134,6 +136,19 @@ pub struct StatusQuery {
     pub reference: Option<String>,
 }
 
+/// `request-ussd`: a code, a reply to the answer before, or the end of the dialogue.
+#[derive(Clone)]
+pub struct RequestUssd {
+    /// The modem's name.
+    pub modem: String,
+    /// The code: it may carry a voucher.
+    pub code: Option<SecretText>,
+    /// The reply: it may be a password.
+    pub reply: Option<SecretText>,
+    /// End the dialogue.
+    pub cancels: bool,
+}
+
 impl Command {
     /// Answers the command's own name; aliases are the wire's matter.
     pub const fn name(&self) -> &'static str {
@@ -148,6 +163,7 @@ impl Command {
             Self::GetStatus(_) => "get-status",
             Self::BlockMsisdn { .. } => "block-msisdn",
             Self::UnblockMsisdn { .. } => "unblock-msisdn",
+            Self::RequestUssd(_) => "request-ussd",
             Self::GetModemList => "get-modem-list",
             Self::Echo => "echo",
         }
@@ -165,6 +181,7 @@ impl Command {
             Self::Send(send) if send.receiver.contains('@') => Some(Scope::Email),
             Self::Send(_) => Some(Scope::Sms),
             Self::BlockMsisdn { .. } | Self::UnblockMsisdn { .. } => Some(Scope::Block),
+            Self::RequestUssd(_) => Some(Scope::Ussd),
             Self::GetModemList => Some(Scope::Modems),
             Self::GetStatus(_) | Self::Echo => None,
         }
@@ -196,6 +213,12 @@ impl fmt::Debug for SendMessage {
     }
 }
 
+impl fmt::Debug for RequestUssd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestUssd").field("modem", &self.modem).finish_non_exhaustive()
+    }
+}
+
 /// What an API user may do.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Scope {
@@ -211,11 +234,14 @@ pub enum Scope {
     Ussd,
     /// List modems.
     Modems,
+    /// Read the metrics.
+    Metrics,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 6] = [Self::Otp, Self::Sms, Self::Email, Self::Block, Self::Ussd, Self::Modems];
+    pub const ALL: [Self; 7] =
+        [Self::Otp, Self::Sms, Self::Email, Self::Block, Self::Ussd, Self::Modems, Self::Metrics];
 
     /// Answers the word used in settings.
     pub const fn as_str(self) -> &'static str {
@@ -226,6 +252,7 @@ impl Scope {
             Self::Block => "block",
             Self::Ussd => "ussd",
             Self::Modems => "modems",
+            Self::Metrics => "metrics",
         }
     }
 
@@ -242,6 +269,7 @@ impl Scope {
             Self::Block => 1 << 3,
             Self::Ussd => 1 << 4,
             Self::Modems => 1 << 5,
+            Self::Metrics => 1 << 6,
         }
     }
 }

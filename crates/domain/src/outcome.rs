@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::clock::WallTime;
 use crate::message::{MessageId, MessageState};
 use crate::otp::Verdict;
+use crate::secret::SecretText;
 
 /// How a command ended.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -171,6 +172,15 @@ pub enum ReplyData {
     },
     /// `get-status`.
     Status(StatusData),
+    /// `request-ussd`.
+    Ussd {
+        /// What the network says.
+        content: SecretText,
+        /// The same as the modem wrote it.
+        raw: SecretText,
+        /// Whether the network waits for a reply.
+        is_open: bool,
+    },
     /// `get-modem-list`.
     Modems(Vec<ModemEntry>),
     /// `echo`.
@@ -186,6 +196,7 @@ impl fmt::Debug for ReplyData {
             Self::Message { .. } => "Message",
             Self::Receiver { .. } => "Receiver",
             Self::Status(_) => "Status",
+            Self::Ussd { .. } => "Ussd",
             Self::Modems(_) => "Modems",
             Self::Echo => "Echo",
         })
@@ -222,16 +233,39 @@ pub struct StatusAttempt {
     pub attempt: u32,
     /// The modem that tried.
     pub modem: String,
+    /// Why that one (docs/routing.md).
+    pub route: Option<String>,
     /// When it began.
     pub started_at: WallTime,
     /// When its result was known.
     pub ended_at: Option<WallTime>,
-    /// TP-MR of its (last) part.
+    /// TP-MR of its first part.
     pub message_reference: Option<u8>,
     /// The modem's or network's error, for example `CMS 38`.
     pub error_code: Option<String>,
     /// What that error means.
     pub meaning: Option<String>,
+    /// Every part of the message, in order.
+    pub parts: Vec<StatusPart>,
+}
+
+/// Where one part of a message stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StatusPart {
+    /// Counts from 1.
+    pub part: u8,
+    /// `waiting`, `not-sent`, `unknown`, `sent`, `pending`, `delivered` or `undelivered`.
+    pub state: &'static str,
+    /// TP-MR (3GPP TS 23.040 §9.2.3.6).
+    pub message_reference: Option<u8>,
+    /// When the network took it.
+    pub sent_at: Option<WallTime>,
+    /// When its last report came.
+    pub reported_at: Option<WallTime>,
+    /// TP-ST of that report (3GPP TS 23.040 §9.2.3.15).
+    pub report_status: Option<u8>,
+    /// What that status means.
+    pub report_meaning: Option<&'static str>,
 }
 
 /// One modem as callers see it.
@@ -249,6 +283,19 @@ pub struct ModemEntry {
     pub operator: Option<String>,
     /// Signal strength in dBm.
     pub signal_dbm: Option<i16>,
+    /// What its SIM is worth, where that was asked.
+    pub balance: Option<BalanceEntry>,
+}
+
+/// What a SIM was worth when it was asked last.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BalanceEntry {
+    /// The amount in the SIM's currency, as a JSON number.
+    pub amount: String,
+    /// When it was told.
+    pub at: WallTime,
+    /// Whether that is below what is set as low.
+    pub is_low: bool,
 }
 
 #[cfg(test)]

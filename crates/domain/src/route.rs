@@ -1,11 +1,16 @@
 //! Which modem takes a number.
 //!
 //! Pure: a table from the settings, a view of the modems' health, and a memory of whose turn it is. The dispatcher asks
-//! whenever a message is first in line, and records the decision and its reason with the message.
+//! whenever a message is first in line, and records the decision and its reason with the attempt; `otp-pi route explain` asks
+//! the same question for people.
 
 use std::collections::BTreeMap;
 
 use crate::receiver::Msisdn;
+
+mod reason;
+
+pub use reason::{Reason, Turned, shown_prefix};
 
 /// What to do when no modem of the first choice is healthy.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -19,6 +24,8 @@ pub enum WhenUnhealthy {
 /// The settings of one modem that matter for routing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ModemRoute {
+    /// Its name, for reasons.
+    pub name: String,
     /// Canonical beginnings of the numbers that it is meant for, for example `62871`.
     pub prefixes: Vec<String>,
     /// Takes numbers of no modem's prefix.
@@ -40,57 +47,27 @@ pub struct RouteTable {
 
 /// How one modem is at this moment; in the order of [`RouteTable::modems`].
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub struct ModemView {
-    /// Healthy and registered.
-    pub is_healthy: bool,
-    /// Sending something else.
-    pub is_busy: bool,
-    /// Some of its daily and monthly quota is left.
-    pub has_quota: bool,
+pub enum ModemView {
+    /// It can take a message now.
+    Free,
+    /// It is about to: sending something else, or paced. It loses its turn, and is waited for.
+    Busy,
+    /// It is not healthy, not registered, or stands aside.
+    NotReady,
+    /// Its SIM has no quota left for this.
+    NoQuota,
+    /// It has refused this very message.
+    Refused,
 }
 
 impl ModemView {
     const fn is_usable(self) -> bool {
-        self.is_healthy && self.has_quota
-    }
-}
-
-/// Why a decision is as it is.
-#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Reason {
-    /// Its prefix is the longest match.
-    Prefix,
-    /// A default modem; no prefix matches.
-    Default,
-    /// No prefix matches and there is no default modem.
-    Any,
-    /// The first choice is unhealthy or without quota; this is the cheapest of the rest.
-    FailedOver,
-    /// All candidates are busy.
-    AllBusy,
-    /// No candidate is healthy and has quota left.
-    NoneHealthy,
-    /// No modem is configured, switched on and open to API callers.
-    NoModem,
-}
-
-impl Reason {
-    /// Answers the words that are recorded with the message.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Prefix => "longest prefix",
-            Self::Default => "default modem",
-            Self::Any => "no prefix, no default modem",
-            Self::FailedOver => "failed over to the cheapest",
-            Self::AllBusy => "all candidates busy",
-            Self::NoneHealthy => "no candidate healthy",
-            Self::NoModem => "no modem enabled",
-        }
+        matches!(self, Self::Free | Self::Busy)
     }
 }
 
 /// Who takes it, and why.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Decision {
     /// The modem's place in the table; `None` if none can take it now.
     pub modem: Option<usize>,
@@ -115,6 +92,19 @@ pub struct Rotation {
     last: BTreeMap<Ring, usize>,
 }
 
+/// How a number would be routed at this moment, for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Explanation {
+    /// The longest prefix of an enabled modem that the number begins with.
+    pub prefix: Option<String>,
+    /// The modems of the first choice, by place.
+    pub first_choice: Vec<usize>,
+    /// The other enabled modems in the order in which they are failed over to: the cheapest first, then in ring order.
+    pub failover: Vec<usize>,
+    /// Who would take it now.
+    pub decision: Decision,
+}
+
 /// Chooses the modem for a number.
 pub struct Route;
 
@@ -122,28 +112,37 @@ impl Route {
     /// Chooses among the candidates (longest matching prefix, else default modems, else all) the next free one in ring
     /// order; a busy one loses its turn. If no candidate is healthy and has quota, fails over or waits as configured.
     pub fn choose(table: &RouteTable, views: &[ModemView], msisdn: &Msisdn, rotation: &mut Rotation) -> Decision {
-        let enabled: Vec<_> = table
-            .modems
-            .iter()
-            .zip(views)
-            .enumerate()
-            .filter(|(_, (modem, _))| modem.is_enabled)
-            .map(|(place, (modem, view))| Candidate { place, modem, view: *view })
-            .collect();
+        let enabled = enabled(table, views);
         if enabled.is_empty() {
             return Decision { modem: None, reason: Reason::NoModem, wait: false };
         }
-        let (ring, reason, candidates) = first_choice(&enabled, msisdn.expose());
+        let (ring, candidates) = first_choice(&enabled, msisdn.expose());
         if candidates.iter().any(|candidate| candidate.view.is_usable()) {
-            return next_free(ring, reason, &candidates, rotation);
+            return next_free(ring, &candidates, Reason::of, rotation);
         }
         let next_best = enabled.iter().filter(|candidate| candidate.view.is_usable());
+        let turned = || candidates.iter().map(|it| (it.modem.name.clone(), Turned::of(it.view))).collect();
         match (table.when_unhealthy, next_best.clone().map(|candidate| candidate.modem.other_cost).min()) {
             (WhenUnhealthy::FailOver, Some(cost)) => {
                 let cheapest: Vec<_> = next_best.copied().filter(|other| other.modem.other_cost == cost).collect();
-                next_free(Ring::Cost(cost), Reason::FailedOver, &cheapest, rotation)
+                next_free(Ring::Cost(cost), &cheapest, |_| Reason::FailedOver { cost, instead_of: turned() }, rotation)
             }
-            _ => Decision { modem: None, reason: Reason::NoneHealthy, wait: true },
+            _ => Decision { modem: None, reason: Reason::NoneUsable, wait: true },
+        }
+    }
+
+    /// Explains what [`Self::choose`] would do, without taking anybody's turn.
+    pub fn explain(table: &RouteTable, views: &[ModemView], msisdn: &Msisdn, rotation: &Rotation) -> Explanation {
+        let enabled = enabled(table, views);
+        let (ring, candidates) = first_choice(&enabled, msisdn.expose());
+        let first_choice: Vec<usize> = candidates.iter().map(|candidate| candidate.place).collect();
+        let mut others: Vec<_> = enabled.iter().filter(|other| !first_choice.contains(&other.place)).collect();
+        others.sort_by_key(|other| (other.modem.other_cost, other.place));
+        Explanation {
+            prefix: if let Ring::Prefix(prefix) = ring { Some(prefix) } else { None },
+            failover: others.iter().map(|other| other.place).collect(),
+            first_choice,
+            decision: Self::choose(table, views, msisdn, &mut rotation.clone()),
         }
     }
 }
@@ -156,31 +155,39 @@ struct Candidate<'a> {
     view: ModemView,
 }
 
+fn enabled<'a>(table: &'a RouteTable, views: &[ModemView]) -> Vec<Candidate<'a>> {
+    let all = table.modems.iter().zip(views).enumerate();
+    let enabled = all.filter(|(_, (modem, _))| modem.is_enabled);
+    enabled.map(|(place, (modem, view))| Candidate { place, modem, view: *view }).collect()
+}
+
 /// Answers the modems that a number is meant for, healthy or not.
-fn first_choice<'a>(enabled: &[Candidate<'a>], digits: &str) -> (Ring, Reason, Vec<Candidate<'a>>) {
+fn first_choice<'a>(enabled: &[Candidate<'a>], digits: &str) -> (Ring, Vec<Candidate<'a>>) {
     let prefixes = enabled.iter().flat_map(|candidate| &candidate.modem.prefixes);
     let longest =
         prefixes.filter(|prefix| !prefix.is_empty() && digits.starts_with(*prefix)).max_by_key(|prefix| prefix.len());
     if let Some(prefix) = longest {
         let holders = enabled.iter().copied().filter(|candidate| candidate.modem.prefixes.contains(prefix)).collect();
-        return (Ring::Prefix(prefix.clone()), Reason::Prefix, holders);
+        return (Ring::Prefix(prefix.clone()), holders);
     }
     let defaults: Vec<_> = enabled.iter().copied().filter(|candidate| candidate.modem.is_default).collect();
-    if defaults.is_empty() {
-        (Ring::Any, Reason::Any, enabled.to_vec())
-    } else {
-        (Ring::Default, Reason::Default, defaults)
-    }
+    if defaults.is_empty() { (Ring::Any, enabled.to_vec()) } else { (Ring::Default, defaults) }
 }
 
 /// Gives the turn to the next free usable candidate after the last one.
-fn next_free(ring: Ring, reason: Reason, candidates: &[Candidate<'_>], rotation: &mut Rotation) -> Decision {
+fn next_free(
+    ring: Ring,
+    candidates: &[Candidate<'_>],
+    reason: impl FnOnce(&Ring) -> Reason,
+    rotation: &mut Rotation,
+) -> Decision {
     let last = rotation.last.get(&ring).copied();
     let is_after_last = |candidate: &&Candidate<'_>| last.is_none_or(|last| candidate.place > last);
     let after = candidates.iter().filter(is_after_last);
     let before = candidates.iter().filter(|candidate| !is_after_last(candidate));
-    match after.chain(before).find(|candidate| candidate.view.is_usable() && !candidate.view.is_busy) {
+    match after.chain(before).find(|candidate| candidate.view == ModemView::Free) {
         Some(candidate) => {
+            let reason = reason(&ring);
             rotation.last.insert(ring, candidate.place);
             Decision { modem: Some(candidate.place), reason, wait: false }
         }

@@ -12,6 +12,7 @@ mod charset;
 mod command;
 mod error;
 mod fault;
+mod firmware;
 mod general;
 mod line;
 mod listing;
@@ -21,6 +22,7 @@ mod radio;
 mod sending;
 mod speech;
 mod storage;
+mod ussd;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -69,10 +71,20 @@ enum Mode {
     Booting { until: Instant },
     /// Deaf and dumb until a time; input is lost.
     Silent { until: Instant },
-    /// Dead until unplugged.
-    Hung,
+    /// Dead until it is cured.
+    Hung(Cure),
     /// Without power.
     Off,
+}
+
+/// What brings a modem that hangs back to life. Power does in any case.
+#[derive(Debug)]
+enum Cure {
+    Power,
+    /// An order to restart, as far as it was typed.
+    Reset(Vec<u8>),
+    /// The line is opened again.
+    Reopening,
 }
 
 /// What follows a busy time.
@@ -97,9 +109,18 @@ enum After {
 #[derive(Debug)]
 enum Event {
     Arrival(Arrival),
-    Line(Vec<u8>),
+    /// The network's word in a USSD dialogue.
+    Ussd {
+        dialogue: u64,
+        line: Vec<u8>,
+        is_end: bool,
+    },
     SmsReady,
     AckMissing(u64),
+    /// The line of a modem that restarts disappears.
+    Vanish,
+    /// The model says the next of its lines.
+    Chatter(usize),
 }
 
 /// The command line being carried out.
@@ -122,6 +143,7 @@ struct Job {
 
 /// A modem without its line.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what a modem is doing has several independent sides")]
 pub(crate) struct Engine {
     settings: ModemSettings,
     network: Network,
@@ -130,10 +152,15 @@ pub(crate) struct Engine {
     options: Options,
     sim_memory: Memory,
     modem_memory: Memory,
+    report_memory: Memory,
     memories: [MemoryName; 3],
     smsc: String,
     next_reference: u8,
+    /// The link to the network is open until then.
+    link_until: Option<Instant>,
     is_sms_ready: bool,
+    /// Whether the model was told to say nothing of its own accord.
+    is_quieted: bool,
     mode: Mode,
     input: VecDeque<u8>,
     line: Vec<u8>,
@@ -146,7 +173,11 @@ pub(crate) struct Engine {
     scheduled: u64,
     undelivered: VecDeque<Arrival>,
     buffered: Vec<Vec<u8>>,
+    /// That the memory is full was said, and nothing was deleted since.
+    is_fullness_told: bool,
     awaited_ack: Option<(u64, Option<storage::Stored>)>,
+    /// An IMEI that was written; it is the device's after its next start.
+    written_imei: Option<String>,
     is_executing: bool,
     unplug: Option<Option<Duration>>,
 }
@@ -158,10 +189,13 @@ impl Engine {
             options: Options::new(&settings),
             sim_memory: Memory::new(settings.sim_capacity),
             modem_memory: Memory::new(settings.modem_capacity),
+            report_memory: Memory::new(settings.report_capacity),
             memories: [MemoryName::Sim; 3],
             smsc: settings.smsc.clone(),
             next_reference: 0,
+            link_until: None,
             is_sms_ready: false,
+            is_quieted: false,
             mode: Mode::Off,
             input: VecDeque::new(),
             line: Vec::new(),
@@ -174,7 +208,9 @@ impl Engine {
             scheduled: 0,
             undelivered: VecDeque::new(),
             buffered: Vec::new(),
+            is_fullness_told: false,
             awaited_ack: None,
+            written_imei: None,
             is_executing: false,
             unplug: None,
             settings,
@@ -187,8 +223,12 @@ impl Engine {
     pub(crate) fn power_on(&mut self, is_quiet: bool, now: Instant) {
         self.power_off();
         self.card.lock();
+        if let Some(imei) = self.written_imei.take() {
+            self.settings.imei = imei;
+        }
         self.options = Options::new(&self.settings);
         self.memories = [MemoryName::Sim; 3];
+        self.begin_chatter(now);
         if is_quiet && self.settings.boot_time.is_zero() && self.settings.sms_ready_time.is_zero() {
             self.mode = Mode::Command;
             self.is_sms_ready = self.card.is_open();
@@ -202,6 +242,7 @@ impl Engine {
     pub(crate) fn power_off(&mut self) {
         self.is_executing = false;
         self.is_sms_ready = false;
+        self.link_until = None;
         self.mode = Mode::Off;
         self.job = Job::default();
         self.input.clear();
@@ -235,9 +276,11 @@ impl Engine {
             let Some(entry) = due else { break };
             match entry.remove() {
                 Event::Arrival(arrival) => self.undelivered.push_back(arrival),
-                Event::Line(line) => self.unsolicited(line),
+                Event::Ussd { dialogue, line, is_end } => self.ussd_due(dialogue, line, is_end),
                 Event::SmsReady => self.sms_ready(),
                 Event::AckMissing(number) => self.ack_missing(number),
+                Event::Vanish => self.vanish(),
+                Event::Chatter(turn) => self.chatter(turn, now),
             }
         }
         self.deliver_pending(now);
@@ -248,7 +291,7 @@ impl Engine {
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let busy = match &self.mode {
             Mode::Busy { until, .. } | Mode::Booting { until } | Mode::Silent { until } => Some(*until),
-            Mode::Command | Mode::Prompt(_) | Mode::Hung | Mode::Off => None,
+            Mode::Command | Mode::Prompt(_) | Mode::Hung(_) | Mode::Off => None,
         };
         let event = self.schedule.keys().next().map(|(due, _)| *due);
         busy.into_iter().chain(event).min()
@@ -290,7 +333,11 @@ impl Engine {
                     self.typed_after_prompt(byte, now);
                 }
                 Mode::Busy { .. } => break,
-                Mode::Booting { .. } | Mode::Silent { .. } | Mode::Hung | Mode::Off => {
+                Mode::Hung(_) => {
+                    self.hears_while_hung(now);
+                    break;
+                }
+                Mode::Booting { .. } | Mode::Silent { .. } | Mode::Off => {
                     self.input.clear();
                     break;
                 }
@@ -316,16 +363,8 @@ impl Engine {
             self.is_sms_ready = self.card.is_open();
             return;
         }
-        for line in ["RDY", "+CFUN: 1"] {
-            self.unsolicited_text(line);
-        }
-        self.unsolicited_text(match self.card.state() {
-            card::State::Absent => "+CPIN: NOT INSERTED",
-            card::State::PinNeeded => "+CPIN: SIM PIN",
-            card::State::PukNeeded => "+CPIN: SIM PUK",
-            card::State::Dead => "+CPIN: NOT READY",
-            card::State::Open => "+CPIN: READY",
-        });
+        let pin = self.pin_state();
+        self.firmware().boot.iter().for_each(|line| self.unsolicited_text(&line.replace("{pin}", pin)));
         if self.card.is_open() {
             self.card_opened(now);
         }
@@ -333,14 +372,14 @@ impl Engine {
 
     /// The card was opened: registration comes, SMS soon after.
     fn card_opened(&mut self, now: Instant) {
-        self.unsolicited_text("Call Ready");
+        self.firmware().opened.iter().for_each(|line| self.unsolicited_text(line));
         self.registration_changed();
         self.at(now + self.settings.sms_ready_time, Event::SmsReady);
     }
 
     fn sms_ready(&mut self) {
         self.is_sms_ready = true;
-        self.unsolicited_text("SMS Ready");
+        self.firmware().ready.iter().for_each(|line| self.unsolicited_text(line));
     }
 }
 

@@ -14,6 +14,8 @@
 mod byte_log;
 mod duration;
 mod engine;
+mod machine;
+mod model;
 mod modem;
 mod network;
 mod pty;
@@ -24,8 +26,10 @@ mod transmission;
 
 pub use byte_log::{ByteLog, Direction, LogEntry};
 pub use duration::{DurationError, ScriptDuration, parse_duration};
+pub use machine::{Machine, Stick};
+pub use model::{Model, ModelError};
 pub use modem::{Modem, RunError, StartError};
 pub use network::{Network, NetworkSettings, ReceiverRule, Treatment};
-pub use script::{Action, Fault, ModemRule, Moment, Script, ScriptError};
-pub use settings::{Manner, ModemSettings};
+pub use script::{Action, Fault, ModemRule, Moment, Script, ScriptError, UssdCoding, UssdRule};
+pub use settings::{Manner, ModemSettings, UssdForm};
 pub use transmission::Transmission;

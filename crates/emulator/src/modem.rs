@@ -99,6 +99,8 @@ impl Modem {
     pub fn start(network: &Network, mut settings: ModemSettings, script: Script) -> Result<Self, StartError> {
         let name = settings.name.clone();
         settings.manners.extend(script.manners_of(&name));
+        settings.ussd_form = script.ussd_form_of(&name).unwrap_or(settings.ussd_form);
+        settings.ussd.extend(script.ussd_of(&name).cloned());
         let pty = Pty::open().map_err(|source| StartError::Pty { name: name.clone(), source })?;
         let inbox = network.register(&name, &settings.msisdn).ok_or_else(|| StartError::NameTaken(name.clone()))?;
         if let Some(link) = &settings.link {
@@ -166,6 +168,11 @@ impl Modem {
     /// Sends a text from a phone (`+628…`, a short code or a name) to this modem.
     pub fn deliver(&self, from: &str, text: &str) {
         self.shared.network.deliver(&self.shared.name, from, text);
+    }
+
+    /// Gives this modem a message as it stands: the octets of its TPDU, sound or not.
+    pub fn deliver_tpdu(&self, tpdu: &[u8]) {
+        self.shared.network.deliver_tpdu(&self.shared.name, tpdu);
     }
 
     /// Changes `<rssi>` of `AT+CSQ`.

@@ -3,6 +3,8 @@
 //! It never waits and never starts a task: what happens later is handed to the modem it concerns together with its
 //! time. Called by every [`crate::Modem`] of the network and by tests that look at what was transmitted.
 
+mod reports;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io::Write;
@@ -27,6 +29,10 @@ const WAITING: usize = 10_000;
 pub struct NetworkSettings {
     /// From the whole PDU to its final result; a PDU counts as transmitted at the end of it.
     pub air_time: Duration,
+    /// Setting up the link to the network, paid before the air time of each PDU unless the link is still open (`AT+CMMS`).
+    pub link_setup: Duration,
+    /// How long a link that is kept open waits for the next PDU.
+    pub link_hold: Duration,
     /// From transmission to the delivery report.
     pub report_delay: Duration,
     /// Seed of everything that happens by chance.
@@ -44,6 +50,8 @@ impl Default for NetworkSettings {
     fn default() -> Self {
         Self {
             air_time: Duration::ZERO,
+            link_setup: Duration::ZERO,
+            link_hold: Duration::from_secs(3),
             report_delay: Duration::ZERO,
             seed: 0,
             receivers: Vec::new(),
@@ -97,6 +105,14 @@ pub enum Treatment {
     LateReport(ScriptDuration),
     /// Arrives; the same report comes twice.
     ReportTwice,
+    /// Arrives; its report comes before the final result of the submission.
+    EarlyReport,
+    /// Arrives; its report comes after a time of chance, at most this long: those of many come in any order.
+    ScatteredReport(ScriptDuration),
+    /// Arrives; the report "still trying" comes this much later than the one that says so.
+    PendingLast(ScriptDuration),
+    /// Arrives; the report names this receiver (digits) instead.
+    ReportFor(u64),
     /// The network refuses the submission: `+CMS ERROR: n`, not transmitted.
     Refuse(u16),
 }
@@ -118,12 +134,16 @@ pub(crate) struct Sent<'a> {
     pub(crate) pdu: &'a [u8],
     pub(crate) submit: &'a Submit,
     pub(crate) message_reference: u8,
+    /// Link and air.
+    pub(crate) radio_time: Duration,
 }
 
 /// What reaches a modem from outside.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Arrival {
     Message(Deliver),
+    /// The TPDU of a message, whatever it says.
+    Raw(Vec<u8>),
     Report(StatusReport),
 }
 
@@ -260,6 +280,14 @@ impl Network {
         true
     }
 
+    /// Gives the modem with this name a message as it stands: the octets of its TPDU, sound or not; `false` if there is no such
+    /// modem.
+    pub fn deliver_tpdu(&self, modem: &str, tpdu: &[u8]) -> bool {
+        let Some((_, inbox)) = self.state().inboxes.get(modem).cloned() else { return false };
+        inbox.push(Instant::now(), Arrival::Raw(tpdu.to_vec()));
+        true
+    }
+
     pub(crate) fn settings(&self) -> &NetworkSettings {
         &self.shared.settings
     }
@@ -310,7 +338,7 @@ impl Network {
 
     /// Takes a PDU out of the air: it is remembered, written and published before this returns.
     pub(crate) fn transmit(&self, sent: Sent<'_>, passage: Passage, now: Instant) {
-        let Sent { modem, msisdn, pdu, submit, message_reference } = sent;
+        let Sent { modem, msisdn, pdu, submit, message_reference, radio_time } = sent;
         let (concat_reference, part) = match submit.concat {
             Some((reference, total, number)) => (Some(reference), (number, total)),
             None => (None, (1, 1)),
@@ -328,7 +356,9 @@ impl Network {
             part,
             report_requested: submit.report_requested,
             at_millis: self.wall_millis(now),
+            radio_millis: u64::try_from(radio_time.as_millis()).unwrap_or(u64::MAX),
         };
+        let sequence = state.sequence;
         if let Some(sink) = &mut state.sink {
             let mut line = serde_json::to_vec(&transmission).unwrap_or_default();
             line.push(b'\n');
@@ -353,36 +383,7 @@ impl Network {
             inbox.push(now, Arrival::Message(Deliver::from_submit(&from, submit, self.timestamp(now))));
         }
         if let (Some(inbox), true) = (sender, submit.report_requested) {
-            self.report(&inbox, submit, message_reference, passage.treatment, now);
-        }
-    }
-
-    /// Puts the delivery reports of a PDU into the inbox of its sender.
-    fn report(&self, inbox: &Inbox, submit: &Submit, message_reference: u8, treatment: Treatment, now: Instant) {
-        let first = now + self.shared.settings.report_delay;
-        let push = |due: Instant, status| {
-            let report = StatusReport {
-                message_reference,
-                receiver: submit.destination.clone(),
-                submitted: self.timestamp(now),
-                discharged: self.timestamp(due),
-                status,
-            };
-            inbox.push(due, Arrival::Report(report));
-        };
-        match treatment {
-            Treatment::NeverReport | Treatment::Refuse(_) => {}
-            Treatment::Fail(status) => push(first, status),
-            Treatment::Deliver | Treatment::SlowAir(_) => push(first, 0x00),
-            Treatment::LateReport(more) => push(first + more.0, 0x00),
-            Treatment::ReportTwice => {
-                push(first, 0x00);
-                push(first, 0x00);
-            }
-            Treatment::Slow(more) => {
-                push(first, 0x30);
-                push(first + more.0, 0x00);
-            }
+            self.report(&inbox, submit, (message_reference, sequence), passage.treatment, now);
         }
     }
 

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, inotify};
 use rustix::pty::OpenptFlags;
 use rustix::termios::OptionalActions;
 use tokio::io::unix::AsyncFd;
@@ -44,13 +44,14 @@ pub(crate) struct Port {
     master: AsyncFd<OwnedFd>,
     // Held, never used: see the module's text.
     _slave: OwnedFd,
+    path: PathBuf,
 }
 
 impl Port {
     /// Hands a PTY to the runtime; must be called inside one.
     #[expect(deprecated, reason = "its replacement is unsafe; an OwnedFd moved in keeps the promise it asks for")]
     pub(crate) fn watch(pty: Pty) -> io::Result<Self> {
-        Ok(Self { master: AsyncFd::new(pty.master)?, _slave: pty.slave })
+        Ok(Self { master: AsyncFd::new(pty.master)?, _slave: pty.slave, path: pty.path })
     }
 
     /// Waits for bytes. Cancel-safe: bytes are only taken when this returns.
@@ -78,6 +79,27 @@ impl Port {
         // The caller tries to write next; if that still fails, this waits for a new edge.
         ready.clear_ready();
         Ok(())
+    }
+}
+
+/// Tells when other software opens the slave.
+#[derive(Debug)]
+pub(crate) struct Openings(AsyncFd<OwnedFd>);
+
+impl Openings {
+    /// Begins to watch the slave of a port.
+    #[expect(deprecated, reason = "its replacement is unsafe; an OwnedFd moved in keeps the promise it asks for")]
+    pub(crate) fn of(port: &Port) -> io::Result<Self> {
+        let watch = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
+        inotify::add_watch(&watch, &port.path, inotify::WatchFlags::OPEN)?;
+        Ok(Self(AsyncFd::new(watch)?))
+    }
+
+    /// Waits for the next opening. Cancel-safe. A watch that fails waits for ever.
+    pub(crate) async fn next(&self) {
+        if self.0.readable().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -19,6 +19,10 @@
 //! [[modem]]
 //! name = "modem2"                   # without it every modem
 //! manners = ["silent_start"]
+//!
+//! [[ussd]]
+//! dial = "*123# 2"                  # a code, and the replies after it
+//! answer = "Nomor Anda 628110000"
 //! ```
 //!
 //! `docs/emulator-scripts.md` has the whole vocabulary. Called by the binary and by tests. Never decides anything itself:
@@ -26,6 +30,7 @@
 
 mod fault;
 mod strike;
+mod ussd;
 
 use std::path::Path;
 
@@ -33,10 +38,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::network::ReceiverRule;
-use crate::settings::Manner;
+use crate::settings::{Manner, UssdForm};
 
 pub use fault::{Action, Fault, Moment};
 pub(crate) use strike::Faults;
+pub use ussd::{UssdCoding, UssdRule};
 
 /// Says why a script cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +87,8 @@ pub struct Script {
     pub receivers: Vec<ReceiverRule>,
     /// Modems that differ from the book; added to [`crate::ModemSettings::manners`] when a modem starts.
     pub modems: Vec<ModemRule>,
+    /// What the network answers to USSD codes; added to [`crate::ModemSettings::ussd`] when a modem starts.
+    pub ussd: Vec<UssdRule>,
 }
 
 /// How modems differ from the book.
@@ -91,7 +99,11 @@ pub struct ModemRule {
     #[serde(default)]
     pub name: Option<String>,
     /// What it does differently.
+    #[serde(default)]
     pub manners: Vec<Manner>,
+    /// How it takes USSD codes.
+    #[serde(default)]
+    pub ussd_form: Option<UssdForm>,
 }
 
 /// A script as it is written, with the places of its rules.
@@ -104,6 +116,8 @@ struct Written {
     receiver: Vec<Spanned<ReceiverRule>>,
     #[serde(default)]
     modem: Vec<ModemRule>,
+    #[serde(default)]
+    ussd: Vec<Spanned<UssdRule>>,
 }
 
 impl Script {
@@ -127,7 +141,13 @@ impl Script {
                 return refuse(receiver.span().start, what);
             }
         }
+        for rule in &written.ussd {
+            if let Some(what) = ussd::problem(rule.get_ref()) {
+                return refuse(rule.span().start, what);
+            }
+        }
         Ok(Self {
+            ussd: written.ussd.into_iter().map(Spanned::into_inner).collect(),
             faults: written.fault.into_iter().map(Spanned::into_inner).collect(),
             receivers: written.receiver.into_iter().map(Spanned::into_inner).collect(),
             modems: written.modem,
@@ -155,7 +175,19 @@ impl Script {
     /// The modems that the script names, each as often as it does.
     pub fn modem_names(&self) -> impl Iterator<Item = &str> {
         let of_faults = self.faults.iter().filter_map(|fault| fault.modem.as_deref());
-        of_faults.chain(self.modems.iter().filter_map(|modem| modem.name.as_deref()))
+        let of_ussd = self.ussd.iter().filter_map(|rule| rule.modem.as_deref());
+        of_faults.chain(self.modems.iter().filter_map(|modem| modem.name.as_deref())).chain(of_ussd)
+    }
+
+    /// How the modem of this name takes USSD codes, if the script says so.
+    pub(crate) fn ussd_form_of(&self, modem: &str) -> Option<UssdForm> {
+        let is_for = move |rule: &&ModemRule| rule.name.as_deref().is_none_or(|name| name == modem);
+        self.modems.iter().filter(is_for).find_map(|rule| rule.ussd_form)
+    }
+
+    /// What the network answers the modem of this name.
+    pub(crate) fn ussd_of(&self, modem: &str) -> impl Iterator<Item = &UssdRule> {
+        self.ussd.iter().filter(move |rule| rule.modem.as_deref().is_none_or(|name| name == modem))
     }
 
     /// What the modem of this name does differently.

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::model::Model;
+use crate::script::UssdRule;
+
 /// A way in which real modems differ from the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,6 +26,29 @@ pub enum Manner {
     PinStateWithoutOk,
     /// Text mode was saved as the default.
     SavedTextMode,
+    /// Phase 2+ service alone (`AT+CSMS=1`): everything direct wants `AT+CNMA`.
+    PhaseTwoPlusOnly,
+    /// Announces nothing that comes: `+CMTI` and `+CDSI` are never said.
+    SilentArrivals,
+    /// Says `^SMMEMFULL` when a message finds no room (Huawei).
+    TellsFullMemory,
+    /// Delivery reports that are stored have a memory of their own, `SR`.
+    ReportMemory,
+    /// `+CDS` has a comma too many behind its length.
+    OddReports,
+}
+
+/// How a modem takes USSD codes and writes the answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UssdForm {
+    /// In the character set of `AT+CSCS`.
+    #[default]
+    Plain,
+    /// Only under `AT+CSCS="UCS2"`; anything else is refused.
+    Ucs2,
+    /// As packed septets in hexadecimal digits, whatever the character set (Huawei in PDU mode).
+    Packed,
 }
 
 /// Identity, card and behaviour of one modem; [`ModemSettings::named`] gives one that works.
@@ -30,6 +56,8 @@ pub enum Manner {
 pub struct ModemSettings {
     /// Name used in transmissions and logs; unique in its network.
     pub name: String,
+    /// Whose firmware it runs; what it says of itself is `manufacturer`, `model` and `revision` all the same.
+    pub firmware: Model,
     /// Answer to `AT+CGMI`.
     pub manufacturer: String,
     /// Answer to `AT+CGMM`.
@@ -68,6 +96,8 @@ pub struct ModemSettings {
     pub sim_capacity: u8,
     /// Slots for messages in the modem (`ME`).
     pub modem_capacity: u8,
+    /// Slots for delivery reports (`SR`), where there is such a memory.
+    pub report_capacity: u8,
     /// Stable symbolic link to the PTY; it survives unplug and replug.
     pub link: Option<PathBuf>,
     /// Whether the modem echoes commands at power-up (real ones do).
@@ -76,8 +106,14 @@ pub struct ModemSettings {
     pub boot_time: Duration,
     /// Time from answering until SMS work (`SMS Ready`); before, the card is busy (CME 14, CMS 314).
     pub sms_ready_time: Duration,
+    /// Pause between two lines that a model says of its own accord again and again.
+    pub chatter_interval: Duration,
     /// What it does differently.
     pub manners: Vec<Manner>,
+    /// How it takes USSD codes.
+    pub ussd_form: UssdForm,
+    /// What the network answers to USSD codes, before what it always answers.
+    pub ussd: Vec<UssdRule>,
 }
 
 impl ModemSettings {
@@ -85,11 +121,13 @@ impl ModemSettings {
     #[must_use]
     pub fn named(name: impl Into<String>, index: u8) -> Self {
         let imei = with_check_digit(&format!("867856030{index:05}"));
+        let [manufacturer, model, revision] = Model::Standard.firmware().identity.map(str::to_owned);
         Self {
             name: name.into(),
-            manufacturer: "SIMCOM_Ltd".to_owned(),
-            model: "SIMCOM_SIM800L".to_owned(),
-            revision: "Revision:1418B05SIM800L24".to_owned(),
+            firmware: Model::Standard,
+            manufacturer,
+            model,
+            revision,
             imei,
             imsi: format!("5101000000{index:05}"),
             iccid: format!("8962100000000{index:06}"),
@@ -106,17 +144,28 @@ impl ModemSettings {
             sim_inserted: true,
             sim_capacity: 20,
             modem_capacity: 50,
+            report_capacity: 10,
             link: None,
             echo: true,
             boot_time: Duration::ZERO,
             sms_ready_time: Duration::ZERO,
+            chatter_interval: Duration::from_secs(2),
             manners: Vec::new(),
+            ussd_form: UssdForm::Plain,
+            ussd: Vec::new(),
         }
+    }
+
+    /// Makes a modem of a model, as [`ModemSettings::named`] makes one after the book.
+    #[must_use]
+    pub fn of_model(model: Model, name: impl Into<String>, index: u8) -> Self {
+        let [manufacturer, model_name, revision] = model.firmware().identity.map(str::to_owned);
+        Self { firmware: model, manufacturer, model: model_name, revision, ..Self::named(name, index) }
     }
 
     /// Answers whether the modem does this differently.
     pub(crate) fn has(&self, manner: Manner) -> bool {
-        self.manners.contains(&manner)
+        self.manners.contains(&manner) || self.firmware.firmware().manners.contains(&manner)
     }
 }
 

@@ -27,4 +27,7 @@ pub struct Transmission {
     pub report_requested: bool,
     /// Network time of the transmission, milliseconds since the Unix epoch.
     pub at_millis: i64,
+    /// Radio time that it took: setting up the link, unless that was still open, and the air.
+    #[serde(default)]
+    pub radio_millis: u64,
 }

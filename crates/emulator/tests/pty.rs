@@ -245,3 +245,26 @@ fn a_script_that_cannot_be_used_is_named_with_its_line_and_ends_the_binary_with_
         assert!(ended.stdout.is_empty(), "it is never ready");
     }
 }
+
+#[test]
+fn the_binary_plays_the_models_in_turn_and_names_them_all_to_who_asks_for_another() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let command = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_otp-pi-emulator"));
+        command.arg("--links").arg(directory.path()).args(["--modems", "3", "--model", "ec25"]);
+        command
+    };
+    let mut child = command().args(["--model", "huawei-e173"]).stdout(Stdio::piped()).spawn().expect("the binary runs");
+    let mut ready = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut ready).expect("a line");
+    let _emulator = Emulator(child);
+    let links: Vec<&str> = ready.split_whitespace().skip(1).collect();
+    for (link, model) in links.iter().zip(["EC25", "E173", "EC25"]) {
+        let mut client = Client::open(Path::new(link));
+        client.write("AT+CGMM\r");
+        assert!(client.read_until("OK").is_some_and(|said| said.contains(model)), "{link}");
+    }
+    let refused = command().args(["--model", "nokia"]).output().expect("the binary runs");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("there is no model `nokia`; there are standard, sim800l, "), "{said}");
+}

@@ -6,7 +6,8 @@
 //!
 //! Map: a text goes through [`segment`](mod@segment), which picks [`gsm7`] or [`ucs2`], into [`submit::Submit`], and
 //! that into a [`pdu::Pdu`]. Inbound PDUs come out as [`deliver::Deliver`] or [`status_report::StatusReport`]. The line
-//! itself is cut by [`line::LineSplitter`], final results are [`result_code::FinalResult`], answers and URCs are in [`at`].
+//! itself is cut by [`line::LineSplitter`], final results are [`result_code::FinalResult`], answers and URCs are in [`at`],
+//! what comes with `+CUSD` is read by [`ussd`].
 //!
 //! A PDU may carry a one-time code: octets, septets and texts are wiped on drop, and no `Debug` here prints them.
 
@@ -26,6 +27,7 @@ pub mod submit;
 pub mod timestamp;
 pub mod ucs2;
 pub mod user_data;
+pub mod ussd;
 pub mod validity;
 
 mod reader;
@@ -43,4 +45,5 @@ pub use status_report::{DeliveryStatus, StatusReport};
 pub use submit::Submit;
 pub use timestamp::Timestamp;
 pub use user_data::UserData;
+pub use ussd::{UssdAnswer, UssdForm, UssdReader, UssdStatus};
 pub use validity::Validity;

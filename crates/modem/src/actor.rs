@@ -4,28 +4,36 @@
 //! Never: deciding what to say; that is `session`. Never a sleep that is not a deadline.
 //! Called by: `otp-pi`, which gives [`Actor::run`] to its task tracker.
 
+mod active;
+mod attend;
 pub(crate) mod backoff;
+mod climb;
 pub(crate) mod events;
+mod opening;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::event::{ModemEvent, Place};
-use crate::handle::{Claim, Job, ModemHandle, Reply, Work};
+use crate::event::{Handed, ModemEvent};
+use crate::handle::{Claim, Job, ModemHandle, Work};
+use crate::heal::{Ladder, Trouble};
+use crate::locator::Reservation;
 use crate::manager::Manager;
-use crate::question::{Answer, AskError};
 use crate::serial::{SerialError, SerialLine};
 use crate::session::{Action, Session};
 use crate::settings::{Driver, Settings};
 use crate::status::{LineFault, Phase, Status};
-use crate::submission::{Prepare, Refused, SendError, Sent};
+use crate::ussd::UssdAct;
+use active::{Active, ActiveWork};
+use attend::{Attended, attend};
 use backoff::Backoff;
 use events::Events;
+use opening::{Pause, Place};
 
 /// Bytes read at once.
 const READ_BUFFER: usize = 1024;
@@ -53,62 +61,27 @@ pub struct Actor {
     status: watch::Sender<Status>,
     jobs: mpsc::Receiver<Job>,
     events: Events,
-    taken: mpsc::Receiver<Place>,
+    taken: mpsc::Receiver<Handed>,
     opened: u64,
     recoveries: u64,
+    ladder: Ladder,
+    /// A restart to be written to the line when it is open again.
+    reset: Option<&'static str>,
+    /// Keeps others from asking its line.
+    _reserved: Option<Reservation>,
+    /// The way in which this modem takes USSD codes, however often its line is opened.
+    ussd_form: Option<gsm::UssdForm>,
 }
 
 /// Why a line is not served any more.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     Stopped,
-    Lost { was_ready: bool },
-}
-
-/// What is on its way.
-struct Active {
-    work: ActiveWork,
-    claim: Arc<Claim>,
-}
-
-enum ActiveWork {
-    Message { prepare: Prepare, is_preparing: bool, reply: Reply },
-    Question(oneshot::Sender<Result<Answer, AskError>>),
-}
-
-impl Active {
-    fn finish(self, result: Result<Sent, SendError>) {
-        let Self { work, claim } = self;
-        if let ActiveWork::Message { prepare, reply, .. } = work {
-            drop(prepare);
-            // The modem is free before the caller knows, so that the caller's next turn is not refused.
-            drop(claim);
-            reply.finish(result);
-        }
-    }
-
-    fn answer(self, result: Result<Answer, AskError>) {
-        let Self { work, claim } = self;
-        if let ActiveWork::Question(answer) = work {
-            drop(claim);
-            if answer.send(result).is_err() {
-                tracing::debug!("a question was answered after its caller had gone");
-            }
-        }
-    }
-
-    /// Begins to poll the submission's `prepare`.
-    fn begin_preparing(&mut self) {
-        if let ActiveWork::Message { is_preparing, .. } = &mut self.work {
-            *is_preparing = true;
-        }
-    }
-
-    fn hand_over(&mut self) {
-        if let ActiveWork::Message { reply, .. } = &mut self.work {
-            reply.is_handed_over = true;
-        }
-    }
+    /// Without a trouble the line itself is gone.
+    Lost {
+        was_ready: bool,
+        trouble: Option<Trouble>,
+    },
 }
 
 impl Actor {
@@ -119,7 +92,22 @@ impl Actor {
         let (handle, jobs) = ModemHandle::new(&settings.name, status.clone());
         let (taken_sender, taken) = mpsc::channel(WAITING_DELETIONS);
         let events = Events::new(&settings.name, events, taken_sender);
-        (handle, Self { settings, status, jobs, events, taken, opened: 0, recoveries: 0 })
+        let ladder = Ladder::new(&settings);
+        let reserved = opening::reserve(&settings);
+        let actor = Self {
+            settings,
+            status,
+            jobs,
+            events,
+            taken,
+            opened: 0,
+            recoveries: 0,
+            ladder,
+            reset: None,
+            ussd_form: None,
+            _reserved: reserved,
+        };
+        (handle, actor)
     }
 
     /// Opens, locks and initialises the line, serves it, and opens it again with jittered backoff, until `stop`.
@@ -138,19 +126,28 @@ impl Actor {
         let mut backoff = Backoff::new(&self.settings.name, timeouts.reopen_first, timeouts.reopen_longest);
         let mut last_error = String::new();
         while !stop.is_cancelled() {
-            match self.open().await {
+            let Some(place) = self.find(&stop).await else { break };
+            match self.open(&place).await {
                 Ok(line) => {
                     last_error.clear();
-                    match self.serve(&line, &stop).await {
-                        End::Stopped => break,
-                        End::Lost { was_ready: true } => backoff.reset(),
-                        End::Lost { was_ready: false } => {}
+                    let end = self.serve(&line, &stop).await;
+                    drop(line);
+                    self.tell(&place);
+                    let End::Lost { was_ready, trouble } = end else { break };
+                    let is_fresh = match trouble {
+                        Some(trouble) => self.climb(trouble, &stop).await,
+                        None => false,
+                    };
+                    if was_ready || is_fresh {
+                        backoff.reset();
                     }
                 }
                 Err(SerialError::Unwatchable { source }) => {
                     return Err(ActorError::Runtime { name: self.settings.name, source });
                 }
                 Err(error) => {
+                    // What is not there has no power, or is on its way back.
+                    self.reset = None;
                     let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
                     let (text, fault) = (format!("{error}{}", cause.unwrap_or_default()), error.fault());
                     if text != last_error {
@@ -160,61 +157,59 @@ impl Actor {
                     self.closed(Some((&last_error, fault)));
                 }
             }
-            self.pause(backoff.next(), &stop).await;
+            let seen = place.leave();
+            if self.pause(backoff.next(), seen, &stop).await == Pause::Changed {
+                backoff.reset();
+            }
         }
         self.closed(None);
         Ok(())
     }
 
-    async fn open(&self) -> Result<SerialLine, SerialError> {
-        let settings = self.settings.clone();
+    async fn open(&self, place: &Place) -> Result<SerialLine, SerialError> {
+        let (path, settings) = (place.path().to_owned(), self.settings.clone());
         // Opening a USB adapter talks to it, which may take longer than a worker may be blocked.
-        let opened = tokio::task::spawn_blocking(move || crate::serial::open(&settings)).await;
-        SerialLine::watch(opened.map_err(|error| SerialError::Unwatchable { source: error.into() })??)
+        let opened = tokio::task::spawn_blocking(move || crate::serial::open(&path, &settings)).await;
+        let line = SerialLine::watch(opened.map_err(|error| SerialError::Unwatchable { source: error.into() })??)?;
+        self.status.send_modify(|status| status.line = Some(place.path().to_owned()));
+        Ok(line)
     }
 
     fn closed(&self, why: Option<(&str, LineFault)>) {
         self.status.send_modify(|status| {
             status.phase = Phase::Closed;
+            status.line = None;
             status.detail = why.map(|(text, _)| text.to_owned());
             status.line_fault = why.map(|(_, fault)| fault);
         });
-    }
-
-    /// Waits before the line is opened again; who asks meanwhile is answered at once.
-    async fn pause(&mut self, pause: std::time::Duration, stop: &CancellationToken) {
-        let until = Instant::now() + pause;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep_until(until) => return,
-                Some(job) = self.jobs.recv() => drop(job),
-                Some(_) = self.taken.recv() => {}
-                () = self.events.flush() => {}
-            }
-        }
     }
 
     /// Serves an open line until it is lost or `stop`.
     async fn serve(&mut self, line: &SerialLine, stop: &CancellationToken) -> End {
         self.opened += 1;
         let mut serving = Serving {
-            session: Session::new(self.settings.clone(), Instant::now().into_std()),
+            session: Session::new(self.settings.clone(), self.reset.take(), now()).with_ussd_form(self.ussd_form),
             output: VecDeque::new(),
             active: None,
+            in_dialogue: None,
             is_stopping: false,
             must_reopen: false,
             was_ready: false,
+            has_sent: false,
+            trouble: None,
         };
         let mut published = None;
         let mut buffer = Zeroizing::new([0_u8; READ_BUFFER]);
         loop {
             serving.act(&mut self.events);
+            self.watch_health(&mut serving);
+            self.ussd_form = serving.session.ussd_form();
             self.publish(&serving, &mut published);
             if serving.must_reopen {
                 return self.end(serving);
             }
-            if serving.is_stopping && !serving.session.is_sending() && serving.output.is_empty() {
+            let is_speaking = serving.session.is_sending() || serving.session.is_in_ussd();
+            if serving.is_stopping && !is_speaking && serving.output.is_empty() {
                 return End::Stopped;
             }
             let deadline = serving.session.next_deadline().map(Instant::from_std);
@@ -230,33 +225,24 @@ impl Actor {
                     Ok(count) => advance(output, count),
                     Err(_) => serving.must_reopen = true,
                 },
-                prepared = prepare(active) => session.prepared(prepared, now()),
+                attended = attend(active) => match attended {
+                    Attended::Prepared(prepared) => session.prepared(prepared, now()),
+                    Attended::CallerGone => session.abandon_ussd(now()),
+                },
                 Some(job) = self.jobs.recv(), if active.is_none() && !*is_stopping => {
                     *active = Some(begin(job, session));
                 }
-                Some(place) = self.taken.recv() => session.delete(place, now()),
+                Some(handed) = self.taken.recv() => session.delete(&handed, now()),
                 () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     session.tick(now());
                 }
-                () = stop.cancelled(), if !*is_stopping => *is_stopping = true,
+                () = stop.cancelled(), if !*is_stopping => {
+                    *is_stopping = true;
+                    session.abandon_ussd(now());
+                }
                 () = self.events.flush() => {}
             }
         }
-    }
-
-    /// Ends with a lost line: whatever was on its way is finished honestly.
-    fn end(&mut self, mut serving: Serving) -> End {
-        serving.session.lost();
-        serving.act(&mut self.events);
-        self.recoveries += serving.session.status().recoveries;
-        let why = serving.session.status().detail.clone().unwrap_or_else(|| "the line is gone".to_owned());
-        tracing::warn!(modem.name = %self.settings.name, "the line will be opened again: {why}");
-        let phase = serving.session.status().phase;
-        self.status.send_modify(|status| {
-            status.phase = if phase == Phase::Silent { Phase::Silent } else { Phase::Closed };
-            status.detail = Some(why);
-        });
-        if serving.is_stopping { End::Stopped } else { End::Lost { was_ready: serving.was_ready } }
     }
 
     fn publish(&self, serving: &Serving, published: &mut Option<Status>) {
@@ -273,8 +259,11 @@ impl Actor {
                 busy: shown.busy,
                 questions: shown.questions,
                 turns: shown.turns,
+                line: shown.line.take(),
                 opened: self.opened,
                 recoveries: self.recoveries + status.recoveries,
+                heal: self.ladder.counts().plus(status.heal),
+                heal_step: self.ladder.step().or(status.heal_step),
                 ..status.clone()
             };
         });
@@ -282,13 +271,20 @@ impl Actor {
 }
 
 /// An open line while it is served.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Serving {
     session: Session,
     output: VecDeque<Zeroizing<Vec<u8>>>,
     active: Option<Active>,
+    /// Held while the network waits for a reply.
+    in_dialogue: Option<Arc<Claim>>,
     is_stopping: bool,
     must_reopen: bool,
     was_ready: bool,
+    /// Whether a message was sent since that was looked at last.
+    has_sent: bool,
+    /// Why the line is to be opened again although the modem answers.
+    trouble: Option<Trouble>,
 }
 
 impl Serving {
@@ -308,6 +304,7 @@ impl Serving {
                     }
                 }
                 Action::Finished(result) => {
+                    self.has_sent |= result.is_ok();
                     if let Some(active) = self.active.take() {
                         active.finish(result);
                     }
@@ -317,9 +314,14 @@ impl Serving {
                         active.answer(result);
                     }
                 }
+                Action::Ussd(Some(result)) => {
+                    self.in_dialogue = self.active.take().and_then(|active| active.tell(result));
+                }
+                Action::Ussd(None) => self.in_dialogue = None,
                 Action::Report(report, place) => events.report(report, place),
-                Action::Inbound(pdu, place) => events.inbound(pdu, place),
+                Action::Inbound(pdu, place) => events.inbound(pdu, place, self.session.card().to_owned()),
                 Action::Reopen => self.must_reopen = true,
+                Action::Unwell(trouble) => self.trouble = Some(trouble),
             }
         }
         self.was_ready |= self.session.status().phase == Phase::Ready;
@@ -331,12 +333,19 @@ fn begin(job: Job, session: &mut Session) -> Active {
     let Job { work, claim } = job;
     let work = match work {
         Work::Message { submission, reply } => {
-            session.submit(submission.tpdu_length, now());
+            session.submit(submission.tpdu_length, submission.more_follow, now());
             ActiveWork::Message { prepare: submission.prepare, is_preparing: false, reply }
         }
         Work::Question { question, answer } => {
             session.question(question, now());
             ActiveWork::Question(answer)
+        }
+        Work::Ussd { act, answer } => {
+            // Whoever gave up meanwhile wants nothing said any more.
+            let act = if answer.is_closed() { UssdAct::Cancel } else { act };
+            let is_attended = !matches!(act, UssdAct::Cancel);
+            session.ussd(act, now());
+            ActiveWork::Ussd { answer, is_attended }
         }
     };
     Active { work, claim }
@@ -360,17 +369,5 @@ fn advance(output: &mut VecDeque<Zeroizing<Vec<u8>>>, count: usize) {
         if bytes.is_empty() {
             output.pop_front();
         }
-    }
-}
-
-/// Polls the submission's `prepare` once the session wants it.
-async fn prepare(active: &mut Option<Active>) -> Result<gsm::Pdu, Refused> {
-    match active {
-        Some(Active { work: ActiveWork::Message { prepare, is_preparing, .. }, .. }) if *is_preparing => {
-            let prepared = prepare.as_mut().await;
-            *is_preparing = false;
-            prepared
-        }
-        _ => std::future::pending().await,
     }
 }

@@ -37,6 +37,8 @@ pub enum AdviceKind {
     LineUnusable,
     /// The line is not open, and it is not known why.
     LineNotOpen,
+    /// Another device or SIM is there than the configured one.
+    WrongDevice,
     /// Nothing comes from the line.
     Silent,
     /// Something comes from the line, and it is no answer.
@@ -88,6 +90,7 @@ impl AdviceKind {
             Self::NotALine => "not-a-line",
             Self::LineUnusable => "line-unusable",
             Self::LineNotOpen => "line-not-open",
+            Self::WrongDevice => "wrong-device",
             Self::Silent => "silent",
             Self::Gibberish => "gibberish",
             Self::WrongInterface => "wrong-interface",

@@ -11,9 +11,10 @@ use zeroize::Zeroizing;
 
 use crate::command::Command;
 use crate::handle::{Inquiry, ModemHandle};
+use crate::profile::{GENERIC, Profile};
 use crate::question::AskError;
 use crate::report::{Fact, Report};
-use crate::session::{CARD_COMMANDS, printable, text};
+use crate::session::{printable, text};
 use crate::status::Takes;
 
 /// How long one answer may take; what needs longer is wrong.
@@ -32,7 +33,8 @@ pub async fn check(handle: &ModemHandle) -> Report {
         return report;
     }
     if let Ok(inquiry) = handle.inquire().await {
-        let mut asker = Asker { inquiry, unanswered: 0 };
+        let profile = Profile::find(handle.status().borrow().profile).unwrap_or(&GENERIC);
+        let mut asker = Asker { inquiry, profile, unanswered: 0 };
         asker.fill_in(&mut report).await;
     }
     report.status = handle.status().borrow().clone();
@@ -72,6 +74,7 @@ fn told(report: &mut Report) {
 
 struct Asker {
     inquiry: Inquiry,
+    profile: &'static Profile,
     unanswered: u32,
 }
 
@@ -99,8 +102,10 @@ impl Asker {
         report.iccid = self.iccid().await;
         report.own_number = read(self.ask("AT+CNUM").await, own_number);
         report.storage = read(self.ask("AT+CPMS?").await, first(StorageUse::parse));
-        let supply = |lines: &[Zeroizing<String>]| Some(lines.iter().find_map(|line| at::supply_millivolts(line)));
-        report.supply_millivolts = read(self.ask("AT+CBC").await, supply);
+        if let Some(command) = self.profile.supply {
+            let supply = |lines: &[Zeroizing<String>]| Some(lines.iter().find_map(|line| at::supply_millivolts(line)));
+            report.supply_millivolts = read(self.ask(command).await, supply);
+        }
     }
 
     /// Asks one question, unless the modem has stopped answering.
@@ -130,8 +135,8 @@ impl Asker {
     /// Asks for the ICCID in one maker's way after the other.
     async fn iccid(&mut self) -> Fact<String> {
         let mut refused = Fact::Unasked;
-        for (command, _) in CARD_COMMANDS {
-            let told = read(self.ask(command).await, first(|line| at::iccid(line).map(str::to_owned)));
+        for way in self.profile.card {
+            let told = read(self.ask(way.command).await, first(|line| at::iccid(line).map(str::to_owned)));
             if matches!(told, Fact::Told(_) | Fact::Unanswered | Fact::Unasked) {
                 return told;
             }

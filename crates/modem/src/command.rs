@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::pin::Pin;
+
 /// The most characters of a command, `AT` included.
 pub const MAX_COMMAND: usize = 256;
 /// The most characters of a command's name; longer ones are no command of any maker.
@@ -74,7 +76,9 @@ pub enum Refusal {
     #[error("it switches the modem off, and only a hand could switch it on again; AT+CFUN=1,1 restarts most modems")]
     Power,
     /// It asks the network for a USSD dialogue.
-    #[error("the answer to a USSD code comes after the command has ended, so nothing would be shown")]
+    #[error(
+        "the answer to a USSD code comes after the command has ended, so nothing would be shown; use `otp-pi ussd`"
+    )]
     Ussd,
     /// A basic command that is not one of the few that only tell.
     #[error("of the basic commands only AT, ATI, AT&V and ATS<n>? are asked")]
@@ -99,6 +103,8 @@ pub struct Command {
     verb: String,
     form: Form,
     effect: Effect,
+    /// The PIN that the card has after it, if it is answered OK.
+    new_pin: Option<Pin>,
 }
 
 /// How a command is used.
@@ -158,7 +164,14 @@ impl Command {
             return Err(CommandError::Refused(refusal_of_basic(&upper)));
         }
         let text = Zeroizing::new(format!("AT{upper}"));
-        Ok(Self { verb: text.as_str().to_owned(), text, name: None, form: Form::Plain, effect: Effect::Tells })
+        Ok(Self {
+            verb: text.as_str().to_owned(),
+            text,
+            name: None,
+            form: Form::Plain,
+            effect: Effect::Tells,
+            new_pin: None,
+        })
     }
 
     fn extended(rest: &str) -> Result<Self, CommandError> {
@@ -189,7 +202,39 @@ impl Command {
             },
         };
         let text = Zeroizing::new(format!("AT{name}{after}"));
-        Ok(Self { text, verb: format!("AT{name}{shown}"), name: Some(name), form, effect })
+        Ok(Self { text, verb: format!("AT{name}{shown}"), name: Some(name), form, effect, new_pin: None })
+    }
+
+    /// Makes a command of this crate's own, which nobody types: the arguments are what [`crate::tool`] has checked.
+    pub(crate) fn own(name: &str, arguments: &Zeroizing<String>) -> Self {
+        let mut text = Zeroizing::new(String::with_capacity(MAX_COMMAND));
+        text.push_str("AT");
+        text.push_str(name);
+        text.push('=');
+        text.push_str(arguments);
+        let verb = format!("AT{name}=…");
+        Self { text, verb, name: Some(name.to_owned()), form: Form::Set, effect: Effect::MayChange, new_pin: None }
+    }
+
+    /// The same for a command that only tells.
+    pub(crate) fn own_question(name: &str, arguments: &str) -> Self {
+        Self { effect: Effect::Tells, ..Self::own(name, &Zeroizing::new(arguments.to_owned())) }
+    }
+
+    /// The same without arguments.
+    pub(crate) fn own_plain(name: &str) -> Self {
+        let text = Zeroizing::new(format!("AT{name}"));
+        Self { verb: text.as_str().to_owned(), text, form: Form::Plain, ..Self::own_question(name, "") }
+    }
+
+    /// Says which PIN the card has once this is answered OK.
+    pub(crate) fn giving(self, pin: &Pin) -> Self {
+        Self { new_pin: Some(pin.clone()), ..self }
+    }
+
+    /// Returns the PIN that the card has once this was answered OK, if it is another one.
+    pub(crate) fn new_pin(&self) -> Option<&Pin> {
+        self.new_pin.as_ref()
     }
 
     /// Returns what the command may do to the modem.

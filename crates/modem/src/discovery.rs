@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub use clash::{Clash, clash, is_manager_running};
 pub use holder::Holder;
+pub(crate) use holder::find as find_holder;
 pub use probe::{ProbeSettings, Probed, probe};
 pub use sysfs::UsbInterface;
 
@@ -82,6 +83,15 @@ impl FoundLine {
 /// # Errors
 /// `dev` cannot be read. What cannot be read of a single line is left out of it.
 pub fn list(roots: &Roots) -> io::Result<Vec<FoundLine>> {
+    let mut lines = list_without_holders(roots)?;
+    for line in &mut lines {
+        line.holder = holder::find(&roots.proc, &line.device);
+    }
+    Ok(lines)
+}
+
+/// The same, without looking who has the lines: that means reading what every process has open.
+pub(crate) fn list_without_holders(roots: &Roots) -> io::Result<Vec<FoundLine>> {
     let links = links(roots);
     let consoles = sysfs::consoles(&roots.sys);
     let mut lines: Vec<FoundLine> = Vec::new();
@@ -94,7 +104,6 @@ pub fn list(roots: &Roots) -> io::Result<Vec<FoundLine>> {
         if described.is_absent {
             continue;
         }
-        let holder = holder::find(&roots.proc, &device);
         lines.push(FoundLine {
             links: links.get(&name).cloned().unwrap_or_default(),
             path: device.clone(),
@@ -103,7 +112,7 @@ pub fn list(roots: &Roots) -> io::Result<Vec<FoundLine>> {
             usb: described.usb,
             name,
             device,
-            holder,
+            holder: None,
         });
     }
     let paths: Vec<PathBuf> = lines.iter().map(|line| stable_path(line, &lines, roots)).collect();

@@ -3,9 +3,12 @@
 //! Never: deciding what a report or an inbound SMS means. Sent by the actor on the bounded channel given at build.
 
 use std::fmt;
+use std::time::Instant;
 
 use gsm::{Pdu, StatusReport};
 use tokio::sync::mpsc;
+
+use crate::heal::HealNews;
 
 /// Something a modem told.
 #[derive(Debug)]
@@ -23,12 +26,16 @@ pub enum ModemEventKind {
     Report(StatusReport),
     /// An inbound SMS.
     Inbound(Inbound),
+    /// What was done to get it going again, or that it goes again.
+    Heal(HealNews),
 }
 
-/// An inbound SMS that still lies on the SIM.
+/// An inbound SMS. Most still lie in the modem's storage; see [`InboundReceipt::has_copy`].
 pub struct Inbound {
     /// The DELIVER as the modem gave it, service centre address included.
     pub pdu: Pdu,
+    /// The ICCID of the SIM that it came to; where that cannot be read, `?` and the name of the modem.
+    pub card: String,
     /// To be told when the message is safe elsewhere; dropped otherwise, which leaves the message on the SIM.
     pub receipt: InboundReceipt,
 }
@@ -42,8 +49,8 @@ impl fmt::Debug for Inbound {
 /// Acknowledges an inbound SMS, after which the modem deletes its copy.
 #[derive(Debug)]
 pub struct InboundReceipt {
-    pub(crate) place: Option<Place>,
-    pub(crate) taken: mpsc::Sender<Place>,
+    pub(crate) place: Option<Handed>,
+    pub(crate) taken: mpsc::Sender<Handed>,
 }
 
 /// Where a message lies.
@@ -57,7 +64,25 @@ pub(crate) struct Place {
     pub(crate) index: u16,
 }
 
+/// What was handed on from a place, told apart from what lay there before and what lies there later: an index is given to the next
+/// message as soon as it is free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Handed {
+    /// The place.
+    pub(crate) place: Place,
+    /// When the conversation began in which it was handed on.
+    pub(crate) session: Instant,
+    /// Its number in that conversation.
+    pub(crate) number: u64,
+}
+
 impl InboundReceipt {
+    /// Tells whether the modem has a copy, so that the message comes again if it is not taken now.
+    #[must_use]
+    pub fn has_copy(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// Tells that the message is safe elsewhere: the modem deletes its copy at its next idle moment.
     ///
     /// A line that is gone, or has too many deletions waiting, leaves the message on the SIM.

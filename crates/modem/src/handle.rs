@@ -16,6 +16,7 @@ use crate::command::Command;
 use crate::question::{Answer, AskError, Question};
 use crate::status::{Status, Takes};
 use crate::submission::{SendError, Sent, Submission};
+use crate::ussd::{UssdAct, UssdDialogue, UssdDone, UssdError};
 
 /// Reaches one modem's actor; clones reach the same.
 #[derive(Debug, Clone)]
@@ -112,6 +113,34 @@ impl ModemHandle {
             }
         }
     }
+
+    /// Waits for the right to a dialogue with the network: no message is on its way then, nor begins before it is over.
+    ///
+    /// Goes before the next message. Dropping the future gives the place up.
+    ///
+    /// # Errors
+    /// [`UssdError::NotReady`] when the modem cannot send, and is not about to.
+    pub async fn ussd(&self) -> Result<UssdDialogue, UssdError> {
+        let mut status = self.status.subscribe();
+        let _waiting = Waiting::new(&self.status, |status| &mut status.questions);
+        loop {
+            if let Some(claim) = self.claim(Status::may_begin_ussd) {
+                return Ok(UssdDialogue::new(self.jobs.clone(), claim));
+            }
+            let changed = status.wait_for(|status| !status.is_promising() || status.may_begin_ussd()).await;
+            let Ok(changed) = changed else { return Err(crate::ussd::not_ready("it is not being run")) };
+            if !changed.is_promising() {
+                let detail = changed.detail.clone().unwrap_or_else(|| format!("it is {}", changed.phase.word()));
+                return Err(UssdError::NotReady { detail });
+            }
+        }
+    }
+
+    /// Takes the right to a dialogue with the network, or answers `None` if the modem is not ready or busy, or somebody waits for it.
+    #[must_use]
+    pub fn try_ussd(&self) -> Option<UssdDialogue> {
+        self.claim(Status::is_free).map(|claim| UssdDialogue::new(self.jobs.clone(), claim))
+    }
 }
 
 /// Counts one that waits, until dropped.
@@ -160,7 +189,7 @@ impl Inquiry {
 }
 
 /// Waits for the answer to a job; none when nobody is there any more to give it.
-async fn answer_from<T>(jobs: &mpsc::Sender<Job>, mut answered: oneshot::Receiver<T>) -> Option<T> {
+pub(crate) async fn answer_from<T>(jobs: &mpsc::Sender<Job>, mut answered: oneshot::Receiver<T>) -> Option<T> {
     tokio::select! {
         biased;
         answer = &mut answered => answer.ok(),
@@ -197,6 +226,13 @@ impl Turn {
     /// Waits until there is no actor any more that could send.
     pub async fn unserved(&self) {
         self.jobs.closed().await;
+    }
+
+    /// The same right once more, for a message that goes between two of this turn's own; the modem is free when all are gone. Messages
+    /// of both at once go one after the other.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self { jobs: self.jobs.clone(), claim: Arc::clone(&self.claim) }
     }
 
     /// Sends one message and waits for its final result.
@@ -243,6 +279,7 @@ pub(crate) struct Job {
 pub(crate) enum Work {
     Message { submission: Submission, reply: Reply },
     Question { question: Question, answer: oneshot::Sender<Result<Answer, AskError>> },
+    Ussd { act: UssdAct, answer: oneshot::Sender<UssdDone> },
 }
 
 /// The way back to the caller; it answers honestly even if the actor dies.
@@ -323,6 +360,20 @@ mod tests {
             drop((gives_up, kept));
         }
         assert!(handle.try_turn().is_some(), "nobody waits any more");
+    }
+
+    #[tokio::test]
+    async fn a_modem_whose_turn_is_shared_is_free_when_all_shares_are_gone() {
+        let (handle, _jobs) = handle();
+        ready(&handle.status);
+        let turn = handle.try_turn().unwrap();
+        let lent = turn.share();
+        let mut waiting = std::pin::pin!(handle.turn());
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        drop(lent);
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending(), "who lent it has it still");
+        drop(turn);
+        waiting.await;
     }
 
     #[tokio::test]

@@ -9,8 +9,8 @@
 //! Map: [`Settings::build`] gives a [`ModemHandle`] (status, turns) and an [`Actor`] (I/O). The conversation itself is
 //! `session`, which does no I/O: bytes, time and requests go in, actions come out. [`ModemHandle::ask`] puts a person's
 //! [`Command`] between, [`check()`] asks everything and makes a [`Report`], [`advice()`] says what to do about it;
-//! [`discovery`] finds lines before there is a modem. `manager` is the second driver: another actor behind the same handle, for
-//! modems that ModemManager has.
+//! [`ModemHandle::ussd`] begins a dialogue with the network, [`discovery`] finds lines before there is a modem, and a [`Locator`] those of modems that are known by who they are. `heal` says what
+//! is tried with a modem that does not do its work. `manager` is the second driver: another actor behind the same handle, for modems that ModemManager has.
 
 mod actor;
 mod advice;
@@ -19,8 +19,11 @@ mod command;
 pub mod discovery;
 mod event;
 mod handle;
+mod heal;
+mod locator;
 mod manager;
 mod pin;
+mod profile;
 mod question;
 mod report;
 mod same_line;
@@ -29,7 +32,10 @@ mod session;
 mod settings;
 mod status;
 mod submission;
+pub mod tool;
 mod trace;
+mod ussd;
+mod wanted;
 
 pub use actor::{Actor, ActorError};
 pub use advice::{Advice, AdviceKind, Weight, advice};
@@ -37,10 +43,17 @@ pub use check::check;
 pub use command::{Command, CommandError, Effect, MAX_COMMAND, Refusal};
 pub use event::{Inbound, InboundReceipt, ModemEvent, ModemEventKind};
 pub use handle::{Inquiry, ModemHandle, Turn};
+pub use heal::{HealCounts, HealNews, HealStep, PowerError, PowerSwitch, Trouble};
+pub use locator::{Locator, Search};
 pub use pin::{Pin, PinError, PinKeeper, PinMemory, Tried};
+pub use profile::{ImeiWays, Lte, Pattern, Profile, UssdWays, Way};
 pub use question::{Answer, AskError, LONGEST_PATIENCE};
 pub use report::{Fact, Report, Strength, Verdict, registration_words};
 pub use same_line::is_same_line;
 pub use settings::{DataBits, Driver, Parity, Settings, SmsCenter, SmsCenterError, StopBits, Timeouts};
 pub use status::{Identity, LineFault, Phase, Registration, Status, Takes};
-pub use submission::{Prepare, Refused, Rest, SendError, Sent, Submission};
+pub use submission::{Prepare, Refused, Rest, SendError, Sent, Submission, is_speechless};
+pub use ussd::{
+    MAX_USSD_CODE, MAX_USSD_REPLY, UssdCode, UssdCodeError, UssdDialogue, UssdError, UssdRefusal, UssdReply,
+};
+pub use wanted::{Fit, Iccid, Imei, Wanted, WantedError};

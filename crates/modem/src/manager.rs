@@ -26,15 +26,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::actor::backoff::Backoff;
 use crate::actor::events::Events;
-use crate::event::Place;
+use crate::event::Handed;
 use crate::handle::{Job, Work, not_sent};
 use crate::question::AskError;
 use crate::settings::Settings;
 use crate::status::{LineFault, Phase, Status, Takes};
+use crate::ussd::{UssdAct, UssdError};
 use bus::{Bus, CallError};
 use message::Kept;
 use seen::{MODEM, Need, Seen};
-use serving::{Serving, place};
+use serving::Serving;
 
 /// How long an answer may take that needs no modem.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -53,7 +54,7 @@ pub(crate) struct Manager {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) jobs: mpsc::Receiver<Job>,
     pub(crate) events: Events,
-    pub(crate) taken: mpsc::Receiver<Place>,
+    pub(crate) taken: mpsc::Receiver<Handed>,
 }
 
 /// Why the bus is not served any more.
@@ -66,7 +67,7 @@ enum End {
 enum Next {
     Look,
     Job(Job),
-    Taken(Place),
+    Taken(Handed),
     Nothing,
     Stop,
 }
@@ -138,7 +139,7 @@ impl Manager {
                 () = stop.cancelled() => Next::Stop,
                 () = bus.changed() => Next::Look,
                 () = is_due => Next::Look,
-                Some(place) = self.taken.recv() => Next::Taken(place),
+                Some(handed) = self.taken.recv() => Next::Taken(handed),
                 Some(job) = self.jobs.recv() => Next::Job(job),
                 () = self.events.flush() => Next::Nothing,
             };
@@ -158,7 +159,7 @@ impl Manager {
                         () = self.look(serving) => {}
                     }
                 }
-                Next::Taken(place) => serving.taken(&place).await,
+                Next::Taken(handed) => serving.taken(&handed).await,
                 Next::Job(job) => self.begin(serving, job).await,
                 Next::Nothing => {}
             }
@@ -231,12 +232,12 @@ impl Manager {
             match message::read(&properties) {
                 Kept::Report(report) => {
                     serving.offer(path, 1);
-                    self.events.report(report, Some(place(path, 1)));
+                    self.events.report(report, Some(serving.handed(path, 1)));
                 }
                 Kept::Inbound(parts) => {
                     serving.offer(path, parts.len());
                     for (part, number) in parts.into_iter().zip(1..) {
-                        self.events.inbound(part, Some(place(path, number)));
+                        self.events.inbound(part, Some(serving.handed(path, number)), serving.card.clone());
                     }
                 }
                 Kept::Done => {
@@ -258,6 +259,14 @@ impl Manager {
                 let detail = "ModemManager has it, which passes on no AT commands".to_owned();
                 if answer.send(Err(AskError::NotOpen { detail })).is_err() {
                     tracing::debug!("a question was answered after its caller had gone");
+                }
+            }
+            Work::Ussd { act, answer } => {
+                drop(claim);
+                let detail = "ModemManager has it, and dialogues with the network do not go through it".to_owned();
+                let done = if matches!(act, UssdAct::Cancel) { Ok(None) } else { Err(UssdError::NotReady { detail }) };
+                if answer.send(done).is_err() {
+                    tracing::debug!("a ussd act was answered after its caller had gone");
                 }
             }
             Work::Message { submission, mut reply } => {

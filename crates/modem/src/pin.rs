@@ -110,6 +110,8 @@ pub enum Tried {
     Right,
     /// The SIM refused it.
     Refused,
+    /// A person gave the SIM another PIN since.
+    Replaced,
 }
 
 impl PinMemory {
@@ -131,7 +133,7 @@ impl PinMemory {
         match self.0.known(card) {
             None => true,
             Some(Tried::Right) => !card.starts_with('?'),
-            Some(Tried::Unproven | Tried::Refused) => false,
+            Some(Tried::Unproven | Tried::Refused | Tried::Replaced) => false,
         }
     }
 

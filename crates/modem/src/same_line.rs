@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 /// Tells whether two paths lead to one line: the same device, or the same file while there is no device. What is not there leads
-/// nowhere.
+/// nowhere, and neither does an empty path.
 #[must_use]
 pub fn is_same_line(one: &Path, other: &Path) -> bool {
     let device = |path: &Path| {
@@ -15,11 +15,12 @@ pub fn is_same_line(one: &Path, other: &Path) -> bool {
         found.file_type().is_char_device().then(|| found.rdev())
     };
     let file = |path: &Path| fs::canonicalize(path).ok();
-    one == other
-        || match (device(one), device(other)) {
-            (Some(one), Some(other)) => one == other,
-            _ => file(one).is_some_and(|one| file(other) == Some(one)),
-        }
+    !one.as_os_str().is_empty()
+        && (one == other
+            || match (device(one), device(other)) {
+                (Some(one), Some(other)) => one == other,
+                _ => file(one).is_some_and(|one| file(other) == Some(one)),
+            })
 }
 
 #[cfg(test)]
@@ -44,6 +45,7 @@ mod tests {
             (&path("file"), &path("link"), false),
             (&path("dangling"), &path("dangling"), true),
             (&path("dangling"), &path("gone"), false),
+            (&Path::new("").to_owned(), &Path::new("").to_owned(), false),
         ] {
             assert_eq!(is_same_line(one, other), expected, "{} {}", one.display(), other.display());
             assert_eq!(is_same_line(other, one), expected, "{} {}", other.display(), one.display());

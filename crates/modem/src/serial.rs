@@ -112,9 +112,8 @@ impl Drop for SerialLine {
     }
 }
 
-/// Opens, locks and sets up the line of these settings; may block for as long as the device's driver wants.
-pub(crate) fn open(settings: &Settings) -> Result<OwnedFd, SerialError> {
-    let path = settings.path.as_path();
+/// Opens, locks and sets up a line as these settings want it; may block for as long as the device's driver wants.
+pub(crate) fn open(path: &Path, settings: &Settings) -> Result<OwnedFd, SerialError> {
     let unusable = |error: Errno| SerialError::Unusable { path: path.to_owned(), source: error.into() };
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {

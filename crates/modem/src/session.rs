@@ -6,40 +6,50 @@
 //! Never: reading a clock, touching a line, knowing what a message says.
 //! Called by the actor, which drives one session per opened line.
 //!
-//! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`]
-//! and [`registration`] too, [`sending`] is `AT+CMGS`, [`questions`] what is asked from outside, [`urc`] what comes
-//! unasked, [`listing`] what was stored meanwhile, [`recovery`] the way back in step, [`quirks`] where modems differ. Lines are read by [`gsm::at`].
+//! Map: [`step`] are the single commands, [`exchange`] a command and its answer, [`init`] what follows from it, [`card`],
+//! [`identity`] and [`registration`] too, [`sending`] is `AT+CMGS`, [`questions`] what is asked from outside, [`urc`] what comes
+//! unasked, [`ussd`] a dialogue with the network, [`listing`] what was stored meanwhile, [`link`] what is kept open between messages,
+//! [`recovery`] the way back in step, [`health`] what a modem that answers
+//! fails to do, [`crate::profile`] where modems differ. Lines are read by [`gsm::at`].
 
+mod action;
 mod card;
 mod exchange;
+mod health;
+mod identity;
 mod init;
+mod link;
 mod listing;
 mod questions;
-mod quirks;
 mod recovery;
 mod registration;
 mod sending;
 mod step;
 mod urc;
+mod ussd;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Instant;
 
-use gsm::{ErrorCode, Line, LineSplitter, Pdu, StatusReport};
+use gsm::{ErrorCode, Line, LineSplitter};
 use zeroize::Zeroizing;
 
-use crate::event::Place;
-use crate::question::{Answer, AskError, Question};
+use crate::profile::{GENERIC, Profile};
+use crate::question::Question;
 use crate::settings::Settings;
 use crate::status::{Phase, Status};
-use crate::submission::{SendError, Sent};
 use crate::trace;
+pub(crate) use action::Action;
 pub(crate) use exchange::answer_result;
 use exchange::{Echo, Exchange, Lines, Outcome, numeric_result};
+use health::Health;
+use identity::OpenCard;
+use init::Acquaintance;
 pub(crate) use init::{printable, text};
+use link::Link;
+use listing::Listing;
 use questions::Asked;
-pub(crate) use quirks::CARD_COMMANDS;
 use recovery::Recovery;
 use registration::Registrations;
 use sending::Sending;
@@ -51,42 +61,6 @@ const ESC: &[u8] = b"\x1b";
 /// Steps that may wait; stored messages beyond that are found by the next listing.
 const WAITING_STEPS: usize = 128;
 
-/// What the actor is to do, in this order.
-pub(crate) enum Action {
-    /// Write these bytes, in one piece.
-    Write(Zeroizing<Vec<u8>>),
-    /// Begin to poll the submission's `prepare`.
-    Prepare,
-    /// The PDU is about to be written: from here on the outcome may be unknown.
-    HandedOver,
-    /// The submission is finished; its `prepare` is dropped if it still runs.
-    Finished(Result<Sent, SendError>),
-    /// The question is answered, or will not be.
-    Answered(Result<Answer, AskError>),
-    /// A delivery report came; if it lies at a place, it is deleted there once it was handed on.
-    Report(StatusReport, Option<Place>),
-    /// An inbound SMS lies at this place.
-    Inbound(Pdu, Option<Place>),
-    /// The modem does not answer: close the line and open it again.
-    Reopen,
-}
-
-/// Prints what is to be done, never the bytes, a PDU or a report.
-impl fmt::Debug for Action {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Write(bytes) => write!(formatter, "Write({} bytes)", bytes.len()),
-            Self::Prepare => formatter.write_str("Prepare"),
-            Self::HandedOver => formatter.write_str("HandedOver"),
-            Self::Finished(result) => write!(formatter, "Finished({result:?})"),
-            Self::Answered(result) => write!(formatter, "Answered({result:?})"),
-            Self::Report(..) => formatter.write_str("Report"),
-            Self::Inbound(..) => formatter.write_str("Inbound"),
-            Self::Reopen => formatter.write_str("Reopen"),
-        }
-    }
-}
-
 /// What is on the wire.
 #[derive(Debug)]
 enum State {
@@ -94,6 +68,7 @@ enum State {
     Asking(Exchange),
     Sending(Sending),
     Questioned(Asked),
+    Ussd(ussd::Dialogue),
     Recovering(Recovery),
     /// Nothing more is said; the line is to be opened again.
     Over,
@@ -102,22 +77,28 @@ enum State {
 /// One conversation, from the opened line to the lost one.
 pub(crate) struct Session {
     settings: Settings,
+    /// How this modem is spoken to.
+    profile: &'static Profile,
+    acquaintance: Acquaintance,
+    /// What is said to everything that comes directly, if the modem wants that.
+    acknowledge: Option<&'static str>,
     splitter: LineSplitter,
     actions: VecDeque<Action>,
     status: Status,
     state: State,
     steps: VecDeque<Step>,
-    /// Length of a submission that waits for its turn on the wire.
-    waiting: Option<usize>,
+    /// A submission that waits for its turn on the wire: its length, and whether another follows.
+    waiting: Option<(usize, bool)>,
+    link: Link,
+    /// Steps about stored messages that were put before the submission that waits.
+    read_ahead: u8,
     /// A command from outside that waits for its turn on the wire.
     question: Option<Question>,
+    ussd: ussd::Ussd,
     /// No step is begun before.
     pause_until: Option<Instant>,
     next_poll: Instant,
-    /// When the stored messages are listed again.
-    next_listing: Instant,
-    /// Found by the last listing; what announces them late announces nothing new.
-    listed: Vec<Place>,
+    listing: Listing,
     /// The regular look waits until then, so that it does not come between two messages.
     quiet_from: Instant,
     awaited_pdu: Option<AwaitedPdu>,
@@ -140,6 +121,12 @@ pub(crate) struct Session {
     registrations: Registrations,
     /// How often the SIM was not ready yet in this conversation.
     card_retries: u32,
+    /// How long the modem has answered and not done its work.
+    health: Health,
+    /// A command that restarts the modem, to be written before anything is asked.
+    reset: Option<&'static str>,
+    /// Whether the open SIM was asked who it is, where that has to be known.
+    open_card: OpenCard,
 }
 
 /// Prints where the conversation is, never what was said.
@@ -156,22 +143,28 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Makes a session for a line that was just opened; it begins by getting in step.
-    pub(crate) fn new(settings: Settings, now: Instant) -> Self {
+    /// Makes a session for a line that was just opened; it begins by getting in step, after a `reset` if there is one.
+    pub(crate) fn new(settings: Settings, reset: Option<&'static str>, now: Instant) -> Self {
         let card = format!("?{}", settings.name);
+        let profile = settings.profile.unwrap_or(&GENERIC);
         let mut session = Self {
             settings,
+            profile,
+            acquaintance: Acquaintance::None,
+            acknowledge: None,
             splitter: LineSplitter::new(),
             actions: VecDeque::new(),
-            status: Status { phase: Phase::Starting, ..Status::default() },
+            status: Status { phase: Phase::Starting, profile: profile.name, ..Status::default() },
             state: State::Idle,
             steps: VecDeque::new(),
             waiting: None,
+            link: Link::default(),
+            read_ahead: 0,
             question: None,
+            ussd: ussd::Ussd::default(),
             pause_until: None,
             next_poll: now,
-            next_listing: now,
-            listed: Vec::new(),
+            listing: Listing::due(now),
             quiet_from: now,
             awaited_pdu: None,
             is_initialised: false,
@@ -184,6 +177,9 @@ impl Session {
             losses: 0,
             registrations: Registrations::default(),
             card_retries: 0,
+            health: Health::default(),
+            reset,
+            open_card: OpenCard::NotAsked,
         };
         session.start(now);
         session
@@ -194,6 +190,11 @@ impl Session {
         &self.status
     }
 
+    /// Returns who the SIM is, as places and inbound messages name it.
+    pub(crate) fn card(&self) -> &str {
+        &self.card
+    }
+
     /// Takes the next thing to do.
     pub(crate) fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
@@ -202,10 +203,14 @@ impl Session {
     /// Returns when [`Session::tick`] is due.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Idle => Some(self.pause_until.unwrap_or_else(|| self.poll_due())),
+            State::Idle => {
+                let due = self.pause_until.unwrap_or_else(|| self.poll_due());
+                Some(self.link_due().map_or(due, |link| due.min(link)))
+            }
             State::Asking(exchange) => Some(exchange.deadline),
             State::Sending(sending) => Some(sending.deadline),
             State::Questioned(asked) => Some(asked.deadline),
+            State::Ussd(dialogue) => Some(dialogue.deadline),
             State::Recovering(recovery) => Some(recovery.deadline),
             State::Over => None,
         }
@@ -233,10 +238,11 @@ impl Session {
     pub(crate) fn tick(&mut self, now: Instant) {
         if self.next_deadline().is_some_and(|deadline| deadline <= now) {
             match std::mem::replace(&mut self.state, State::Idle) {
-                State::Idle => self.pause_until = None,
+                State::Idle => self.pause_until = self.pause_until.filter(|until| now < *until),
                 State::Asking(exchange) => self.timed_out(exchange, now),
                 State::Sending(sending) => self.sending_timed_out(&sending, now),
                 State::Questioned(asked) => self.question_timed_out(asked, now),
+                State::Ussd(dialogue) => self.ussd_timed_out(dialogue, now),
                 State::Recovering(recovery) => self.recovery_timed_out(&recovery, now),
                 State::Over => self.state = State::Over,
             }
@@ -244,19 +250,10 @@ impl Session {
         self.pump(now);
     }
 
-    /// Takes a submission of this many octets; there is at most one.
-    pub(crate) fn submit(&mut self, tpdu_length: usize, now: Instant) {
-        self.waiting = Some(tpdu_length);
+    /// Takes a submission of this many octets, and whether another follows at once; there is at most one.
+    pub(crate) fn submit(&mut self, tpdu_length: usize, more_follow: bool, now: Instant) {
+        self.waiting = Some((tpdu_length, more_follow));
         self.pump(now);
-    }
-
-    /// Takes the word that an inbound message is safe elsewhere.
-    pub(crate) fn delete(&mut self, place: Place, now: Instant) {
-        if self.card == place.card {
-            self.listed.retain(|listed| *listed != place);
-            self.add_step(Step::Delete(place));
-            self.pump(now);
-        }
     }
 
     /// Takes the news that the line is gone; a submission is finished honestly.
@@ -275,12 +272,16 @@ impl Session {
             self.fail_submission("the modem is not ready");
         }
         if self.status.phase == Phase::Ready
-            && let Some(tpdu_length) = self.waiting.take()
+            && let Some((tpdu_length, more_follow)) = self.waiting
         {
-            self.begin_sending(tpdu_length, now);
+            if self.reads_what_piled_up(now) || self.asks_for_link(more_follow, now) {
+                return;
+            }
+            self.waiting = None;
+            self.begin_sending(tpdu_length, more_follow, now);
             return;
         }
-        if self.begins_question(now) {
+        if self.begins_question(now) || self.begins_ussd(now) || self.gives_link_up(now) {
             return;
         }
         if self.pause_until.is_some_and(|until| now < until) {
@@ -290,6 +291,8 @@ impl Session {
         if self.steps.is_empty() && self.poll_due() <= now {
             self.add_poll(now);
         }
+        // What lies on another SIM is no business of this one's, whatever lies there at the same place.
+        self.steps.retain(|step| step.place().is_none_or(|place| place.card == self.card));
         if let Some(step) = self.steps.pop_front() {
             self.ask(step, now);
         }
@@ -301,10 +304,8 @@ impl Session {
     }
 
     fn ask(&mut self, step: Step, now: Instant) {
-        if let Step::ReadReport(place) | Step::ReadInbound(place) | Step::Delete(place) = &step
-            && self.storage.as_ref() != Some(&place.storage)
-        {
-            let storage = place.storage.clone();
+        if let Some(storage) = step.storage().filter(|storage| self.storage.as_deref() != Some(*storage)) {
+            let storage = storage.to_owned();
             self.steps.push_front(step);
             self.storage = Some(storage.clone());
             self.ask(Step::SelectStorage(storage), now);
@@ -352,6 +353,7 @@ impl Session {
             State::Asking(exchange) => self.exchange_line(exchange, line, now),
             State::Sending(sending) => self.sending_line(sending, line, now),
             State::Questioned(asked) => self.question_line(asked, line, now),
+            State::Ussd(dialogue) => self.ussd_line(dialogue, line, now),
             State::Recovering(recovery) => self.recovery_line(recovery, line, now),
             other => {
                 // A final result that nobody waits for belongs to nobody.
@@ -359,30 +361,6 @@ impl Session {
                 self.urc(line, now);
             }
         }
-    }
-
-    /// Ends a submission that is not finished: unknown if the PDU was handed over, else not sent.
-    fn fail_submission(&mut self, why: &str) {
-        if self.waiting.take().is_some() {
-            self.actions.push_back(Action::Finished(Err(crate::handle::not_sent(why))));
-        }
-        match std::mem::replace(&mut self.state, State::Idle) {
-            State::Sending(sending) => {
-                if let Some(result) = sending.when_interrupted(why) {
-                    self.actions.push_back(Action::Finished(result));
-                }
-            }
-            other => self.state = other,
-        }
-    }
-
-    fn give_up(&mut self, why: &'static str) {
-        self.fail_submission(why);
-        self.fail_question(why);
-        self.status.phase = Phase::Silent;
-        self.status.detail = Some(why.to_owned());
-        self.state = State::Over;
-        self.actions.push_back(Action::Reopen);
     }
 }
 

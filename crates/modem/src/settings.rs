@@ -10,8 +10,12 @@ use tokio::sync::mpsc;
 use crate::actor::Actor;
 use crate::event::ModemEvent;
 use crate::handle::ModemHandle;
+use crate::heal::PowerSwitch;
+use crate::locator::Locator;
 use crate::pin::{Pin, PinMemory};
+use crate::profile::Profile;
 use crate::status::Takes;
+use crate::wanted::Wanted;
 
 /// Who speaks to the modem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,12 +84,28 @@ pub struct Timeouts {
     pub prepare: Duration,
     /// Final result after the PDU.
     pub result: Duration,
+    /// The network's answer to a USSD code or reply.
+    pub ussd_answer: Duration,
+    /// A reply in a USSD dialogue; then it is ended, and messages go on.
+    pub ussd_idle: Duration,
+    /// A whole USSD dialogue, from the code on.
+    pub ussd_longest: Duration,
     /// Silence kept after an ESC.
     pub settle: Duration,
     /// First pause before the line is opened again.
     pub reopen_first: Duration,
     /// Longest pause before the line is opened again.
     pub reopen_longest: Duration,
+    /// What a modem may need to start anew after `AT+CFUN=1,1`.
+    pub reset: Duration,
+    /// How long a modem may be without a network, or refuse every message, before it is told to restart.
+    pub offline: Duration,
+    /// How long a modem must have been well for its troubles to be forgotten.
+    pub well: Duration,
+    /// First rest after an alarm, before all steps are taken again.
+    pub heal_first: Duration,
+    /// Longest rest after an alarm.
+    pub heal_longest: Duration,
 }
 
 impl Default for Timeouts {
@@ -97,9 +117,17 @@ impl Default for Timeouts {
             prompt: Duration::from_secs(10),
             prepare: Duration::from_secs(20),
             result: Duration::from_secs(120),
+            ussd_answer: Duration::from_secs(90),
+            ussd_idle: Duration::from_secs(60),
+            ussd_longest: Duration::from_secs(300),
             settle: Duration::from_millis(50),
             reopen_first: Duration::from_millis(500),
             reopen_longest: Duration::from_secs(30),
+            reset: Duration::from_secs(20),
+            offline: Duration::from_secs(180),
+            well: Duration::from_secs(300),
+            heal_first: Duration::from_secs(30),
+            heal_longest: Duration::from_secs(30 * 60),
         }
     }
 }
@@ -149,14 +177,18 @@ impl SmsCenter {
 pub struct Settings {
     /// Name of the modem in status, events and logs.
     pub name: String,
-    /// The serial line, best a stable link such as `/dev/serial/by-id/…`.
+    /// The serial line, best a stable link such as `/dev/serial/by-id/…`; empty if the modem is known by who it is alone.
     pub path: PathBuf,
     /// Who speaks to it.
     pub driver: Driver,
-    /// Who it is, where ModemManager has it: its IMEI. With a `path` as well, both have to fit.
-    pub imei: Option<String>,
     /// Address of the bus on which ModemManager is; `None` is the system's own, or that of `DBUS_SYSTEM_BUS_ADDRESS`.
     pub bus: Option<String>,
+    /// Who is to be there; another device or SIM is not used. Where ModemManager has the modem only the device counts, and with a
+    /// `path` as well both have to fit.
+    pub wanted: Wanted,
+    /// Finds the line by who is there, and tells when something was plugged in; give the same one to all modems. Without one the
+    /// line is opened where `path` says, and tried again after a while. Not used where ModemManager has the modem.
+    pub locator: Option<Locator>,
     /// Bits per second.
     pub baud_rate: u32,
     /// Parity; a line that cannot do it (a PTY) is used as it is.
@@ -173,10 +205,19 @@ pub struct Settings {
     pub sms_center: Option<SmsCenter>,
     /// Whether delivery reports are asked to be routed here.
     pub delivery_reports: bool,
+    /// How the modem is spoken to; `None` chooses by what it says of itself.
+    pub profile: Option<&'static Profile>,
     /// Waits.
     pub timeouts: Timeouts,
     /// Pause between two looks at signal, registration and operator.
     pub poll_interval: Duration,
+    /// Whether more than opening its line again is done with a modem that does not do its work: restarts, power, alarms.
+    pub heals: bool,
+    /// Cuts the modem's USB power and gives it back; without it that step is left out.
+    pub power: Option<PowerSwitch>,
+    /// Pause between two looks at what lies in the modem's storages, where it announces what comes; where it does not, every
+    /// regular look is one.
+    pub listing_interval: Duration,
 }
 
 impl Settings {
@@ -187,8 +228,9 @@ impl Settings {
             name: name.into(),
             path: path.into(),
             driver: Driver::At,
-            imei: None,
             bus: None,
+            wanted: Wanted::default(),
+            locator: None,
             baud_rate: 115_200,
             parity: Parity::None,
             data_bits: DataBits::Eight,
@@ -197,21 +239,16 @@ impl Settings {
             pin_memory: PinMemory::default(),
             sms_center: None,
             delivery_reports: true,
+            profile: None,
             timeouts: Timeouts::default(),
             poll_interval: Duration::from_secs(30),
+            heals: true,
+            power: None,
+            listing_interval: Duration::from_secs(300),
         }
     }
 
-    /// Where the modem is, as people are shown it: its line, or who has it.
-    #[must_use]
-    pub fn place(&self) -> PathBuf {
-        match self.driver {
-            Driver::ModemManager if self.path.as_os_str().is_empty() => PathBuf::from("ModemManager"),
-            Driver::At | Driver::ModemManager => self.path.clone(),
-        }
-    }
-
-    /// Tells whether a modem that runs under these settings would be the same under the others. The memory of PINs does not count.
+    /// Tells whether a modem that runs under these settings would be the same under the others. What all modems share does not count.
     #[must_use]
     pub fn is_same_modem(&self, other: &Self) -> bool {
         // Taken apart, so that a new setting cannot be forgotten here.
@@ -219,8 +256,9 @@ impl Settings {
             name,
             path,
             driver,
-            imei,
             bus,
+            wanted,
+            locator: _,
             baud_rate,
             parity,
             data_bits,
@@ -229,14 +267,18 @@ impl Settings {
             pin_memory: _,
             sms_center,
             delivery_reports,
+            profile,
             timeouts,
             poll_interval,
+            heals,
+            power,
+            listing_interval,
         } = self;
         name == &other.name
             && path == &other.path
             && driver == &other.driver
-            && imei == &other.imei
             && bus == &other.bus
+            && wanted == &other.wanted
             && baud_rate == &other.baud_rate
             && parity == &other.parity
             && data_bits == &other.data_bits
@@ -244,8 +286,12 @@ impl Settings {
             && sim_pin == &other.sim_pin
             && sms_center == &other.sms_center
             && delivery_reports == &other.delivery_reports
+            && profile == &other.profile
             && timeouts == &other.timeouts
             && poll_interval == &other.poll_interval
+            && heals == &other.heals
+            && power.is_some() == other.power.is_some()
+            && listing_interval == &other.listing_interval
     }
 
     /// Makes the handle for callers and the actor to run; reports and inbound messages go to `events`.
@@ -258,6 +304,14 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_modem_that_is_to_be_spoken_to_otherwise_is_another_one() {
+        let automatic = Settings::new("m", "/dev/null");
+        let named = Settings { profile: Profile::find("zte"), ..automatic.clone() };
+        assert!(automatic.is_same_modem(&automatic.clone()) && named.is_same_modem(&named.clone()));
+        assert!(!automatic.is_same_modem(&named));
+    }
 
     #[test]
     fn an_sms_center_is_digits_with_an_optional_plus() {

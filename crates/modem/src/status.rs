@@ -2,7 +2,11 @@
 //!
 //! Never: deciding anything. Written by the actor, read through [`crate::ModemHandle::status`].
 
+use std::path::PathBuf;
+
 use gsm::at::RegistrationStatus;
+
+use crate::heal::{HealCounts, HealStep};
 
 /// What a modem is doing, or why it cannot send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +32,8 @@ pub enum Phase {
     Recovering,
     /// The modem does not answer; the line will be opened again.
     Silent,
+    /// Another device or SIM is there than the configured one; nothing is sent through it, and the right one is looked for.
+    WrongDevice,
 }
 
 impl Phase {
@@ -45,6 +51,7 @@ impl Phase {
             Self::SimMissing => "sim-missing",
             Self::Recovering => "recovering",
             Self::Silent => "silent",
+            Self::WrongDevice => "wrong-device",
         }
     }
 }
@@ -145,6 +152,8 @@ pub struct Status {
     pub detail: Option<String>,
     /// Who it is.
     pub identity: Identity,
+    /// Name of the [`crate::Profile`] by which it is spoken to; empty before its line was opened.
+    pub profile: &'static str,
     /// `<rssi>` of `AT+CSQ`: 0–31; `None` when not known (99).
     pub rssi: Option<u8>,
     /// The same in dBm.
@@ -159,6 +168,8 @@ pub struct Status {
     pub message_routing: Option<&'static str>,
     /// PIN tries left, when the modem told.
     pub pin_tries_left: Option<u8>,
+    /// The path by which its line was opened; none while it is not open.
+    pub line: Option<PathBuf>,
     /// Why the line could not be opened when that was tried last.
     pub line_fault: Option<LineFault>,
     /// Whether any character came since the line was opened.
@@ -175,6 +186,10 @@ pub struct Status {
     pub opened: u64,
     /// How often the conversation had to be brought back in step.
     pub recoveries: u64,
+    /// How often each step was taken to get it going again.
+    pub heal: HealCounts,
+    /// The step that was taken last, while it is not well.
+    pub heal_step: Option<HealStep>,
 }
 
 impl Status {
@@ -200,10 +215,20 @@ impl Status {
         !self.busy && self.is_open()
     }
 
-    /// Answers whether the line is open and the modem is not known to be silent.
+    /// Answers whether a dialogue with the network can begin now.
+    pub(crate) fn may_begin_ussd(&self) -> bool {
+        self.phase == Phase::Ready && !self.busy
+    }
+
+    /// Answers whether the modem can send, or is about to.
+    pub(crate) fn is_promising(&self) -> bool {
+        matches!(self.phase, Phase::Ready | Phase::Starting | Phase::Recovering)
+    }
+
+    /// Answers whether the line is open, and the modem on it neither silent nor another one.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !matches!(self.phase, Phase::Closed | Phase::Silent)
+        !matches!(self.phase, Phase::Closed | Phase::Silent | Phase::WrongDevice)
     }
 }
 

@@ -30,19 +30,27 @@ pub struct Submission {
     /// The PDUs that follow in the same text, put here by `prepare`. Only a driver that takes texts whole
     /// ([`crate::Takes::Whole`]) takes them away; what is left is the caller's to send.
     pub rest: Rest,
+    /// Whether another message follows at once, as far as anybody knows: the link to the network is kept open for it
+    /// (3GPP TS 27.005 §3.5.6).
+    pub more_follow: bool,
 }
 
 impl Submission {
     /// Makes a submission from the length and the future that makes the PDU.
     pub fn new(tpdu_length: usize, prepare: impl Future<Output = Result<Pdu, Refused>> + Send + 'static) -> Self {
-        Self { tpdu_length, prepare: Box::pin(prepare), rest: Rest::default() }
+        Self { tpdu_length, prepare: Box::pin(prepare), rest: Rest::default(), more_follow: false }
     }
 
     /// Says where `prepare` puts the PDUs that follow in the same text.
     #[must_use]
-    pub fn with_rest(mut self, rest: Rest) -> Self {
-        self.rest = rest;
-        self
+    pub fn with_rest(self, rest: Rest) -> Self {
+        Self { rest, ..self }
+    }
+
+    /// Says whether another message follows at once.
+    #[must_use]
+    pub fn followed(self, more_follow: bool) -> Self {
+        Self { more_follow, ..self }
     }
 
     /// Makes a submission of a PDU that is there already.
@@ -87,4 +95,16 @@ pub enum SendError {
         /// What happened, in words; never text or PDU.
         detail: String,
     },
+}
+
+/// What is said of a modem that made no prompt.
+pub(crate) const NO_PROMPT: &str = "no prompt";
+/// What is said of a modem that refused without a code.
+pub(crate) const BARE_ERROR: &str = "the modem answered ERROR to AT+CMGS";
+
+/// Answers whether a [`SendError::NotSent`] without a code says that the modem was at fault: neither network, SIM nor
+/// caller was asked for anything, and the modem did not do what modems do.
+#[must_use]
+pub fn is_speechless(detail: &str) -> bool {
+    [NO_PROMPT, BARE_ERROR].contains(&detail)
 }

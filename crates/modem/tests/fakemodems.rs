@@ -19,17 +19,21 @@ use tokio_util::sync::CancellationToken;
 const PDU: &str = "0031000D91261832547698F00000A712D9775D0E7A52A1A0F41C4493D1643419";
 const SOON: Duration = Duration::from_secs(60);
 
-/// A table, and what the modem in it says of itself: manufacturer, model, revision.
-type Row = (&'static str, [&'static str; 3]);
+/// A table, what the modem in it says of itself (manufacturer, model, revision), and the profile that this chooses.
+type Row = (&'static str, [&'static str; 3], &'static str);
 
 const MODEMS: [Row; 7] = [
-    ("WavecomMultiband900E1800", ["WAVECOM MODEM", "MULTIBAND  900E  1800", ""]),
-    ("HuaweiK3715", ["huawei", "K3715", "11.104.05.00.00"]),
-    ("HuaweiE1752", ["huawei", "E1752", "11.126.13.00.00"]),
-    ("QualcommM6280", ["QUALCOMM INCORPORATED", "M6280", "M6280_V1.0.0 M6280_V1.0.0 1 [Sep 4 2008 12:00:00]"]),
-    ("ZteK3565Z", ["ZTE INCORPORATED", "K3565-Z", "BD_P673A2V1.0.0B09"]),
-    ("NokiaN79", ["Nokia", "Nokia N79", "V ICPR72_08w44.1 24-11-08 RM-348 (c) Nokia 11.049"]),
-    ("GenericTestModem", ["", "", ""]),
+    ("WavecomMultiband900E1800", ["WAVECOM MODEM", "MULTIBAND  900E  1800", ""], "wavecom"),
+    ("HuaweiK3715", ["huawei", "K3715", "11.104.05.00.00"], "huawei-e173"),
+    ("HuaweiE1752", ["huawei", "E1752", "11.126.13.00.00"], "huawei-e173"),
+    (
+        "QualcommM6280",
+        ["QUALCOMM INCORPORATED", "M6280", "M6280_V1.0.0 M6280_V1.0.0 1 [Sep 4 2008 12:00:00]"],
+        "generic",
+    ),
+    ("ZteK3565Z", ["ZTE INCORPORATED", "K3565-Z", "BD_P673A2V1.0.0B09"], "zte"),
+    ("NokiaN79", ["Nokia", "Nokia N79", "V ICPR72_08w44.1 24-11-08 RM-348 (c) Nokia 11.049"], "generic"),
+    ("GenericTestModem", ["", "", ""], "generic"),
 ];
 
 /// One of the tables behind a pseudo terminal.
@@ -88,7 +92,7 @@ fn places() -> Option<Places> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test has no tracker of tasks")]
-async fn sends(places: &Places, (name, identity): Row, manners: &[&str]) {
+async fn sends(places: &Places, (name, identity, profile): Row, manners: &[&str]) {
     let device = Device::start(places, name, manners);
     let mut settings = Settings::new("m", &device.path);
     settings.timeouts = Timeouts { attention: Duration::from_millis(500), ..Timeouts::default() };
@@ -102,8 +106,9 @@ async fn sends(places: &Places, (name, identity): Row, manners: &[&str]) {
         let status = handle.status().borrow().clone();
         panic!("{name} {manners:?} is never ready: {status:?}\n{:#?}", device.said());
     };
-    let told = ready.identity.clone();
+    let (told, chosen) = (ready.identity.clone(), ready.profile);
     drop(ready);
+    assert_eq!(chosen, profile, "{name} {manners:?}");
     let told = [told.manufacturer, told.model, told.revision].map(Option::unwrap_or_default);
     assert_eq!(told, identity.map(str::to_owned), "{name} {manners:?}");
 

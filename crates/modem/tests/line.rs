@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use emulator::{Action, Direction, Fault, Manner, Modem, ModemSettings, Moment, Network, NetworkSettings, Script};
+use emulator::{
+    Action, Direction, Fault, Manner, Model, Modem, ModemSettings, Moment, Network, NetworkSettings, Script,
+};
 use futures_util::StreamExt;
 use gsm::{ErrorClass, ErrorCode, Pdu};
 use modem::{
@@ -50,6 +52,8 @@ fn quick() -> Timeouts {
         settle: Duration::from_millis(10),
         reopen_first: Duration::from_millis(20),
         reopen_longest: Duration::from_millis(100),
+        reset: Duration::from_millis(400),
+        ..Timeouts::default()
     }
 }
 
@@ -421,6 +425,61 @@ async fn a_message_that_came_while_nobody_listened_is_found() {
     assert!(!bench.said().contains("AT+CMGD"), "{}", bench.said());
 }
 
+/// A DELIVER of class 0, "TEST".
+const FLASH: [u8; 24] = [
+    0x04, 0x0B, 0x91, 0x64, 0x07, 0x95, 0x03, 0x03, 0xF1, 0x00, 0x10, 0x62, 0x11, 0x12, 0x00, 0x00, 0x00, 0x82, 0x04,
+    0xD4, 0xE2, 0x94, 0x0A, 0x00,
+];
+
+#[tokio::test]
+async fn a_flash_message_is_handed_on_with_its_card_and_nothing_is_deleted() {
+    let mut bench = Bench::start("");
+    bench.ready().await;
+    bench.device.deliver_tpdu(&FLASH[..23]);
+    let ModemEventKind::Inbound(inbound) = bench.event().await else { panic!("no inbound") };
+    assert_eq!((inbound.pdu.tpdu(), inbound.receipt.has_copy()), (&FLASH[..23], false));
+    assert_eq!(inbound.card, "8962100000000000001");
+    inbound.receipt.taken();
+    bench.send().await.unwrap();
+    assert!(!bench.said().contains("AT+CMGD"), "{}", bench.said());
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_announced_is_found_by_the_regular_look() {
+    let mut bench = Bench::start_with("", with(&[Manner::SilentArrivals]), |settings| {
+        settings.poll_interval = Duration::from_millis(50);
+        settings.listing_interval = Duration::from_millis(100);
+    });
+    bench.ready().await;
+    bench.device.deliver("+628126666666", "hello");
+    let ModemEventKind::Inbound(inbound) = bench.event().await else { panic!("no inbound") };
+    assert!(inbound.receipt.has_copy());
+    assert!(!bench.said().contains("AT+CMGR"), "{}", bench.said());
+}
+
+#[tokio::test]
+async fn a_card_that_is_full_is_emptied_and_what_waits_in_the_network_comes() {
+    let full = |device: &mut ModemSettings| {
+        device.sim_capacity = 3;
+        device.manners = vec![Manner::SilentArrivals, Manner::TellsFullMemory];
+    };
+    let mut bench = Bench::start_with("", full, |settings| settings.poll_interval = Duration::from_millis(50));
+    bench.ready().await;
+    for number in 0..10_u8 {
+        bench.device.deliver("+628126666666", &format!("number {number}"));
+    }
+    let mut texts = Vec::new();
+    while texts.len() < 10 {
+        let ModemEventKind::Inbound(inbound) = bench.event().await else { panic!("no inbound") };
+        let deliver = gsm::Deliver::decode_tpdu(inbound.pdu.tpdu()).unwrap();
+        texts.push(deliver.user_data.text().unwrap().to_string());
+        inbound.receipt.taken();
+    }
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), 10);
+}
+
 /// A modem that does these things differently.
 fn with(manners: &[Manner]) -> impl FnOnce(&mut ModemSettings) {
     |device| device.manners = manners.to_vec()
@@ -475,6 +534,26 @@ async fn a_modem_that_says_no_ok_after_the_state_of_its_card_works() {
     let bench = Bench::start_with("", with(&[Manner::PinStateWithoutOk]), |_| {});
     assert_eq!(bench.ready().await.recoveries, 0);
     bench.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_modem_that_wants_everything_acknowledged_goes_on_bringing_reports() {
+    let device = |device: &mut ModemSettings| {
+        *device = ModemSettings {
+            manners: vec![Manner::PhaseTwoPlusOnly],
+            link: device.link.clone(),
+            ..ModemSettings::of_model(Model::HuaweiE173, "m", 1)
+        };
+    };
+    let mut bench = Bench::start_with("", device, |_| {});
+    bench.ready().await;
+    for count in 1..=3 {
+        let sent = bench.send().await.unwrap();
+        // The next one comes only when this one was acknowledged.
+        let ModemEventKind::Report(report) = bench.event().await else { panic!("no report") };
+        assert_eq!(Some(report.message_reference), sent.message_reference, "report {count}");
+    }
+    assert!(bench.said().matches("AT+CNMA\r").count() >= 2, "{}", bench.said());
 }
 
 #[tokio::test]

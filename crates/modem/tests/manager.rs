@@ -15,8 +15,8 @@ use std::time::Duration;
 use emulator::{Direction, Modem, ModemSettings, Network, NetworkSettings, Script};
 use gsm::{Address, Deliver, DeliveryStatus, Pdu, Reference, Submit, segment};
 use modem::{
-    Driver, ModemEvent, ModemEventKind, ModemHandle, Phase, Pin, PinMemory, Refused, SendError, Sent, Settings, Status,
-    Submission, check,
+    Driver, Imei, ModemEvent, ModemEventKind, ModemHandle, Phase, Pin, PinMemory, Refused, SendError, Sent, Settings,
+    Status, Submission, check,
 };
 use modemmanager::ModemManager;
 use tokio::sync::mpsc;
@@ -52,7 +52,7 @@ impl Bench {
         let manager = ModemManager::start(&device.path())?;
         let mut settings = Settings::new("m", "");
         settings.driver = Driver::ModemManager;
-        settings.imei = Some(imei);
+        settings.wanted.imei = Some(Imei::parse(&imei).unwrap());
         // Both have to fit.
         settings.path = format!("/dev/{}", manager.line()).into();
         settings.bus = Some(manager.address());
@@ -134,7 +134,7 @@ async fn texts_go_out_whole_are_reported_once_and_leave_nothing_with_modem_manag
     let Some(mut bench) = Bench::start(None, |_| {}) else { return };
     let status = bench.until(|status| status.phase == Phase::Ready && status.signal_dbm.is_some()).await;
     assert_eq!(status.identity.model.as_deref(), Some("SIMCOM_SIM800L"));
-    assert_eq!(status.identity.imei, bench.settings.imei);
+    assert_eq!(status.identity.imei.as_deref(), bench.settings.wanted.imei.as_ref().map(Imei::expose));
     assert_eq!(status.operator.as_deref(), Some("TELKOMSEL"));
     assert!(status.registration.is_registered(), "{status:?}");
     assert_eq!(check(&bench.handle).await.verdict(), modem::Verdict::Good);

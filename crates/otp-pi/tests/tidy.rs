@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// Rooms of the `otp-pi` crate with their floor: a room imports only from floors below (ARCHITECTURE.md, arrows).
-const ROOMS: [(&str, u8); 16] = [
+const ROOMS: [(&str, u8); 18] = [
     ("main", 8),
     ("lib", 8),
     ("cli", 7),
@@ -26,6 +26,8 @@ const ROOMS: [(&str, u8); 16] = [
     ("dispatch", 2),
     ("channel", 2),
     ("limits", 2),
+    ("inbox", 2),
+    ("ussd", 2),
     ("wire", 1),
     ("event", 1),
     ("telemetry", 1),
@@ -628,6 +630,28 @@ fn the_threat_model_names_only_tests_that_exist_or_says_that_there_is_none() -> 
         }
     }
     assert_none("docs/threat-model.md", &offences);
+    Ok(())
+}
+
+#[test]
+fn the_table_of_faults_names_only_tests_that_exist() -> Result<()> {
+    let root = workspace()?;
+    let tree = tree(&root)?;
+    let page = fs::read_to_string(root.join("docs/modems.md"))?;
+    let table = page.split("## What breaks, and what the gateway does").nth(1).unwrap_or_default();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 30, "the table of docs/modems.md is not read: {} rows", rows.len());
+    let mut offences = Vec::new();
+    for row in rows {
+        let tests = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap_or_default();
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        let missing = names.iter().filter(|name| !is_test_of(&tree, name));
+        offences.extend(missing.map(|name| format!("no test `{name}`")));
+        if names.is_empty() {
+            offences.push(format!("which test? {row}"));
+        }
+    }
+    assert_none("docs/modems.md", &offences);
     Ok(())
 }
 

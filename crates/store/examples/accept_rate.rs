@@ -145,6 +145,8 @@ async fn send(store: Store, number: u64) {
         parts: 1,
         at: NOW,
         ticket: Some((key, entry)),
+        why: None,
+        sim: None,
     };
     assert_eq!(store.begin_attempt(begin).await.unwrap(), BeginOutcome::Begun);
     let message_reference = u8::try_from(number % 256).ok();

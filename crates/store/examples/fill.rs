@@ -87,8 +87,16 @@ async fn ticket(store: Store, number: u64) {
     let pepper = &peppers.current;
     let entry = TagEntry { attempt, key_id: pepper.id, tag: binding.tag(pepper, "123456"), expires_at };
     let modem = format!("m{}", number % 8);
-    let begin =
-        BeginAttempt { message_id: attempt.message_id, attempt: 1, modem, parts: 1, at, ticket: Some((key, entry)) };
+    let begin = BeginAttempt {
+        message_id: attempt.message_id,
+        attempt: 1,
+        modem,
+        parts: 1,
+        at,
+        ticket: Some((key, entry)),
+        why: None,
+        sim: None,
+    };
     assert_eq!(store.begin_attempt(begin).await.unwrap(), BeginOutcome::Begun);
     let message_reference = u8::try_from(number % 256).ok();
     store.record(Change::Sent { attempt, part: 1, parts: 1, message_reference, at }).await.unwrap();

@@ -1,10 +1,14 @@
 //! What happens to a message on its way: the start of an attempt, and the changes that follow.
 
+use std::sync::Arc;
+
 use domain::clock::WallTime;
 use domain::message::{MessageId, MessageState};
 use domain::otp::TicketKey;
 use domain::otp::{AttemptId, TagEntry};
 use serde::{Deserialize, Serialize};
+
+use crate::sims::SimCharge;
 
 /// A channel is about to send. Durable before anything goes on air.
 #[derive(Debug, Clone)]
@@ -21,6 +25,10 @@ pub struct BeginAttempt {
     pub at: WallTime,
     /// For an OTP: its ticket, and the tag of the code that was just minted.
     pub ticket: Option<(TicketKey, TagEntry)>,
+    /// Why this modem: the words of the route's reason.
+    pub why: Option<String>,
+    /// What is counted for the modem's SIM, in the same commit.
+    pub sim: Option<SimCharge>,
 }
 
 /// Whether an attempt may go on air. After every answer but [`Self::Begun`] nothing may be sent; what the answer means for the
@@ -96,6 +104,8 @@ pub enum Change {
     Unknown {
         /// The attempt.
         attempt: AttemptId,
+        /// The part in doubt, from 1, where that is known: those after it were not begun.
+        part: Option<u8>,
         /// True queues the message again (policy `resend`); false settles it as `unknown`.
         resend: bool,
         /// A short reason.
@@ -161,17 +171,24 @@ pub enum ReportState {
     Undelivered,
 }
 
-/// A delivery report, correlated by modem, TP-MR and receiver.
+/// A delivery report, correlated by modem, TP-MR, receiver and the time at which the network took the message.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The modem that got the report.
     pub modem: String,
+    /// The modems that there are now. A report that fits nothing of its own modem may be about a message of one that is not among them:
+    /// it was renamed since. None are given where that is not known.
+    pub present: Arc<[String]>,
     /// TP-MR of 3GPP TS 23.040 §9.2.3.6.
     pub message_reference: u8,
-    /// The receiver's last digits (seven are enough), as the network writes them.
+    /// The receiver's last digits (seven are enough), as the network writes them. Empty when the report names none.
     pub receiver_tail: String,
     /// What it says.
     pub state: ReportState,
+    /// TP-ST, of which `state` is the short form.
+    pub status: u8,
+    /// TP-SCTS: when the service centre took the message, by its own clock, in seconds since the Unix epoch. None when the report does not say.
+    pub taken_at_seconds: Option<i64>,
     /// When it came.
     pub at: WallTime,
 }

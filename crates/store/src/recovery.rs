@@ -71,6 +71,8 @@ fn decide(row: &SqliteRow, settings: &Settings, now: WallTime) -> Result<Change,
     } else {
         Change::Unknown {
             attempt,
+            // What was recorded a moment before may be lost as well.
+            part: None,
             resend: has_text && settings.unknown_policy == UnknownPolicy::Resend,
             reason: "restart while on air".to_owned(),
             at: now,

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::codec::{BLOCKED, CHECK, CONTENT, JsonRow, JsonRows, SETTING, SUMMARY};
 use crate::error::StoreError;
+use crate::inbox::INBOUND;
 use crate::keys::LiveKeys;
 use crate::seal::{Column, SealError, SealKey, SealedBy, sealed_by};
 use crate::writer::job::{Job, Mailbox, RareStep, Touched};
@@ -58,7 +59,7 @@ macro_rules! replace_by_id {
     };
 }
 
-const WALKS: [Walk; 5] = [
+const WALKS: [Walk; 6] = [
     // First, so that keys of another time are noticed at the next start.
     Walk {
         start: Cursor::Key(Vec::new()),
@@ -78,6 +79,12 @@ const WALKS: [Walk; 5] = [
         columns: &[SUMMARY, CONTENT],
         select: "SELECT id, message_id, summary, content FROM journal WHERE id > ?1 ORDER BY id LIMIT ?2",
         replace: &[replace_by_id!("journal", "summary"), replace_by_id!("journal", "content")],
+    },
+    Walk {
+        start: Cursor::Id(i64::MIN),
+        columns: &[INBOUND],
+        select: "SELECT id, fingerprint, content FROM inbox WHERE id > ?1 ORDER BY id LIMIT ?2",
+        replace: &[replace_by_id!("inbox", "content")],
     },
     Walk {
         start: Cursor::Key(Vec::new()),

@@ -57,6 +57,9 @@ pub struct KeysReset {
     pub blocked: u64,
     /// Sealed settings.
     pub settings: u64,
+    /// Parts of SMS that had come in.
+    #[serde(default)]
+    pub inbox: u64,
 }
 
 /// Gives up what is sealed in the data directory and makes it usable with other keys: fresh ones where they are ours to make,
@@ -136,7 +139,7 @@ async fn forget_the_rest(
     .execute(&mut *all)
     .await
     .map_err(StoreError::from)?;
-    let mut counts = [0_u64; 6];
+    let mut counts = [0_u64; 9];
     let statements = [
         "DELETE FROM outbox",
         "DELETE FROM ticket WHERE keep_until > 0",
@@ -144,6 +147,10 @@ async fn forget_the_rest(
         "DELETE FROM blocked",
         "DELETE FROM limit_counter",
         "DELETE FROM setting WHERE is_sealed",
+        // Their fingerprints say nothing under another key: what still lies on a SIM comes again.
+        "DELETE FROM inbox",
+        "DELETE FROM sim_use",
+        "DELETE FROM sim_receiver",
     ];
     for (count, statement) in counts.iter_mut().zip(statements) {
         *count = sqlx::query(statement).execute(&mut *all).await.map_err(StoreError::from)?.rows_affected();
@@ -153,6 +160,6 @@ async fn forget_the_rest(
     let event = event.with("rows before this one", None, Some("chained anew as they stood"));
     audit::start_anew(&mut all, &AuditKey::of(codec.lookup()), &Recorded { at: now, event }).await?;
     all.commit().await.map_err(StoreError::from)?;
-    let [waiting, tickets, _, blocked, _, settings] = counts;
-    Ok(KeysReset { old_keys: None, waiting, receivers: 0, tickets, blocked, settings })
+    let [waiting, tickets, _, blocked, _, settings, inbox, ..] = counts;
+    Ok(KeysReset { old_keys: None, waiting, receivers: 0, tickets, blocked, settings, inbox })
 }

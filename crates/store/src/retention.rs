@@ -8,6 +8,7 @@ use sqlx::{Row, SqlitePool};
 
 use crate::audit::to_be_trimmed;
 use crate::error::StoreError;
+use crate::inbox_read;
 use crate::settings::Retention;
 use crate::writer::job::{Job, Mailbox, RareStep, Touched, Trimmed};
 
@@ -15,6 +16,8 @@ use crate::writer::job::{Job, Mailbox, RareStep, Touched, Trimmed};
 const FRUITLESS_CHUNKS: u32 = 64;
 /// Chunks that one rule looks at in one run; the next run goes on.
 const CHUNKS_AT_MOST: u32 = 4_000;
+/// Parts of the inbox that are removed at once.
+const INBOX_CHUNK: i64 = 1_000;
 
 /// Runs all rules once.
 pub(crate) async fn run(
@@ -28,6 +31,14 @@ pub(crate) async fn run(
     walk(mailbox, Trimmed::Tickets, now).await?;
     walk(mailbox, Trimmed::Replays, now).await?;
     walk(mailbox, Trimmed::Journal, settled_until).await?;
+    walk(mailbox, Trimmed::Inbox, now.saturating_sub(retention.inbox)).await?;
+    for _ in 0..CHUNKS_AT_MOST {
+        let too_many = inbox_read::count(reader).await?.saturating_sub(retention.max_inbox_parts);
+        let parts = i64::try_from(too_many).unwrap_or(i64::MAX).min(INBOX_CHUNK);
+        if parts == 0 || ask(mailbox, RareStep::TrimInbox { parts }).await?.rows == 0 {
+            break;
+        }
+    }
     for _ in 0..CHUNKS_AT_MOST {
         if ask(mailbox, RareStep::WipeTexts { until: now }).await?.rows == 0 {
             break;
@@ -37,8 +48,10 @@ pub(crate) async fn run(
         if used_bytes(reader).await? <= retention.max_db_bytes {
             break;
         }
-        if ask(mailbox, RareStep::TrimOldest).await?.rows == 0 {
-            tracing::warn!("the database is larger than retention allows and has no journal rows left to delete");
+        if ask(mailbox, RareStep::TrimOldest).await?.rows == 0
+            && ask(mailbox, RareStep::TrimInbox { parts: INBOX_CHUNK }).await?.rows == 0
+        {
+            tracing::warn!("the database is larger than retention allows, and journal and inbox are empty");
             break;
         }
     }

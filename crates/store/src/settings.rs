@@ -40,6 +40,10 @@ pub struct Retention {
     pub journal: Duration,
     /// The database's size, in bytes, above which the oldest journal rows go early.
     pub max_db_bytes: u64,
+    /// How long messages that came in are kept.
+    pub inbox: Duration,
+    /// How many parts of messages that came in are kept; the oldest go early. A part takes less than 1 KiB.
+    pub max_inbox_parts: u64,
     /// How long the audit record is kept; its rows go within a day after.
     pub audit: Duration,
     /// The size of the audit record, in bytes, above which its oldest rows go early.
@@ -51,6 +55,8 @@ impl Default for Retention {
         Self {
             journal: Duration::from_hours(90 * 24),
             max_db_bytes: 2 * 1024 * 1024 * 1024,
+            inbox: Duration::from_hours(365 * 24),
+            max_inbox_parts: 200_000,
             audit: Duration::from_hours(365 * 24),
             max_audit_bytes: 32 * 1024 * 1024,
         }

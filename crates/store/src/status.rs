@@ -81,6 +81,9 @@ pub struct Attempt {
     /// The modem (or e-mail account).
     #[serde(rename = "m")]
     pub modem: String,
+    /// Why this modem: the words of the route's reason (docs/routing.md).
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// When it began, in milliseconds since the Unix epoch.
     #[serde(rename = "b")]
     pub began_at_millis: i64,
@@ -99,6 +102,10 @@ pub struct Attempt {
     /// The parts that the network took.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
+    /// Of an attempt of unknown outcome: the part in doubt. The ones after it were certainly not sent; None when any part that is not
+    /// among those above may have been.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub in_doubt: Option<u8>,
 }
 
 fn one() -> u8 {
@@ -125,4 +132,88 @@ pub struct Part {
     /// What the delivery report said.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub report: Option<ReportState>,
+    /// When the network took it, in milliseconds since the Unix epoch. None when that was not seen, and of parts that a version
+    /// recorded that did not note it.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub sent_at_millis: Option<i64>,
+    /// When that report came.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub reported_at_millis: Option<i64>,
+    /// TP-ST of that report (3GPP TS 23.040 §9.2.3.15).
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub report_status: Option<u8>,
+    /// TP-SCTS of that report, in seconds since the Unix epoch: every report of one part repeats it, those of another have another.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub taken_at_seconds: Option<i64>,
+}
+
+/// Where one part of a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartState {
+    /// Its turn has not come.
+    Waiting,
+    /// Not sent, and it will not be by this attempt.
+    NotSent,
+    /// Nobody can know whether it was sent.
+    Unknown,
+    /// The network took it.
+    Sent,
+    /// The network says that it is still trying.
+    Pending,
+    /// It arrived.
+    Delivered,
+    /// It will not arrive.
+    Undelivered,
+}
+
+impl PartState {
+    /// Answers the word used in answers; it does not change.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::NotSent => "not-sent",
+            Self::Unknown => "unknown",
+            Self::Sent => "sent",
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Undelivered => "undelivered",
+        }
+    }
+}
+
+impl Attempt {
+    /// Every part in order, with what is known of it; also those that the network did not take.
+    pub fn all_parts(&self) -> impl Iterator<Item = (u8, PartState, Option<&Part>)> {
+        (1..=self.total).map(|number| {
+            let known = self.parts.iter().find(|part| part.number == number);
+            (number, known.map_or_else(|| self.state_of_missing(number), Part::state), known)
+        })
+    }
+
+    fn state_of_missing(&self, number: u8) -> PartState {
+        match self.outcome {
+            AttemptOutcome::OnAir => PartState::Waiting,
+            AttemptOutcome::Sent | AttemptOutcome::NotSent => PartState::NotSent,
+            // Parts go out in order: the one in doubt is the last that was begun.
+            AttemptOutcome::Unknown if self.in_doubt.is_some_and(|in_doubt| number > in_doubt) => PartState::NotSent,
+            AttemptOutcome::Unknown => PartState::Unknown,
+        }
+    }
+}
+
+impl Part {
+    fn state(&self) -> PartState {
+        match self.report {
+            None => PartState::Sent,
+            Some(ReportState::Pending) => PartState::Pending,
+            Some(ReportState::Delivered) => PartState::Delivered,
+            Some(ReportState::Undelivered) => PartState::Undelivered,
+        }
+    }
+
+    /// True when a report has said what became of it in the end.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.report, Some(ReportState::Delivered | ReportState::Undelivered))
+    }
 }

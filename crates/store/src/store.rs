@@ -23,6 +23,7 @@ use crate::limits::{LimitStore, LocalLimits};
 use crate::outbox::{OutboxMessage, QueueEntry};
 use crate::repeat::Turns;
 use crate::settings::{Settings, TextAtRest, TicketStoreKind};
+use crate::sims::SharedSims;
 use crate::status::{StatusKey, StatusRecord};
 use crate::tickets::{MemoryTickets, SqliteTickets, TicketStore};
 use crate::writer::job::{AcceptJob, Job, Mailbox, RareStep, Slot};
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) mailbox: Mailbox,
     pub(crate) reader: SqlitePool,
     pub(crate) blocklist: Arc<SharedBlocklist>,
+    pub(crate) sims: Arc<SharedSims>,
     /// Some when tickets live outside the writer's own database.
     pub(crate) shared_tickets: Option<Arc<dyn TicketStore>>,
     /// Some when texts are in memory only.
@@ -77,12 +79,10 @@ impl Store {
         let (mut connection, ledger) = db::open(&data_dir, &codec, clock.now()).await?;
         let reader = db::open_readers(&data_dir);
         let blocklist = SharedBlocklist::load(&mut connection, &codec).await?;
+        let unreadable = |error| OpenError::from_database(&data_dir.database(), error);
+        let sims = Arc::new(SharedSims::load(&mut connection).await.map_err(unreadable)?);
         let limits = Arc::new(LocalLimits::default());
-        limits.restore(
-            limits::load(&mut connection)
-                .await
-                .map_err(|error| OpenError::from_database(&data_dir.database(), error))?,
-        );
+        limits.restore(limits::load(&mut connection).await.map_err(unreadable)?);
         let (mailbox, inbox) = Mailbox::new(settings.mailbox);
         let (tickets, shared_tickets): (Arc<dyn TicketStore>, Option<Arc<dyn TicketStore>>) =
             match settings.ticket_store {
@@ -92,9 +92,8 @@ impl Store {
                     (Arc::clone(&memory), Some(memory))
                 }
             };
-        let (shared_codec, shared_list) = (Arc::clone(&codec), Arc::clone(&blocklist));
-        let mut writer =
-            Writer::new(connection, inbox, shared_codec, shared_list, ledger, Arc::clone(&data_dir)).await?;
+        let (shared_codec, shared) = (Arc::clone(&codec), (Arc::clone(&blocklist), Arc::clone(&sims)));
+        let mut writer = Writer::new(connection, inbox, shared_codec, shared, ledger, Arc::clone(&data_dir)).await?;
         writer.recover(&settings, clock.now()).await?;
         let texts = (settings.text_at_rest == TextAtRest::Never).then(|| writer.keep_texts());
         let inner = Inner {
@@ -105,6 +104,7 @@ impl Store {
             mailbox,
             reader,
             blocklist,
+            sims,
             shared_tickets,
             texts,
             tickets,
@@ -132,6 +132,12 @@ impl Store {
     /// Tells that codes may live so long from now on. An older pepper is honoured for the longest life that was ever told.
     pub fn allow_lifetime(&self, longest: Duration) {
         self.inner.longest_lifetime.fetch_max(millis(longest), Ordering::Relaxed);
+    }
+
+    /// The time by which everything is dated.
+    #[must_use]
+    pub fn now(&self) -> WallTime {
+        self.inner.clock.now()
     }
 
     /// Commits since the start, for metrics and benches; each costs one fsync.

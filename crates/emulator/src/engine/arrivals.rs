@@ -11,10 +11,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::network::Arrival;
+use crate::settings::Manner;
 use crate::tpdu::{self, Deliver, StatusReport};
 
 use super::command::{Arguments, Form};
 use super::error::AtError;
+use super::options::MemoryName;
 use super::storage::{Status, Stored};
 use super::{Engine, Event, Step};
 
@@ -30,7 +32,14 @@ impl Engine {
         while self.is_sms_ready && self.is_registered() && self.awaited_ack.is_none() {
             let Some(arrival) = self.undelivered.pop_front() else { break };
             let is_taken = match &arrival {
-                Arrival::Message(message) => self.message_arrived(message, now),
+                Arrival::Message(message) => {
+                    let stored = self.stored_message(message, now);
+                    self.message_arrived(stored, message.dcs, now)
+                }
+                Arrival::Raw(tpdu) => {
+                    let stored = self.stored_raw(tpdu, now);
+                    self.message_arrived(stored, coding_of(tpdu), now)
+                }
                 Arrival::Report(report) => self.report_arrived(report, now),
             };
             if !is_taken {
@@ -40,16 +49,16 @@ impl Engine {
         }
     }
 
-    fn message_arrived(&mut self, message: &Deliver, now: Instant) -> bool {
+    fn message_arrived(&mut self, stored: Stored, dcs: u8, now: Instant) -> bool {
         let [mode, route, ..] = self.options.indications;
-        let class =
-            if message.dcs & 0xd0 == 0x10 || message.dcs & 0xf0 == 0xf0 { Some(message.dcs & 0x03) } else { None };
+        let class = if dcs & 0xd0 == 0x10 || dcs & 0xf0 == 0xf0 { Some(dcs & 0x03) } else { None };
         let is_direct = match route {
+            // Shown at once and stored nowhere: a computer that asked for announcements gets it whole.
+            1 => class == Some(0),
             2 => class != Some(2),
             3 => class == Some(3),
             _ => false,
         };
-        let stored = self.stored_message(message, now);
         if is_direct {
             let head = if self.options.message_format == 1 {
                 let charset = self.options.charset;
@@ -67,21 +76,26 @@ impl Engine {
             return true;
         }
         let [_, _, name] = self.memories;
-        let Some(number) = self.memory(name).put(stored) else { return false };
+        let Some(number) = self.memory(name).put(stored) else {
+            self.tell_full_memory(name.code());
+            return false;
+        };
         if route != 0 {
             self.indicate(mode, &format!("+CMTI: \"{}\",{number}", name.code()));
         }
         true
     }
 
-    fn report_arrived(&mut self, report: &StatusReport, now: Instant) -> bool {
+    pub(super) fn report_arrived(&mut self, report: &StatusReport, now: Instant) -> bool {
         let [mode, _, _, route, _] = self.options.indications;
         let pdu_of = |smsc: &[u8], tpdu: &[u8]| tpdu::to_hex(&[smsc, tpdu].concat());
         let smsc = tpdu::smsc_prefix(&self.smsc);
         let tpdu = report.encode();
         match route {
             1 => {
-                let line = format!("+CDS: {}\r\n{}", tpdu.len(), pdu_of(&smsc, &tpdu));
+                let odd = if self.settings.has(Manner::OddReports) { "," } else { "" };
+                let before = self.firmware().before_report_length;
+                let line = format!("+CDS: {before}{}{odd}\r\n{}", tpdu.len(), pdu_of(&smsc, &tpdu));
                 self.hand_over(&line, None, now);
                 true
             }
@@ -94,13 +108,35 @@ impl Engine {
                     text: report.status.to_string(),
                     time: self.time_text(now),
                 };
-                let [_, _, name] = self.memories;
-                let Some(number) = self.memory(name).put(stored) else { return false };
+                let [_, _, chosen] = self.memories;
+                let name = if self.settings.has(Manner::ReportMemory) { MemoryName::Report } else { chosen };
+                let Some(number) = self.memory(name).put(stored) else {
+                    self.tell_full_memory(name.code());
+                    return false;
+                };
                 self.indicate(mode, &format!("+CDSI: \"{}\",{number}", name.code()));
                 true
             }
             // Not routed: the modem takes it from the network and keeps nothing.
             _ => true,
+        }
+    }
+
+    /// Says once that nothing more fits, if it is a modem that does.
+    fn tell_full_memory(&mut self, code: &str) {
+        if self.settings.has(Manner::TellsFullMemory) && !std::mem::replace(&mut self.is_fullness_told, true) {
+            self.unsolicited_text(&format!("^SMMEMFULL:\"{code}\""));
+        }
+    }
+
+    fn stored_raw(&self, tpdu: &[u8], now: Instant) -> Stored {
+        Stored {
+            status: Status::Unread,
+            smsc: tpdu::smsc_prefix(&self.smsc),
+            tpdu: tpdu.to_vec(),
+            party: String::new(),
+            text: tpdu::to_hex(tpdu),
+            time: self.time_text(now),
         }
     }
 
@@ -127,6 +163,9 @@ impl Engine {
 
     /// Says where something was stored, or keeps that to itself (mode 0).
     fn indicate(&mut self, mode: u8, line: &str) {
+        if self.settings.has(Manner::SilentArrivals) {
+            return;
+        }
         let bytes = self.formatted(line);
         if mode == 0 {
             if self.buffered.len() < super::HELD_LIMIT {
@@ -180,4 +219,10 @@ impl Engine {
             tracing::debug!("an unacknowledged message was lost: the memory is full");
         }
     }
+}
+
+/// The data coding scheme of a DELIVER: behind the originator's address and the protocol identifier. 0 where it is cut short.
+fn coding_of(tpdu: &[u8]) -> u8 {
+    let digits = tpdu.get(1).copied().map_or(0, usize::from);
+    tpdu.get(4 + digits.div_ceil(2)).copied().unwrap_or(0)
 }

@@ -74,6 +74,11 @@ impl Card {
         self.state() == State::Open
     }
 
+    /// Tries left of PIN and PUK, and how many a PIN has.
+    pub(crate) fn tries(&self) -> (u8, u8, u8) {
+        (self.pin_tries, self.puk_tries, self.full_tries)
+    }
+
     /// Compares a PIN and counts a wrong one.
     fn verify(&mut self, pin: &str) -> Result<(), AtError> {
         if self.pin_tries == 0 {
@@ -135,13 +140,11 @@ impl Engine {
         let Command { name, form, .. } = command;
         let result = match name.as_str() {
             "+CPIN" => self.pin(form, now),
-            "+CPINR" | "+SPIC" => self.tries(name, form),
             "+CLCK" => self.lock_command(form),
             "+CPWD" => self.change_pin(form),
             "+CIMI" => self.of_card(form, |settings| settings.imsi.clone()),
-            "+CCID" => self.of_card(form, |settings| settings.iccid.clone()),
             "+CNUM" => self.own_number(form),
-            _ => return None,
+            _ => return self.tries(command),
         };
         Some(result)
     }
@@ -182,28 +185,6 @@ impl Engine {
             }
             Form::Plain => Err(AtError::Plain),
         }
-    }
-
-    fn tries(&mut self, name: &str, form: &Form) -> Result<Step, AtError> {
-        if !matches!(form, Form::Plain | Form::Set(_)) {
-            return Err(AtError::Plain);
-        }
-        if self.card.state() == State::Absent {
-            return Err(AtError::Cme(10));
-        }
-        let Card { pin_tries, puk_tries, full_tries, .. } = self.card;
-        if name == "+SPIC" {
-            self.info(&format!("+SPIC: {pin_tries},{puk_tries},0,10"));
-            return Ok(Step::Done);
-        }
-        let asked = if let Form::Set(value) = form { Arguments::parse(value).text(0).map(str::to_owned) } else { None };
-        for (code, left, full) in [("SIM PIN", pin_tries, full_tries), ("SIM PUK", puk_tries, 10)] {
-            if asked.as_deref().is_none_or(|asked| asked.eq_ignore_ascii_case(&code.replace(' ', "")) || asked == code)
-            {
-                self.info(&format!("+CPINR: {code},{left},{full}"));
-            }
-        }
-        Ok(Step::Done)
     }
 
     fn lock_command(&mut self, form: &Form) -> Result<Step, AtError> {

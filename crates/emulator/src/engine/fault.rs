@@ -2,13 +2,23 @@
 //!
 //! Called by the engine once per command ([`Engine::struck`]) and at every moment of it ([`Engine::strike`]).
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::script::{Action, Moment};
 
 use super::command::Command;
 use super::error::AtError;
-use super::{After, Engine, Job, Mode, Step};
+use super::{After, Cure, Engine, Event, Job, Mode, Step};
+
+/// How long a line on USB stays when its modem restarts, and how long it is gone then at least.
+const USB_FAREWELL: Duration = Duration::from_millis(50);
+const USB_RESTART: Duration = Duration::from_millis(50);
+/// Orders to restart, which a modem may obey that obeys nothing else.
+const RESETS: [&str; 4] = ["AT+CFUN=1,1", "AT+CRESET", "AT^RESET", "AT+ZRST"];
+/// Bytes kept of what is typed to a modem that hangs.
+const LONGEST_ORDER: usize = 16;
 
 /// What a fault does to the echo of what is typed next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,6 +42,12 @@ impl Engine {
                     return Some(Ok(Step::Done));
                 }
             }
+            Action::OkToEverything if !has_body => return Some(Ok(Step::Done)),
+            Action::Nonsense(noise) => {
+                self.out.extend(noise.as_bytes());
+                self.job.is_mute = true;
+                return Some(Ok(Step::Done));
+            }
             Action::LostResult => self.job.lacks_result = true,
             Action::LostInformation => self.job.lacks_information = true,
             Action::Delay(time) => self.job.delay = time.0,
@@ -50,6 +66,10 @@ impl Engine {
             | Action::PromptLost
             | Action::Silence(_)
             | Action::Hang
+            | Action::HangUntilReset
+            | Action::HangUntilReopened
+            | Action::OkToEverything
+            | Action::Swallow
             | Action::Reset => {}
         }
         self.job.moment = fault.moment().map(|moment| match moment {
@@ -87,10 +107,12 @@ impl Engine {
             }
             Action::Unplug(_) => {
                 self.unplug = Some(fault.replug_after);
-                self.mode = Mode::Hung;
+                self.mode = Mode::Hung(Cure::Power);
             }
             Action::Silence(time) => self.mode = Mode::Silent { until: now + time.0 },
-            Action::Hang => self.mode = Mode::Hung,
+            Action::Hang => self.mode = Mode::Hung(Cure::Power),
+            Action::HangUntilReset => self.mode = Mode::Hung(Cure::Reset(Vec::new())),
+            Action::HangUntilReopened => self.mode = Mode::Hung(Cure::Reopening),
             Action::Reset => self.reboot(now),
             Action::LostAnswer
             | Action::LostAnswerNotTransmitted
@@ -101,7 +123,10 @@ impl Engine {
             | Action::Echo
             | Action::PromptWithoutSpace
             | Action::PromptLate(_)
-            | Action::PromptLost => return None,
+            | Action::PromptLost
+            | Action::OkToEverything
+            | Action::Swallow
+            | Action::Nonsense(_) => return None,
         }
         Some(Ok(Step::Later))
     }
@@ -118,10 +143,52 @@ impl Engine {
 
     /// Restarts; what was said before is still said.
     pub(super) fn reboot(&mut self, now: Instant) {
+        if self.firmware().is_on_usb {
+            // What it said last is still read; then its line disappears, and comes again when it has started.
+            self.mode = Mode::Hung(Cure::Power);
+            self.at(now + USB_FAREWELL, Event::Vanish);
+            return;
+        }
         let said = std::mem::take(&mut self.out);
         self.power_on(false, now);
         let boot_lines = std::mem::replace(&mut self.out, said);
         self.out.extend(boot_lines);
+    }
+
+    /// The line of a modem on USB that restarts is gone.
+    pub(super) fn vanish(&mut self) {
+        self.unplug = Some(Some(self.settings.boot_time.max(USB_RESTART)));
+    }
+
+    /// Takes what is typed to a modem that hangs.
+    pub(super) fn hears_while_hung(&mut self, now: Instant) {
+        let typed = std::mem::take(&mut self.input);
+        let Mode::Hung(Cure::Reset(line)) = &mut self.mode else { return };
+        for byte in typed {
+            if byte != b'\r' {
+                line.push(byte.to_ascii_uppercase());
+                continue;
+            }
+            let line = std::mem::take(line);
+            if RESETS.iter().any(|order| line.ends_with(order.as_bytes())) {
+                self.reboot(now);
+                return;
+            }
+        }
+        let surplus = line.len().saturating_sub(LONGEST_ORDER);
+        line.drain(..surplus);
+    }
+
+    /// Somebody has opened the line.
+    pub(crate) fn reopened(&mut self) {
+        if self.waits_for_reopening() {
+            self.wake();
+        }
+    }
+
+    /// Whether the modem hangs until somebody opens the line.
+    pub(crate) fn waits_for_reopening(&self) -> bool {
+        matches!(self.mode, Mode::Hung(Cure::Reopening))
     }
 
     /// A silence is over: what was going on is forgotten.

@@ -37,6 +37,11 @@ impl Engine {
             "+CGMM" | "+GMM" => self.identity(form, |settings| &settings.model),
             "+CGMR" | "+GMR" => self.identity(form, |settings| &settings.revision),
             "+CGSN" | "+GSN" => self.identity(form, |settings| &settings.imei),
+            "+EGMR" => self.device_imei(form),
+            "+SIMEI" => match form {
+                Form::Set(value) => self.write_imei(value.trim_matches('"')),
+                Form::Plain | Form::Read | Form::Test => Err(AtError::Plain),
+            },
             "+CMEE" => {
                 let mut level = self.options.error_level;
                 let result = self.number_setting(command, 0..=2, &mut level, WRONG_VALUE);
@@ -69,6 +74,28 @@ impl Engine {
             Form::Test => Ok(Step::Done),
             Form::Read | Form::Set(_) => Err(AtError::Plain),
         }
+    }
+
+    /// `AT+EGMR=0,7` reads the IMEI, `AT+EGMR=1,7,"…"` writes it (SIMCom 2G, Quectel).
+    fn device_imei(&mut self, form: &Form) -> Result<Step, AtError> {
+        let Form::Set(value) = form else { return Err(AtError::Plain) };
+        let arguments = Arguments::parse(value);
+        match (arguments.text(0), arguments.text(1), arguments.string(2)) {
+            (Some("0"), Some("7"), None) => {
+                self.info(&format!("+EGMR: \"{}\"", self.settings.imei));
+                Ok(Step::Done)
+            }
+            (Some("1"), Some("7"), Some(digits)) => self.write_imei(digits),
+            _ => Err(AtError::Plain),
+        }
+    }
+
+    fn write_imei(&mut self, digits: &str) -> Result<Step, AtError> {
+        if digits.len() != 15 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(AtError::Plain);
+        }
+        self.written_imei = Some(digits.to_owned());
+        Ok(Step::Done)
     }
 
     fn charset(&mut self, form: &Form) -> Result<Step, AtError> {

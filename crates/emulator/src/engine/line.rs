@@ -111,7 +111,8 @@ impl Engine {
     }
 
     pub(super) fn execute(&mut self, command: &Command, now: Instant) -> Result<Step, AtError> {
-        self.general(command)
+        self.firmware_command(command)
+            .or_else(|| self.general(command))
             .or_else(|| self.card_command(command, now))
             .or_else(|| self.radio_command(command, now))
             .or_else(|| self.message_settings(command, now))

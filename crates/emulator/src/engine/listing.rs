@@ -125,6 +125,7 @@ impl Engine {
                         Status::Unread => flag == 4,
                     });
                 }
+                self.is_fullness_told = false;
                 self.deliver_pending(now);
             }
             Form::Plain | Form::Read => return Err(AtError::Plain),

@@ -7,20 +7,19 @@
 
 use tokio::time::Instant;
 
+use crate::settings::Manner;
+
 use super::command::{Arguments, Command, Form};
 use super::error::{AtError, WRONG_PDU_VALUE};
 use super::options::MemoryName;
 use super::storage::Memory;
 use super::{Engine, Step};
 
-/// `AT+CNMI=?`
-const ROUTES: &str = "+CNMI: (0-3),(0-3),(0,2,3),(0-2),(0,1)";
-
 impl Engine {
     pub(super) fn message_settings(&mut self, command: &Command, now: Instant) -> Option<Result<Step, AtError>> {
         let result = match command.name.as_str() {
             "+CMGF" => self.message_number(command, 0..=1, |options| &mut options.message_format),
-            "+CMMS" => self.message_number(command, 0..=2, |options| &mut options.more_messages),
+            "+CMMS" => self.more_messages(command, now),
             "+CGSMS" => self.message_number(command, 0..=3, |options| &mut options.bearer),
             "+CSDH" => self.message_number(command, 0..=1, |options| &mut options.show_header),
             "+CSMS" => self.service(command),
@@ -46,12 +45,40 @@ impl Engine {
         result
     }
 
+    /// `AT+CMMS`: whether the link stays open after a message, once (1) or always (2).
+    fn more_messages(&mut self, command: &Command, now: Instant) -> Result<Step, AtError> {
+        self.has_link(now);
+        let result = self.message_number(command, 0..=2, |options| &mut options.more_messages);
+        if self.options.more_messages == 0 {
+            self.link_until = None;
+        }
+        result
+    }
+
+    /// Whether the link to the network is still open; notes that it has been closed. Mode 1 ends with it (3GPP TS 27.005 §3.5.6).
+    pub(super) fn has_link(&mut self, now: Instant) -> bool {
+        if self.link_until.is_some_and(|until| until <= now) {
+            self.link_until = None;
+            if self.options.more_messages == 1 {
+                self.options.more_messages = 0;
+            }
+        }
+        self.link_until.is_some()
+    }
+
+    /// A message has gone out: its link stays open for the next, if that was asked for.
+    pub(super) fn hold_link(&mut self, now: Instant) {
+        let is_held = self.options.more_messages > 0;
+        self.link_until = is_held.then(|| now + self.network.settings().link_hold);
+    }
+
     fn service(&mut self, command: &Command) -> Result<Step, AtError> {
         match &command.form {
             Form::Test => self.info("+CSMS: (0,1)"),
             Form::Read => self.info(&format!("+CSMS: {},1,1,1", self.options.message_service)),
             Form::Set(_) => {
-                self.message_number(command, 0..=1, |options| &mut options.message_service)?;
+                let least = u32::from(self.settings.has(Manner::PhaseTwoPlusOnly));
+                self.message_number(command, least..=1, |options| &mut options.message_service)?;
                 self.info("+CSMS: 1,1,1");
             }
             Form::Plain => return Err(AtError::Plain),
@@ -63,24 +90,28 @@ impl Engine {
         match name {
             MemoryName::Sim => &mut self.sim_memory,
             MemoryName::Modem => &mut self.modem_memory,
+            MemoryName::Report => &mut self.report_memory,
         }
     }
 
     fn memories(&mut self, form: &Form) -> Result<Step, AtError> {
         if *form == Form::Test {
-            self.info("+CPMS: (\"SM\",\"ME\"),(\"SM\",\"ME\"),(\"SM\",\"ME\")");
+            self.info(&format!("+CPMS: {}", self.firmware().memories.0));
             return Ok(Step::Done);
         }
         self.need_sms()?;
         if let Form::Set(value) = form {
             let arguments = Arguments::parse(value);
             let mut chosen = self.memories;
-            if arguments.len() > 3 || arguments.text(0).is_none() {
+            if arguments.len() > self.firmware().memories.1 || arguments.text(0).is_none() {
                 return Err(AtError::Cms(302));
             }
             for (at, slot) in chosen.iter_mut().enumerate() {
                 if let Some(name) = arguments.text(at) {
-                    *slot = MemoryName::parse(name).ok_or(AtError::Cms(302))?;
+                    let name = MemoryName::parse(name).ok_or(AtError::Cms(302))?;
+                    // Only a modem that has it knows it, and nothing is written or received there.
+                    let is_there = name != MemoryName::Report || at == 0 && self.settings.has(Manner::ReportMemory);
+                    *slot = if is_there { name } else { return Err(AtError::Cms(302)) };
                 }
             }
             self.memories = chosen;
@@ -90,6 +121,7 @@ impl Engine {
         let counters: Vec<String> = self
             .memories
             .into_iter()
+            .take(self.firmware().memories.1)
             .map(|name| {
                 let memory = self.memory(name);
                 let counters = format!("{},{}", memory.used(), memory.capacity());
@@ -156,7 +188,7 @@ impl Engine {
 
     fn routing(&mut self, form: &Form, now: Instant) -> Result<Step, AtError> {
         match form {
-            Form::Test => self.info(ROUTES),
+            Form::Test => self.info(&format!("+CNMI: {}", self.firmware().routes.offered)),
             Form::Read => {
                 let [mode, deliver, broadcast, report, buffer] = self.options.indications;
                 self.info(&format!("+CNMI: {mode},{deliver},{broadcast},{report},{buffer}"));
@@ -167,8 +199,8 @@ impl Engine {
                     return Err(WRONG_PDU_VALUE);
                 }
                 let mut indications = self.options.indications;
-                let allowed: [&[u32]; 5] = [&[0, 1, 2, 3], &[0, 1, 2, 3], &[0, 2, 3], &[0, 1, 2], &[0, 1]];
-                for (at, (indication, allowed)) in indications.iter_mut().zip(allowed).enumerate() {
+                let taken = self.firmware().routes.taken;
+                for (at, (indication, allowed)) in indications.iter_mut().zip(taken).enumerate() {
                     if let Some(number) = arguments.number(at, 0..=3, WRONG_PDU_VALUE)? {
                         let number = Some(number).filter(|number| allowed.contains(number)).ok_or(WRONG_PDU_VALUE)?;
                         *indication = u8::try_from(number).map_err(|_| WRONG_PDU_VALUE)?;

@@ -11,6 +11,8 @@ use super::charset::Charset;
 pub(crate) enum MemoryName {
     Sim,
     Modem,
+    /// Of delivery reports alone.
+    Report,
 }
 
 impl MemoryName {
@@ -18,6 +20,7 @@ impl MemoryName {
         match text.to_ascii_uppercase().as_str() {
             "SM" => Some(Self::Sim),
             "ME" => Some(Self::Modem),
+            "SR" => Some(Self::Report),
             _ => None,
         }
     }
@@ -26,6 +29,7 @@ impl MemoryName {
         match self {
             Self::Sim => "SM",
             Self::Modem => "ME",
+            Self::Report => "SR",
         }
     }
 }
@@ -65,10 +69,16 @@ pub(crate) struct Options {
     pub(crate) operator_mode: u8,
     /// `AT+CFUN`
     pub(crate) functionality: u8,
+    /// `AT+CEREG`
+    pub(crate) evolved_urc: u8,
+    /// `AT^USSDMODE`: 0 text, 1 packed septets; of models that know both
+    pub(crate) ussd_mode: u8,
     /// `AT+CUSD=<n>`
     pub(crate) ussd_urc: u8,
-    /// Whether the network waits for a USSD reply.
-    pub(crate) ussd_open: u8,
+    /// The USSD code and the replies of the dialogue that is open.
+    pub(crate) ussd_path: Vec<String>,
+    /// Counts the steps of USSD dialogues, so that what was due in one that has ended is not said.
+    pub(crate) ussd_dialogue: u64,
     /// `AT+CSMP`: first octet, validity, protocol, coding
     pub(crate) text_parameters: [u8; 4],
 }
@@ -83,7 +93,7 @@ impl Options {
             message_format: u8::from(settings.has(Manner::SavedTextMode)),
             charset: Charset::Gsm,
             indications: [0, 0, 0, 0, 0],
-            message_service: 0,
+            message_service: u8::from(settings.has(Manner::PhaseTwoPlusOnly)),
             more_messages: 0,
             bearer: 1,
             show_header: 0,
@@ -92,8 +102,11 @@ impl Options {
             operator_format: 0,
             operator_mode: 0,
             functionality: 1,
+            evolved_urc: 0,
+            ussd_mode: 1,
             ussd_urc: 0,
-            ussd_open: 0,
+            ussd_path: Vec::new(),
+            ussd_dialogue: 0,
             text_parameters: [17, 167, 0, 0],
         }
     }

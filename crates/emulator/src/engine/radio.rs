@@ -1,17 +1,18 @@
-//! Registration, operator, signal, power, clock and USSD.
+//! Registration, operator, signal, power and clock.
 //!
 //! Called by the engine.
 //!
 //! # Standard
-//! 3GPP TS 27.007 §7.2, §7.3, §7.15, §8.2, §8.5, §8.15.
+//! 3GPP TS 27.007 §7.2, §7.3, §8.2, §8.5, §8.15.
 
 use tokio::time::Instant;
 
 use crate::tpdu;
 
 use super::command::{Arguments, Command, Form};
-use super::error::{AtError, NOT_ALLOWED, WRONG_VALUE};
-use super::{After, Engine, Event, Step};
+use super::error::{AtError, WRONG_VALUE};
+use super::options::Options;
+use super::{After, Engine, Step};
 
 impl Engine {
     pub(super) fn radio_command(&mut self, command: &Command, now: Instant) -> Option<Result<Step, AtError>> {
@@ -27,6 +28,12 @@ impl Engine {
                 let mut level = self.options.packet_urc;
                 let result = self.registration(command, &mut level);
                 self.options.packet_urc = level;
+                result
+            }
+            "+CEREG" if self.firmware().knows_lte => {
+                let mut level = self.options.evolved_urc;
+                let result = self.registration(command, &mut level);
+                self.options.evolved_urc = level;
                 result
             }
             "+CGATT" if *form == Form::Read => {
@@ -73,7 +80,8 @@ impl Engine {
     /// Says the new registration if it was asked for.
     pub(super) fn registration_changed(&mut self) {
         let state = self.registration_state();
-        for (name, level) in [("+CREG", self.options.registration_urc), ("+CGREG", self.options.packet_urc)] {
+        let Options { registration_urc, packet_urc, evolved_urc, .. } = self.options;
+        for (name, level) in [("+CREG", registration_urc), ("+CGREG", packet_urc), ("+CEREG", evolved_urc)] {
             if level > 0 {
                 let place = if level == 2 && self.is_registered() { ",\"00C3\",\"1234\"" } else { "" };
                 self.unsolicited_text(&format!("{name}: {state}{place}"));
@@ -181,56 +189,5 @@ impl Engine {
         let quarters = self.network.settings().zone_quarters;
         let [year, month, day, hour, minute, second] = tpdu::civil(self.network.wall_millis(now), quarters);
         format!("{year:02}/{month:02}/{day:02},{hour:02}:{minute:02}:{second:02}{quarters:+03}")
-    }
-
-    fn ussd(&mut self, form: &Form, now: Instant) -> Result<Step, AtError> {
-        let value = match form {
-            Form::Set(value) => value,
-            Form::Test => {
-                self.info("+CUSD: (0-2)");
-                return Ok(Step::Done);
-            }
-            Form::Read => {
-                self.info(&format!("+CUSD: {}", self.options.ussd_urc));
-                return Ok(Step::Done);
-            }
-            Form::Plain => return Err(AtError::Plain),
-        };
-        let arguments = Arguments::parse(value);
-        let mode = arguments.number(0, 0..=2, WRONG_VALUE)?.ok_or(WRONG_VALUE)?;
-        if mode == 2 {
-            self.options.ussd_open = 0;
-            return Ok(Step::Done);
-        }
-        self.options.ussd_urc = u8::try_from(mode).unwrap_or(0);
-        let Some(written) = arguments.text(1) else { return Ok(Step::Done) };
-        self.need_card()?;
-        if !self.is_registered() {
-            return Err(AtError::Cme(30));
-        }
-        let asked = self.options.charset.read(written).ok_or(NOT_ALLOWED)?;
-        let line = self.ussd_answer(&asked);
-        let line = self.formatted(&line);
-        let due = now + self.network.settings().air_time;
-        self.at(due, Event::Line(line));
-        Ok(Step::Done)
-    }
-
-    /// The operator's menu: `*888#` balance, `*123#` a menu with replies.
-    fn ussd_answer(&mut self, asked: &str) -> String {
-        let balance = "Sisa pulsa Anda Rp10000".to_owned();
-        let is_reply = std::mem::take(&mut self.options.ussd_open) == 1;
-        let (state, text) = match asked {
-            "1" if is_reply => (0, balance),
-            "2" if is_reply => (0, format!("Nomor Anda {}", self.settings.msisdn)),
-            _ if is_reply => (0, "Pilihan salah".to_owned()),
-            "*888#" => (0, balance),
-            "*123#" => {
-                self.options.ussd_open = 1;
-                (1, "1 Pulsa 2 Nomor".to_owned())
-            }
-            _ => return "+CUSD: 4".to_owned(),
-        };
-        format!("+CUSD: {state},\"{}\",15", self.options.charset.write(&text))
     }
 }

@@ -48,6 +48,7 @@ pub(super) struct Flight {
     submit: Submit,
     message_reference: u8,
     passage: Passage,
+    radio_time: Duration,
     answer_name: &'static str,
     stored_at: Option<(MemoryName, usize)>,
 }
@@ -56,7 +57,7 @@ impl Engine {
     /// `AT+CMGS=<length>` and `AT+CMGW=<length>`: opens the prompt.
     pub(super) fn open_prompt(&mut self, is_store: bool, form: &Form, now: Instant) -> Result<Step, AtError> {
         let Form::Set(value) = form else { return Err(AtError::Plain) };
-        if !is_store && self.options.functionality != 1 {
+        if !is_store && (self.options.functionality != 1 || self.is_in_ussd()) {
             return Err(AtError::Cms(302));
         }
         if !self.job.rest.is_empty() {
@@ -142,7 +143,7 @@ impl Engine {
     }
 
     fn take_message(&mut self, exchange: Exchange, now: Instant) -> Result<Step, AtError> {
-        if let Some(Action::LostAnswerNotTransmitted) = self.action() {
+        if let Some(Action::LostAnswerNotTransmitted | Action::OkToEverything) = self.action() {
             return Ok(Step::Done);
         }
         if let Some(result) = self.strike(Moment::AfterPdu, now) {
@@ -208,7 +209,7 @@ impl Engine {
         }
         let pdu = [message.smsc.as_slice(), &message.tpdu].concat();
         let submit = Submit::decode(&message.tpdu).map_err(|_| WRONG_PDU_VALUE)?;
-        if let Some(Action::LostAnswerNotTransmitted) = self.action() {
+        if let Some(Action::LostAnswerNotTransmitted | Action::OkToEverything) = self.action() {
             return Ok(Step::Done);
         }
         if let Some(result) = self.strike(Moment::AfterPdu, now) {
@@ -238,9 +239,11 @@ impl Engine {
         let message_reference = self.next_reference;
         self.next_reference = self.next_reference.wrapping_add(1);
         let passage = self.network.passage(&submit.destination.text);
-        let flight = Flight { pdu, submit, message_reference, passage, answer_name, stored_at };
-        if passage.air_time > Duration::ZERO {
-            self.mode = Mode::Busy { until: now + passage.air_time, next: Next::Land(Box::new(flight)) };
+        let setup = if self.has_link(now) { Duration::ZERO } else { self.network.settings().link_setup };
+        let radio_time = setup + passage.air_time;
+        let flight = Flight { pdu, submit, message_reference, passage, radio_time, answer_name, stored_at };
+        if radio_time > Duration::ZERO {
+            self.mode = Mode::Busy { until: now + radio_time, next: Next::Land(Box::new(flight)) };
         } else {
             self.land(&flight, now);
         }
@@ -259,8 +262,18 @@ impl Engine {
             pdu: &flight.pdu,
             submit: &flight.submit,
             message_reference: flight.message_reference,
+            radio_time: flight.radio_time,
         };
-        self.network.transmit(sent, flight.passage, now);
+        if !matches!(self.action(), Some(Action::Swallow)) {
+            self.network.transmit(sent, flight.passage, now);
+            if let Some(report) = self.network.early_report(sent, flight.passage, now) {
+                // The command is not answered yet, and the line is free all the same.
+                let is_executing = std::mem::take(&mut self.is_executing);
+                self.report_arrived(&report, now);
+                self.is_executing = is_executing;
+            }
+        }
+        self.hold_link(now);
         if let Some((name, number)) = flight.stored_at
             && let Some(message) = self.memory(name).get_mut(number)
         {

@@ -46,7 +46,11 @@ impl Engine {
         if self.options.quiet {
             return Vec::new();
         }
-        let line = result.map_or_else(|error| error.line(self.options.error_level), |()| "OK".to_owned());
+        let line = match result {
+            Ok(()) => "OK".to_owned(),
+            Err(AtError::Plain) if self.options.verbose => self.firmware().error.to_owned(),
+            Err(error) => error.line(self.options.error_level),
+        };
         match (self.options.verbose, line.as_str()) {
             (false, "OK") => b"0\r".to_vec(),
             (false, "ERROR") => b"4\r".to_vec(),
@@ -63,7 +67,7 @@ impl Engine {
     /// Frames a line (V.250 §5.7.1).
     pub(super) fn formatted(&self, line: &str) -> Vec<u8> {
         let start = if self.options.verbose { "\r\n" } else { "" };
-        format!("{start}{line}\r\n").into_bytes()
+        format!("{start}{line}{}", self.firmware().line_end).into_bytes()
     }
 
     pub(super) fn unsolicited_text(&mut self, line: &str) {
@@ -80,7 +84,7 @@ impl Engine {
             | Mode::Prompt(_)
             | Mode::Booting { .. }
             | Mode::Silent { .. }
-            | Mode::Hung
+            | Mode::Hung(_)
             | Mode::Off => false,
         };
         if is_free && self.held.is_empty() {

@@ -86,7 +86,11 @@ impl Bench {
 }
 
 fn lines(raw: &str) -> String {
-    raw.split("\r\n").filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")
+    raw.split("\r\n")
+        .map(|line| line.trim_end_matches('\r'))
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" | ")
 }
 
 fn locked() -> Bench {
@@ -484,6 +488,55 @@ fn reports_come_only_when_asked_for_and_as_the_receiver_is() {
 }
 
 #[test]
+fn a_report_can_come_first_or_last_or_name_somebody_else() {
+    let second = crate::ScriptDuration(Duration::from_secs(1));
+    for (treatment, expected) in [
+        (Treatment::EarlyReport, "(report 00) | +CMGS: 0 | OK"),
+        (Treatment::PendingLast(second), "+CMGS: 0 | OK | (report 00) | (report 30)"),
+        (Treatment::ReportFor(628_999), "+CMGS: 0 | OK | (report of another 00)"),
+    ] {
+        let rule = ReceiverRule::new("*", treatment);
+        let mut bench = Bench::with(|_| {}, |network| network.receivers = vec![rule.clone()], "");
+        bench.ask("AT+CNMI=2,1,0,1,0");
+        let said = format!("{} | {}", bench.send(PDU_WITH_REPORT), lines(&bench.pass(1000)));
+        let end = |line: &str| line.get(line.len() - 2..).expect("a status").to_owned();
+        let shown = |line: &str| match (line.starts_with("06912618"), line.contains("0D91261832547698F0")) {
+            (true, true) => format!("(report {})", end(line)),
+            (true, false) => format!("(report of another {})", end(line)),
+            (false, _) => line.to_owned(),
+        };
+        let told: Vec<_> =
+            said.split(" | ").filter(|line| !line.is_empty() && !line.starts_with("+CDS")).map(shown).collect();
+        assert_eq!(told.join(" | "), expected, "{treatment:?}");
+    }
+}
+
+#[test]
+fn the_link_is_set_up_once_as_long_as_it_is_kept_open() {
+    let network = |network: &mut NetworkSettings| {
+        (network.air_time, network.link_setup) = (Duration::from_secs(1), Duration::from_secs(2));
+        network.link_hold = Duration::from_secs(3);
+    };
+    let mut bench = Bench::with(|_| {}, network, "");
+    let send = |bench: &mut Bench, pause: u64| {
+        bench.send(PDU);
+        assert!(lines(&bench.pass(3000)).ends_with("OK"));
+        bench.pass(pause);
+        bench.network.transmissions().last().expect("one").radio_millis
+    };
+    assert_eq!((send(&mut bench, 0), send(&mut bench, 0)), (3000, 3000), "each its own");
+    bench.ask("AT+CMMS=2");
+    // The last two seconds of the wait for the second are spent with the link open and idle.
+    assert_eq!([send(&mut bench, 0), send(&mut bench, 0), send(&mut bench, 1000)], [3000, 1000, 1000]);
+    assert_eq!([send(&mut bench, 0), send(&mut bench, 0)], [3000, 1000], "closed when nothing came, and opened again");
+    bench.check(&[("AT+CMMS?", "+CMMS: 2 | OK"), ("AT+CMMS=0", "OK")]);
+    assert_eq!(send(&mut bench, 0), 3000);
+    bench.ask("AT+CMMS=1");
+    assert_eq!([send(&mut bench, 0), send(&mut bench, 3000)], [3000, 1000]);
+    bench.check(&[("AT+CMMS?", "+CMMS: 0 | OK")]);
+}
+
+#[test]
 fn a_network_can_refuse_a_receiver() {
     let rule = ReceiverRule::new("6281234567890", Treatment::Refuse(38));
     let mut bench = Bench::with(|_| {}, |network| network.receivers = vec![rule.clone()], "");
@@ -493,3 +546,6 @@ fn a_network_can_refuse_a_receiver() {
 
 mod faults;
 mod stored;
+
+mod models;
+mod ussd;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::byte_log::Direction;
 use crate::engine::Engine;
-use crate::pty::{self, Port, Pty};
+use crate::pty::{self, Openings, Port, Pty};
 
 use super::{Control, RunError, Shared};
 
@@ -22,6 +22,8 @@ struct Loop {
     port: Option<Port>,
     output: Vec<u8>,
     replug_at: Option<Instant>,
+    /// Watches the line while the modem hangs until it is opened again.
+    openings: Option<Openings>,
 }
 
 /// Drives a modem until it is stopped.
@@ -32,7 +34,8 @@ pub(super) async fn drive(shared: Arc<Shared>) -> Result<(), RunError> {
     engine.power_on(true, Instant::now());
     let ended = async {
         let port = Some(Port::watch(pty)?);
-        let mut this = Loop { shared: Arc::clone(&shared), engine, port, output: Vec::new(), replug_at: None };
+        let mut this =
+            Loop { shared: Arc::clone(&shared), engine, port, output: Vec::new(), replug_at: None, openings: None };
         this.run().await
     };
     let result = ended.await.map_err(|source| RunError::Pty { name, source });
@@ -58,6 +61,7 @@ impl Loop {
             }
             self.engine.tick(now);
             self.speak()?;
+            self.watch_openings()?;
             let deadline = self.engine.next_deadline().into_iter().chain(self.replug_at).min();
             // Every branch is cancel-safe: bytes are taken only by a branch that wins, permits of `Notify` stay.
             tokio::select! {
@@ -69,6 +73,10 @@ impl Loop {
                 }
                 result = writable(self.port.as_ref().filter(|_| !self.output.is_empty())) => result?,
                 () = sleep_until(deadline) => {}
+                () = opened(self.openings.as_ref()) => {
+                    self.openings = None;
+                    self.engine.reopened();
+                }
                 () = shared.controlled.notified() => {}
                 () = shared.inbox.changed.notified() => {}
             }
@@ -118,6 +126,16 @@ impl Loop {
         Ok(())
     }
 
+    /// Watches the line for who opens it, while that matters: the system gives a process few such watches.
+    fn watch_openings(&mut self) -> io::Result<()> {
+        if !self.engine.waits_for_reopening() {
+            self.openings = None;
+        } else if let (None, Some(port)) = (&self.openings, &self.port) {
+            self.openings = Some(Openings::of(port)?);
+        }
+        Ok(())
+    }
+
     fn pull_out(&mut self) {
         self.engine.power_off();
         self.output.clear();
@@ -162,6 +180,13 @@ fn remove_link(shared: &Shared) {
 async fn read(port: Option<&Port>, buffer: &mut [u8]) -> io::Result<usize> {
     match port {
         Some(port) => port.read(buffer).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn opened(openings: Option<&Openings>) {
+    match openings {
+        Some(openings) => openings.next().await,
         None => std::future::pending().await,
     }
 }

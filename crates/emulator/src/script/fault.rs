@@ -113,8 +113,18 @@ pub enum Action {
     Silence(ScriptDuration),
     /// The modem answers nothing any more until it is unplugged, from the command on.
     Hang,
+    /// As `hang`, and `AT+CFUN=1,1` or another order to restart is still obeyed.
+    HangUntilReset,
+    /// As `hang`, until somebody opens the line again.
+    HangUntilReopened,
     /// The modem restarts instead of answering, at the command: boot lines, settings lost.
     Reset,
+    /// `OK` is all that is answered and nothing is carried out; a PDU is swallowed after the prompt.
+    OkToEverything,
+    /// Everything is answered as if it had been done (`+CMGS: 7`), and a PDU is not transmitted.
+    Swallow,
+    /// Nothing is carried out, and these characters are all that is answered.
+    Nonsense(String),
 }
 
 impl Action {
@@ -128,6 +138,8 @@ impl Action {
             | Self::Error
             | Self::Silence(_)
             | Self::Hang
+            | Self::HangUntilReset
+            | Self::HangUntilReopened
             | Self::Reset => Some(Moment::Command),
             Self::Unplug(moment) => Some(*moment),
             Self::LostAnswer
@@ -139,14 +151,24 @@ impl Action {
             | Self::Echo
             | Self::PromptWithoutSpace
             | Self::PromptLate(_)
-            | Self::PromptLost => None,
+            | Self::PromptLost
+            | Self::OkToEverything
+            | Self::Swallow
+            | Self::Nonsense(_) => None,
         }
     }
 
     /// Whether `at` can say when it strikes.
     pub(super) fn takes_moment(&self) -> bool {
-        !matches!(self, Self::Unplug(_) | Self::CmsErrorTransmitted(_) | Self::CmsErrorBeforePrompt(_))
-            && self.moment().is_some()
+        let names_it = matches!(
+            self,
+            Self::Unplug(_)
+                | Self::CmsErrorTransmitted(_)
+                | Self::CmsErrorBeforePrompt(_)
+                | Self::HangUntilReset
+                | Self::HangUntilReopened
+        );
+        !names_it && self.moment().is_some()
     }
 }
 

@@ -32,6 +32,11 @@ fn every_action_can_be_written() {
         ("\"prompt_lost\"", Action::PromptLost),
         ("\"hang\"", Action::Hang),
         ("\"reset\"", Action::Reset),
+        ("\"hang_until_reset\"", Action::HangUntilReset),
+        ("\"hang_until_reopened\"", Action::HangUntilReopened),
+        ("\"ok_to_everything\"", Action::OkToEverything),
+        ("\"swallow\"", Action::Swallow),
+        ("{ nonsense = \"~\" }", Action::Nonsense("~".to_owned())),
     ];
     let mut written_words = BTreeSet::new();
     for (written, action) in cases {
@@ -64,6 +69,9 @@ fn vocabulary() -> BTreeSet<String> {
         format!("{receiver}treatment = \"?\"\n"),
         "[[modem]]\nunknown = 1\n".to_owned(),
         "[[modem]]\nmanners = [\"?\"]\n".to_owned(),
+        "[[modem]]\nussd_form = \"?\"\n".to_owned(),
+        "[[ussd]]\nunknown = 1\n".to_owned(),
+        "[[ussd]]\ndial = \"*1#\"\ncoding = \"?\"\n".to_owned(),
     ]
     .iter()
     .flat_map(|script| words(script))
@@ -115,6 +123,10 @@ fn what_is_not_understood_or_could_never_happen_is_refused_with_its_line() {
         ("[[fault]]\nwhen = \"AT\"\n".to_owned(), 1, "action"),
         ("[[fault]]\nwhen = \"AT\"\naction = { delay = \"2\" }\n".to_owned(), 3, "write for example"),
         ("[[modem]]\nmanners = [\"rude\"]\n".to_owned(), 2, "rude"),
+        ("[[ussd]]\ndial = \"123\"\n".to_owned(), 1, "code like *123#"),
+        ("\n[[ussd]]\ndial = \"*123#  2\"\n".to_owned(), 2, "one blank between"),
+        ("[[ussd]]\ndial = \"*123#\"\nends_after = \"1s\"\n".to_owned(), 1, "menu = true"),
+        ("[[ussd]]\ndial = \"*123#\"\nstatus = 6\n".to_owned(), 1, "0 to 5"),
         (format!("{fault}\n{fault}probability = 1.5\n"), 5, "between 0 and 1"),
         (format!("{fault}nth = 0\n"), 1, "count from 1"),
         (format!("\n{fault}times = 0\n"), 2, "count from 1"),

@@ -61,6 +61,25 @@ impl StorageUse {
             total: number_field(&fields, first + 1)?,
         })
     }
+
+    /// Reads the answer to `AT+CPMS?`: the storages that messages are read from, written to and received in, as far as they are
+    /// told. None where they are not named.
+    #[must_use]
+    pub fn parse_all(line: &str) -> Vec<Self> {
+        let fields = answer(line, "+CPMS").map(fields).unwrap_or_default();
+        let storage = |place: usize| {
+            let first = place * 3;
+            if number_field::<u16>(&fields, first).is_some() {
+                return None;
+            }
+            Some(Self {
+                name: Some(text_field(&fields, first)?.to_owned()),
+                used: number_field(&fields, first + 1)?,
+                total: number_field(&fields, first + 2)?,
+            })
+        };
+        (0..3).map_while(storage).collect()
+    }
 }
 
 /// `+CPMS: (…),(…),(…)`: the storages a modem has, for reading, writing and receiving.

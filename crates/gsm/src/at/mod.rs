@@ -17,7 +17,7 @@ pub use messages::{
     submitted_reference,
 };
 pub use network::{AccessTechnology, Domain, Operator, Registration, RegistrationStatus, SignalQuality};
-pub use sim::{PinState, PinTries, iccid, imei, imsi, own_number};
+pub use sim::{PinState, PinTries, iccid, imei, imsi, is_imei, lock_state, own_number, puk_tries};
 pub use supply::supply_millivolts;
 pub use urc::{BootEvent, PowerEvent, Urc};
 

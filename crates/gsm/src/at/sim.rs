@@ -59,7 +59,8 @@ pub struct PinTries {
 }
 
 impl PinTries {
-    /// Reads `+CPINR: SIM PIN,3,3`, `+SPIC: 3,10,0,10`, `+QPINC: "SC",3,10` or `^CPIN: <state>,<n>,10,3,…`.
+    /// Reads `+CPINR: SIM PIN,3,3`, `+SPIC: 3,10,0,10`, `+QPINC: "SC",3,10`, `+ZPINPUK: 3,10`, `+QTRPIN: 3,3,10,10` or
+    /// `^CPIN: <state>,<n>,10,3,…`.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         if let Some(rest) = answer(line, "+CPINR") {
@@ -76,9 +77,45 @@ impl PinTries {
             let is_sim = text_field(&fields, 0).is_some_and(|name| name.eq_ignore_ascii_case("SC"));
             return is_sim.then_some(Self { pin: number_field(&fields, 1)?, puk: number_field(&fields, 2) });
         }
+        if let Some(rest) = answer(line, "+ZPINPUK") {
+            let fields = fields(rest);
+            return Some(Self { pin: number_field(&fields, 0)?, puk: number_field(&fields, 1) });
+        }
+        // The PIN, PIN2, the PUK, PUK2.
+        if let Some(rest) = answer(line, "+QTRPIN") {
+            let fields = fields(rest);
+            return Some(Self { pin: number_field(&fields, 0)?, puk: number_field(&fields, 2) });
+        }
         let fields = fields(answer(line, "^CPIN")?);
         Some(Self { pin: number_field(&fields, 3)?, puk: number_field(&fields, 2) })
     }
+}
+
+/// How often a PUK may still be tried: `+CPINR: SIM PUK,10,10`, and what the makers' answers of [`PinTries`] say beside the PIN.
+#[must_use]
+pub fn puk_tries(line: &str) -> Option<u8> {
+    if let Some(rest) = answer(line, "+CPINR") {
+        let fields = fields(rest);
+        let is_puk = text_field(&fields, 0).is_some_and(|name| name.eq_ignore_ascii_case("SIM PUK"));
+        return is_puk.then_some(()).and_then(|()| number_field(&fields, 1));
+    }
+    PinTries::parse(line)?.puk
+}
+
+/// Whether a facility is locked: `+CLCK: 1` (3GPP TS 27.007 §7.4).
+#[must_use]
+pub fn lock_state(line: &str) -> Option<bool> {
+    match number_field::<u8>(&fields(answer(line, "+CLCK")?), 0)? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// Whether 15 digits are an IMEI: their last one is the check digit of the others (3GPP TS 23.003 annex B).
+#[must_use]
+pub fn is_imei(digits: &str) -> bool {
+    digits.len() == 15 && all_digits(digits) && has_check_digit(digits)
 }
 
 /// The IMEI of an answer to `AT+CGSN`: the first 15 digits (a software version may follow), if their check digit is right

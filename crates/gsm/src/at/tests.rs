@@ -89,6 +89,8 @@ fn sim_states_tries_and_identities_are_read() {
     assert_eq!(tries("+SPIC: 2,10,0,10"), Some((2, Some(10))));
     assert_eq!(tries("+QPINC: \"SC\",1,10"), Some((1, Some(10))));
     assert_eq!(tries("^CPIN: SIM PIN,,10,3,10,3"), Some((3, Some(10))));
+    assert_eq!(tries("+ZPINPUK: 3,10"), Some((3, Some(10))));
+    assert_eq!(tries("+QTRPIN: 2,3,10,9"), Some((2, Some(10))));
     assert_eq!(imei("+CGSN: \"35687504123456389\""), Some("356875041234563"));
     assert_eq!(imei("490154203237518"), Some("490154203237518"));
     assert_eq!(imei("490154203237519"), None);
@@ -110,6 +112,14 @@ fn message_answers_are_read_as_firmware_writes_them() {
     assert_eq!(storage("+CPMS: 14,50,14,50"), Some((None, 14, 50)));
     assert_eq!(storage("+CPMS: \"SM\",3,20,\"SM\",3,20"), Some((Some("SM".to_owned()), 3, 20)));
     assert_eq!(storage("+CPMS: "), None);
+    let all =
+        |line: &str| StorageUse::parse_all(line).into_iter().map(|it| (it.name.unwrap(), it.used)).collect::<Vec<_>>();
+    let named =
+        |storages: &[(&str, u16)]| storages.iter().map(|(name, used)| ((*name).to_owned(), *used)).collect::<Vec<_>>();
+    let three = named(&[("SM", 3), ("SM", 3), ("ME", 50)]);
+    assert_eq!(all("+CPMS: \"SM\",3,20,\"SM\",3,20,\"ME\",50,50"), three);
+    assert_eq!(all("+CPMS: \"SM\",3,20"), named(&[("SM", 3)]));
+    assert_eq!((all("+CPMS: 14,50,14,50"), all("+CPMS: "), all("OK")), (vec![], vec![], vec![]));
     let support = StorageSupport::parse("+CPMS: ((\"SM\",\"BM\",\"SR\"),(\"SM\"))").unwrap();
     assert_eq!(support.0, [vec!["SM", "BM", "SR"], vec!["SM"]]);
     assert!(support.has("SM") && !support.has("BM"));
@@ -142,6 +152,9 @@ fn unsolicited_lines_are_recognised() {
         ("+CMT: \"x\",24", Some(Urc::DirectMessage { tpdu_length: 24 })),
         ("+CDS: 26", Some(Urc::DirectReport { tpdu_length: 26 })),
         ("+CDS: ,26", Some(Urc::DirectReport { tpdu_length: 26 })),
+        ("+CDS: 26,", Some(Urc::DirectReport { tpdu_length: 26 })),
+        ("+CDS: \"\",26,,", Some(Urc::DirectReport { tpdu_length: 26 })),
+        ("+CDS: ,", None),
         ("+CBM: 88", Some(Urc::DirectBroadcast)),
         ("^SMMEMFULL:\"SM\"", Some(Urc::StorageFull)),
         ("+CIEV: \"SMSFULL\",1", Some(Urc::StorageFull)),

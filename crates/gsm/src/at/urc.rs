@@ -92,14 +92,16 @@ impl Urc {
     }
 
     fn parse_message(line: &str) -> Option<Self> {
+        // An empty field may stand before, between or after what counts.
         let stored = |rest: &str| {
             let fields = fields(rest);
-            Some((text_field(&fields, 0)?.to_owned(), number_field(&fields, 1)?))
+            let mut filled = (0..fields.len()).filter(|index| text_field(&fields, *index).is_some());
+            Some((text_field(&fields, filled.next()?)?.to_owned(), number_field(&fields, filled.next()?)?))
         };
         // The length stands last: a name may stand before it, or (ZTE) nothing but a comma.
         let direct = |rest: &str| {
             let fields = fields(rest);
-            number_field(&fields, fields.len().checked_sub(1)?)
+            number_field(&fields, (0..fields.len()).rfind(|index| text_field(&fields, *index).is_some())?)
         };
         if let Some(rest) = answer(line, "+CMTI") {
             return stored(rest).map(|(storage, index)| Self::NewMessage { storage, index });

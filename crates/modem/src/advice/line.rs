@@ -11,6 +11,7 @@ pub(super) fn advice(report: &Report) -> Option<Advice> {
         return (!status.is_open()).then(|| with_manager(status.detail.as_deref()));
     }
     let kind = match (status.line_fault, status.phase) {
+        (_, Phase::WrongDevice) => AdviceKind::WrongDevice,
         (Some(LineFault::Missing), _) => AdviceKind::LineMissing,
         (Some(LineFault::NotPermitted), _) => AdviceKind::LineNotPermitted,
         (Some(LineFault::InUse), _) => AdviceKind::LineInUse,
@@ -72,6 +73,10 @@ fn text(kind: AdviceKind, detail: Option<&str>) -> String {
         AdviceKind::NotALine => {
             "This path is no serial line. `otp-pi modem list` shows those that are there.".to_owned()
         }
+        AdviceKind::WrongDevice => format!(
+            "This is not the configured modem{why}. Nothing is sent through it. Plug the right one in, in any socket: it is found by \
+             itself; or correct `imei`, `iccid` or `port` (`otp-pi modem list` shows who is where)."
+        ),
         AdviceKind::Silent => {
             "Nothing answers on this line. On a stick with several lines try the others (`otp-pi modem list` shows which one \
              answers). On a bare UART: switch the serial port on and its login shell off (`raspi-config`, Interface Options, \

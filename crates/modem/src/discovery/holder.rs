@@ -14,7 +14,7 @@ pub struct Holder {
 }
 
 /// Finds who has the device; `None` if nobody, or if the system does not tell.
-pub(super) fn find(proc: &Path, device: &Path) -> Option<Holder> {
+pub(crate) fn find(proc: &Path, device: &Path) -> Option<Holder> {
     let process = who_locked(proc, device).or_else(|| who_opened(proc, device))?;
     let name = fs::read_to_string(proc.join(process.to_string()).join("comm")).unwrap_or_default();
     Some(Holder { process, program: name.trim().to_owned() })

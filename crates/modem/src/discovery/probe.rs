@@ -10,8 +10,9 @@ use gsm::{FinalResult, Line, LineSplitter, at};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use crate::profile::Profile;
 use crate::serial::{SerialError, SerialLine};
-use crate::session::{CARD_COMMANDS, answer_result, text};
+use crate::session::{answer_result, text};
 use crate::settings::Settings;
 use crate::status::{Identity, LineFault};
 
@@ -81,7 +82,7 @@ pub async fn probe(path: &Path, settings: &ProbeSettings) -> Probed {
 
 async fn probe_at(path: &Path, baud_rate: u32, settings: &ProbeSettings) -> Result<Probed, SerialError> {
     let line = Settings { baud_rate, ..Settings::new("probe", path) };
-    let opened = tokio::task::spawn_blocking(move || crate::serial::open(&line)).await;
+    let opened = tokio::task::spawn_blocking(move || crate::serial::open(&line.path, &line)).await;
     let line = SerialLine::watch(opened.map_err(|error| SerialError::Unwatchable { source: error.into() })??)?;
     let mut talk = Talk { line, splitter: LineSplitter::new(), settings, is_heard: false };
     talk.drain(b"\x1b").await?;
@@ -119,23 +120,22 @@ impl Talk<'_> {
         let model = self.ask("AT+CGMM").await?.0;
         let revision = self.ask("AT+CGMR").await?.0;
         let imei = self.ask("AT+CGSN").await?.0;
-        let mut iccid = None;
-        for (command, _) in CARD_COMMANDS {
-            let (lines, result) = self.ask(command).await?;
-            iccid = lines.iter().find_map(|line| at::iccid(line)).map(str::to_owned);
-            // A code is the answer of a modem that knows the command and has no SIM to ask.
-            if iccid.is_some() || matches!(result, Some(FinalResult::Cme(_)) | None) {
-                break;
-            }
-        }
-        Ok(Identity {
+        let mut identity = Identity {
             manufacturer: text(&manufacturer, "+CGMI"),
             model: text(&model, "+CGMM"),
             revision: text(&revision, "+CGMR"),
             imei: imei.iter().find_map(|line| at::imei(line)).map(str::to_owned),
-            imsi: None,
-            iccid,
-        })
+            ..Identity::default()
+        };
+        for way in Profile::of(&identity).card {
+            let (lines, result) = self.ask(way.command).await?;
+            identity.iccid = lines.iter().find_map(|line| at::iccid(line)).map(str::to_owned);
+            // A code is the answer of a modem that knows the command and has no SIM to ask.
+            if identity.iccid.is_some() || matches!(result, Some(FinalResult::Cme(_)) | None) {
+                break;
+            }
+        }
+        Ok(identity)
     }
 
     /// Says one command and takes its answer; no result means that none came in time.

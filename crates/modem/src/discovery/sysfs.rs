@@ -23,6 +23,8 @@ pub struct UsbInterface {
     pub interface: Option<u8>,
     /// Which socket it is in, such as `1-1.2`: bus, then the way through the hubs.
     pub socket: String,
+    /// The number that its bus gave it when it was plugged in; another one each time.
+    pub number: Option<u32>,
 }
 
 /// What is known of one line.
@@ -67,6 +69,7 @@ pub(super) fn describe(sys: &Path, name: &str) -> Described {
             .and_then(|folder| text(folder, "bInterfaceNumber"))
             .and_then(|number| u8::from_str_radix(&number, 16).ok()),
         socket: folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        number: text(folder, "devnum").and_then(|number| number.parse().ok()),
     });
     let driver = interface.and_then(driver).or_else(|| driver(&device));
     Described { driver, usb, is_absent }

@@ -72,10 +72,11 @@ fn number(path: &str) -> u32 {
 
 /// Answers whether a modem has the identity and is behind the line that are asked for, whichever of them are.
 fn is_meant(modem: &Properties, settings: &Settings) -> bool {
-    let is_of_imei = settings.imei.as_deref().is_none_or(|imei| modem.text("EquipmentIdentifier") == Some(imei));
+    let imei = settings.wanted.imei.as_ref();
+    let is_of_imei = imei.is_none_or(|imei| modem.text("EquipmentIdentifier") == Some(imei.expose()));
     let path = settings.path.as_path();
     if path.as_os_str().is_empty() {
-        return is_of_imei && settings.imei.is_some();
+        return is_of_imei && imei.is_some();
     }
     // ModemManager names ports as the kernel does, and a device by its place in /sys or by a hash.
     let name = name_of(path);

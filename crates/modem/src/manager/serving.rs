@@ -3,6 +3,7 @@
 //! Never: deciding what a message or a state means. Used by the manager's actor.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Instant as Began;
 
 use tokio::time::Instant;
 use zbus::{ObjectPath, OwnedObjectPath, OwnedVariant};
@@ -11,7 +12,7 @@ use super::bus::{Bus, CallError};
 use super::properties::Properties;
 use super::seen::{MESSAGING, Objects};
 use super::{PATIENCE, PROPERTIES};
-use crate::event::Place;
+use crate::event::{Handed, Place};
 
 /// What is known while a bus is there.
 pub(super) struct Serving {
@@ -27,6 +28,8 @@ pub(super) struct Serving {
     pub(super) offered: HashSet<String>,
     /// Parts of messages that were handed on and not yet taken.
     waiting: HashMap<String, BTreeSet<u16>>,
+    /// When this modem was found: a ModemManager that was started anew gives the same paths to other messages.
+    began: Began,
 }
 
 impl Serving {
@@ -40,6 +43,7 @@ impl Serving {
             enable_at: None,
             offered: HashSet::new(),
             waiting: HashMap::new(),
+            began: Began::now(),
         }
     }
 
@@ -50,6 +54,7 @@ impl Serving {
         self.enable_at = None;
         self.offered.clear();
         self.waiting.clear();
+        self.began = Began::now();
     }
 
     pub(super) async fn objects(&mut self) -> Result<Objects, CallError> {
@@ -75,8 +80,18 @@ impl Serving {
         self.waiting.insert(path.to_owned(), (1..=parts).collect());
     }
 
+    /// Where a part of a message lies: the way back that a receipt takes.
+    pub(super) fn handed(&self, path: &str, part: u16) -> Handed {
+        let place = Place { card: path.to_owned(), storage: "D-Bus".to_owned(), index: part };
+        Handed { place, session: self.began, number: u64::from(part) }
+    }
+
     /// Deletes a message when all its parts are safe elsewhere.
-    pub(super) async fn taken(&mut self, place: &Place) {
+    pub(super) async fn taken(&mut self, handed: &Handed) {
+        let Handed { place, session, .. } = handed;
+        if *session != self.began {
+            return;
+        }
         let Some(parts) = self.waiting.get_mut(&place.card) else { return };
         parts.remove(&place.index);
         if parts.is_empty() {
@@ -98,9 +113,4 @@ impl Serving {
         self.offered.retain(|path| messages.contains(path));
         self.waiting.retain(|path, _| messages.contains(path));
     }
-}
-
-/// Where a part of a message lies: the way back that a receipt takes.
-pub(super) fn place(path: &str, part: u16) -> Place {
-    Place { card: path.to_owned(), storage: "D-Bus".to_owned(), index: part }
 }

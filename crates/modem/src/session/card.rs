@@ -9,23 +9,28 @@ use gsm::at::{self, PinState, PinTries};
 use gsm::{ErrorCode, FinalResult};
 
 use super::init::{CARD_BUSY_PAUSE, CARD_BUSY_TRIES};
-use super::quirks::{CARD_COMMANDS, PIN_TRIES_COMMANDS};
 use super::step::Step;
 use super::{Lines, Outcome, Session};
-use crate::pin::{PIN_TRIES_NEEDED, Tried};
+use crate::pin::{PIN_TRIES_NEEDED, Pin, Tried};
+use crate::profile::{Way, others};
 use crate::status::Phase;
 
 /// What is said of a state other than those of the SIM itself.
 const LOCKED: &str = "the device is locked to another card or network";
 
 impl Session {
-    pub(super) fn card_answered(&mut self, way: usize, lines: &Lines, outcome: Outcome) {
+    pub(super) fn card_answered(&mut self, ways: &'static [Way], lines: &Lines, outcome: Outcome) {
         self.status.identity.iccid = lines.iter().find_map(|line| at::iccid(line)).map(str::to_owned);
         if let Some(iccid) = &self.status.identity.iccid {
             self.card = iccid.clone();
-        } else if way + 1 < CARD_COMMANDS.len() && outcome != Outcome::TimedOut {
-            self.steps.push_front(Step::Card(way + 1));
+        } else if let Some(others) = others(ways)
+            && outcome != Outcome::TimedOut
+        {
+            self.steps.push_front(Step::Card(others));
+        } else if outcome == Outcome::TimedOut && self.settings.wanted.iccid.is_some() {
+            self.steps.push_front(Step::Card(ways));
         }
+        self.check_told_card();
     }
 
     pub(super) fn pin_state_answered(&mut self, lines: &Lines, outcome: Outcome, now: Instant) {
@@ -56,6 +61,9 @@ impl Session {
         if let Err(error) = self.settings.pin_memory.note_open(&self.card) {
             tracing::warn!(modem.name = %self.settings.name, error = %error, "that the pin was right is not kept");
         }
+        if !self.is_wanted_card_open() {
+            return;
+        }
         self.card_retries = 0;
         if self.is_initialised {
             self.settle_phase();
@@ -65,7 +73,7 @@ impl Session {
                 self.status.phase = Phase::Starting;
             }
             self.status.detail = None;
-            self.add_initialisation();
+            self.begin_initialisation();
         }
     }
 
@@ -76,7 +84,7 @@ impl Session {
             self.pause_until = Some(now + CARD_BUSY_PAUSE);
             self.steps.push_front(Step::PinState);
             if self.status.identity.iccid.is_none() {
-                self.steps.push_front(Step::Card(0));
+                self.steps.push_front(Step::Card(self.profile.card));
             }
         } else {
             self.card_retries = 0;
@@ -85,20 +93,24 @@ impl Session {
     }
 
     pub(super) fn pin_is_asked(&mut self) {
+        if !self.may_be_wanted_card() {
+            return;
+        }
         if self.settings.sim_pin.is_none() {
             self.stuck(Phase::PinNeeded, "the card asks for its pin and none is configured");
         } else if self.settings.pin_memory.may_enter(&self.card) {
             self.note_reset();
             self.steps.clear();
-            self.steps.push_back(Step::PinTries(0));
+            self.steps.push_back(Step::PinTries(self.profile.pin_tries));
         } else {
             self.stuck(Phase::PinRefused, "the pin was entered once and did not open the card");
         }
     }
 
-    pub(super) fn pin_tries_answered(&mut self, way: usize, lines: &Lines) {
-        match lines.iter().find_map(|line| PinTries::parse(line)).map(|tries| tries.pin) {
-            Some(tries) => {
+    pub(super) fn pin_tries_answered(&mut self, ways: &'static [Way], lines: &Lines) {
+        let told = lines.iter().find_map(|line| PinTries::parse(line)).map(|tries| tries.pin);
+        match (told, others(ways)) {
+            (Some(tries), _) => {
                 self.status.pin_tries_left = Some(tries);
                 if tries < PIN_TRIES_NEEDED {
                     self.stuck(Phase::PinRefused, "too few pin tries are left to enter it without a person");
@@ -106,9 +118,13 @@ impl Session {
                     self.steps.push_front(Step::EnterPin);
                 }
             }
-            None if way + 1 < PIN_TRIES_COMMANDS.len() => self.steps.push_front(Step::PinTries(way + 1)),
-            None if self.settings.pin_memory.may_enter_blindly(&self.card) => self.steps.push_front(Step::EnterPin),
-            None => self.stuck(Phase::PinRefused, "the modem does not tell the tries left, nor who its card is"),
+            (None, Some(others)) => self.steps.push_front(Step::PinTries(others)),
+            (None, None) if self.settings.pin_memory.may_enter_blindly(&self.card) => {
+                self.steps.push_front(Step::EnterPin);
+            }
+            (None, None) => {
+                self.stuck(Phase::PinRefused, "the modem does not tell the tries left, nor who its card is");
+            }
         }
     }
 
@@ -121,6 +137,15 @@ impl Session {
             self.stuck(Phase::PinNeeded, "the pin is not entered because that could not be remembered");
         }
         noted.is_ok()
+    }
+
+    /// Remembers that a person gave the card another PIN: the configured one is not entered any more, unless it is that one.
+    pub(super) fn note_new_pin(&mut self, pin: &Pin) {
+        let Some(configured) = &self.settings.sim_pin else { return };
+        let tried = if configured == pin { Tried::Right } else { Tried::Replaced };
+        if let Err(error) = self.settings.pin_memory.note(&self.card, tried) {
+            tracing::warn!(modem.name = %self.settings.name, error = %error, "that the card has another pin is not kept");
+        }
     }
 
     pub(super) fn pin_answered(&mut self, outcome: Outcome) {

@@ -68,8 +68,10 @@ impl Session {
         } else if is_own {
             self.keep(&mut exchange, line);
             if exchange.step == Step::PinState {
-                // Wavecom modems say nothing more after it.
-                exchange.deadline = exchange.deadline.min(now + self.settings.timeouts.attention);
+                // Some modems say nothing more after it; a known one is waited for only as long as after an ESC.
+                let timeouts = &self.settings.timeouts;
+                let rest = if self.profile.is_pin_state_bare { timeouts.settle } else { timeouts.attention };
+                exchange.deadline = exchange.deadline.min(now + rest);
             }
             self.state = State::Asking(exchange);
         } else if let Some(result) = exchange_result(&exchange.step, line) {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use gsm::at::{self, Operator, ReadMessage, SignalQuality, StorageUse};
 use gsm::{ErrorCode, FinalResult};
 
-use super::quirks::routings;
 use super::step::Step;
 use super::{Echo, Exchange, Lines, Outcome, Session, urc};
+use crate::profile::{Lte, Profile, others};
 use crate::status::Phase;
 
 /// Pause while the SIM is busy.
@@ -18,22 +18,39 @@ pub(super) const CARD_BUSY_PAUSE: Duration = Duration::from_secs(1);
 pub(super) const CARD_BUSY_TRIES: u32 = 30;
 /// How often what is not allowed (yet) is tried again.
 const NOT_ALLOWED_TRIES: u32 = 15;
+/// Who the modem is; the last of them is answered, or not, when all were asked.
+const IDENTITY: [Step; 3] = [Step::Manufacturer, Step::Model, Step::Revision];
+
+/// How far it is known who the modem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Acquaintance {
+    /// It is asked first of all.
+    None,
+    /// It was asked and did not say, perhaps because its card is locked.
+    Refused,
+    /// It is asked once more, with its card open.
+    AskedAgain,
+    /// It said, or never will.
+    Made,
+}
 
 impl Session {
     /// Adds what is to be said once the conversation is in step: everything at the start, the essentials later.
     pub(super) fn add_steps_in_step(&mut self) {
-        let begin = if self.is_initialised {
-            vec![Step::EchoOff, Step::Verbose, Step::NumericErrors, Step::PinState, Step::PduMode]
-        } else if self.steps.is_empty() {
-            vec![Step::EchoOff, Step::Verbose, Step::NumericErrors, Step::Card(0), Step::PinState]
-        } else {
-            vec![Step::EchoOff, Step::Verbose, Step::NumericErrors]
-        };
         let is_pin_state_fresh = std::mem::take(&mut self.is_pin_state_fresh);
-        let begin: Vec<Step> = begin
-            .into_iter()
-            .filter(|step| !(is_pin_state_fresh && matches!(step, Step::PinState | Step::Card(_))))
-            .collect();
+        let mut begin = vec![Step::EchoOff, Step::Verbose, Step::NumericErrors];
+        if self.is_initialised {
+            begin.extend((!is_pin_state_fresh).then_some(Step::PinState));
+            begin.push(Step::PduMode);
+        } else if self.steps.is_empty() && !is_pin_state_fresh {
+            // Who it is comes first: it says how the card is asked.
+            begin.extend(IDENTITY);
+        }
+        if !self.is_initialised
+            && let Some(question) = Self::questions_of_identity(&self.settings.wanted)
+        {
+            begin.insert(begin.len().min(3), question);
+        }
         // What was not reached after the last loss is not said twice.
         self.steps.retain(|step| !begin.contains(step));
         for step in begin.into_iter().rev() {
@@ -41,43 +58,84 @@ impl Session {
         }
     }
 
-    /// Adds what is said to an open SIM.
-    pub(super) fn add_initialisation(&mut self) {
+    /// Takes the last answer about who the modem is: chooses how to speak to it, and goes on.
+    fn identified(&mut self) {
+        let profile = self.settings.profile.unwrap_or_else(|| Profile::of(&self.status.identity));
+        if self.status.profile != profile.name {
+            tracing::info!(modem.name = %self.settings.name, modem.profile = profile.name, "the modem's ways are chosen");
+        }
+        self.profile = profile;
+        self.status.profile = profile.name;
+        let identity = &self.status.identity;
+        let is_told = identity.manufacturer.is_some() || identity.model.is_some() || identity.revision.is_some();
+        if self.acquaintance == Acquaintance::AskedAgain {
+            self.acquaintance = Acquaintance::Made;
+            self.add_initialisation();
+        } else {
+            self.acquaintance = if is_told { Acquaintance::Made } else { Acquaintance::Refused };
+            self.steps.push_front(Step::PinState);
+            self.steps.push_front(Step::Card(profile.card));
+        }
+        for command in profile.quieting.iter().rev() {
+            self.steps.push_front(Step::Quieting(command));
+        }
+    }
+
+    /// Begins what is said to an open SIM. A modem that told nobody who it is while its card was locked is asked first.
+    pub(super) fn begin_initialisation(&mut self) {
+        if self.acquaintance == Acquaintance::Made {
+            self.add_initialisation();
+        } else {
+            self.acquaintance = Acquaintance::AskedAgain;
+            self.steps.retain(Step::is_about_a_message);
+            IDENTITY.into_iter().rev().for_each(|step| self.steps.push_front(step));
+        }
+    }
+
+    fn add_initialisation(&mut self) {
         let found: Vec<Step> = self.steps.drain(..).filter(Step::is_about_a_message).collect();
-        self.steps.extend([Step::Charset, Step::PduMode, Step::Service, Step::Routing(0), Step::RegistrationUrc]);
+        let routings = self.profile.routings(self.settings.delivery_reports);
+        self.steps.extend([
+            Step::Charset,
+            Step::PduMode,
+            Step::Service,
+            Step::Routing(routings),
+            Step::RegistrationUrc,
+        ]);
+        if self.profile.lte == Lte::Yes {
+            self.steps.push_back(Step::RegistrationEpsUrc);
+        }
         if self.settings.sms_center.is_some() {
             self.steps.push_back(Step::SetServiceCenter);
         }
-        self.steps.extend([
-            Step::ServiceCenter,
-            Step::Storage,
-            Step::Manufacturer,
-            Step::Model,
-            Step::Revision,
-            Step::Imei,
-            Step::Imsi,
-        ]);
+        self.steps.extend([Step::ServiceCenter, Step::Storage, Step::Imei, Step::Imsi]);
         if self.status.identity.iccid.is_none() {
-            self.steps.push_back(Step::Card(0));
+            self.steps.push_back(Step::Card(self.profile.card));
         }
         self.steps.extend([Step::Signal, Step::Operator, Step::Registration]);
         self.steps.extend(found);
-        self.steps.push_back(Step::List);
     }
 
     /// Adds the regular look at the modem.
     pub(super) fn add_poll(&mut self, now: Instant) {
         self.next_poll = now + self.settings.poll_interval;
-        self.listed.clear();
+        self.look_at_health(now);
+        self.listing.found.clear();
         match self.status.phase {
             Phase::Ready | Phase::NotRegistered => {
                 self.steps.extend([Step::Signal, Step::Operator, Step::Registration]);
-                if self.next_listing <= now {
-                    self.steps.push_back(Step::List);
+                if self.listing.next <= now {
+                    self.add_listing(now);
                 }
             }
             Phase::Silent | Phase::Closed => {}
-            _ => self.steps.push_back(Step::PinState),
+            _ => {
+                // Another SIM may have been put in.
+                if self.settings.wanted.iccid.is_some() {
+                    self.steps.push_back(Step::Card(self.profile.card));
+                }
+                self.steps.push_back(Step::PinState);
+            }
         }
     }
 
@@ -89,19 +147,30 @@ impl Session {
             return;
         }
         match step {
-            Step::Card(way) => self.card_answered(way, &lines, outcome),
+            Step::Card(ways) => self.card_answered(ways, &lines, outcome),
             Step::PinState => self.pin_state_answered(&lines, outcome, now),
-            Step::PinTries(way) => self.pin_tries_answered(way, &lines),
+            Step::PinTries(ways) => self.pin_tries_answered(ways, &lines),
             Step::EnterPin => self.pin_answered(outcome),
             Step::PduMode => self.pdu_mode_answered(outcome),
-            Step::Routing(way) => self.routing_answered(way, outcome),
+            Step::Service => self.service_answered(outcome),
+            Step::ServiceState => self.service_state_answered(&lines),
+            Step::Routing(ways) => self.routing_answered(ways, outcome),
             Step::ServiceCenter => self.service_center_answered(&lines),
-            Step::Storage => self.storage_answered(&lines),
+            Step::Storage => self.storage_answered(&lines, now),
             Step::SelectStorage(_) => self.storage_selected(outcome),
             Step::Manufacturer => self.status.identity.manufacturer = text(&lines, "+CGMI"),
             Step::Model => self.status.identity.model = text(&lines, "+CGMM"),
-            Step::Revision => self.status.identity.revision = text(&lines, "+CGMR"),
-            Step::Imei => self.status.identity.imei = first(&lines, at::imei).map(str::to_owned),
+            Step::Revision => {
+                self.status.identity.revision = text(&lines, "+CGMR");
+                self.identified();
+            }
+            Step::Imei if outcome == Outcome::TimedOut && self.settings.wanted.imei.is_some() => {
+                self.steps.push_front(Step::Imei);
+            }
+            Step::Imei => {
+                self.status.identity.imei = first(&lines, at::imei).map(str::to_owned);
+                self.check_device();
+            }
             Step::Imsi => self.status.identity.imsi = first(&lines, at::imsi).map(str::to_owned),
             Step::Signal => {
                 let signal = first(&lines, SignalQuality::parse);
@@ -114,7 +183,9 @@ impl Session {
             }
             Step::Registration => self.registration_answered(&lines, outcome, now),
             Step::RegistrationEps => self.registration_eps_answered(&lines, now),
-            Step::List => self.listed(&lines, now),
+            Step::List(storage) => self.listed(storage, &lines, now),
+            Step::KeepLink => self.keep_link_answered(outcome, now),
+            Step::ReleaseLink => self.release_link_answered(outcome),
             Step::ReadReport(place) => {
                 if let Some(hex) = lines.iter().find(|line| urc::is_pdu(line)) {
                     self.report(hex, first(&lines, ReadMessage::parse).map(|message| message.tpdu_length), Some(place));
@@ -136,17 +207,30 @@ impl Session {
             }
             Step::Verbose
             | Step::NumericErrors
+            | Step::Quieting(_)
+            | Step::RegistrationEpsUrc
+            | Step::Acknowledge(_)
             | Step::Charset
-            | Step::Service
             | Step::RegistrationUrc
             | Step::SetServiceCenter
+            | Step::EndUssd
             | Step::Delete(_) => self.note_refusal(&step, outcome),
         }
     }
 
     /// Answers whether a setting was refused only because the SIM is still being read, as for seconds after a boot.
     fn must_wait_for_card(&self, step: &Step, outcome: Outcome) -> bool {
-        let is_setting = !matches!(step, Step::Card(_) | Step::PinState | Step::PinTries(_) | Step::EnterPin);
+        let is_setting = match step {
+            Step::Card(_)
+            | Step::PinState
+            | Step::PinTries(_)
+            | Step::EnterPin
+            | Step::Quieting(_)
+            | Step::Acknowledge(_) => false,
+            // Before the card is open a refusal may last until then.
+            Step::Manufacturer | Step::Model | Step::Revision => self.acquaintance == Acquaintance::AskedAgain,
+            _ => true,
+        };
         let tries = match outcome {
             Outcome::Final(FinalResult::Cme(ErrorCode::Cme(14 | 515)) | FinalResult::Cms(ErrorCode::Cms(314))) => {
                 CARD_BUSY_TRIES
@@ -191,12 +275,26 @@ impl Session {
         }
     }
 
-    fn routing_answered(&mut self, way: usize, outcome: Outcome) {
-        let ways = routings(self.settings.delivery_reports);
+    /// Takes the answer to `AT+CSMS=0`: a modem that refuses it may want everything direct to be acknowledged, and keep
+    /// the next ones back until it is (3GPP TS 27.005 §3.2.1).
+    fn service_answered(&mut self, outcome: Outcome) {
+        self.acknowledge = None;
+        if !outcome.is_ok() && self.profile.acknowledge.is_some() {
+            self.steps.push_front(Step::ServiceState);
+        }
+    }
+
+    fn service_state_answered(&mut self, lines: &Lines) {
+        let service = first(lines, |line| at::answer(line, "+CSMS"));
+        let is_acknowledged = service.is_some_and(|service| service.starts_with('1'));
+        self.acknowledge = self.profile.acknowledge.filter(|_| is_acknowledged);
+    }
+
+    fn routing_answered(&mut self, ways: &'static [&'static str], outcome: Outcome) {
         if outcome.is_ok() {
-            self.status.message_routing = ways.get(way).map(|(_, parameters)| *parameters);
-        } else if way + 1 < ways.len() {
-            self.steps.push_front(Step::Routing(way + 1));
+            self.status.message_routing = ways.first().copied();
+        } else if let Some(others) = others(ways) {
+            self.steps.push_front(Step::Routing(others));
         } else {
             self.status.message_routing = None;
             tracing::warn!(modem.name = %self.settings.name, "the modem refuses every way of routing messages here");
@@ -216,11 +314,19 @@ impl Session {
         if self.is_initialised {
             tracing::info!(modem.name = %self.settings.name, "the modem may have lost its settings");
         }
-        self.is_initialised = false;
-        self.is_in_pdu_mode = false;
+        self.forget_initialisation();
         if self.status.phase != Phase::Recovering {
             self.status.phase = Phase::Starting;
         }
+    }
+
+    /// Forgets what the modem was told, and who it is if it was told everything: it may be another one by now.
+    pub(super) fn forget_initialisation(&mut self) {
+        if std::mem::take(&mut self.is_initialised) {
+            self.acquaintance = Acquaintance::None;
+        }
+        self.is_in_pdu_mode = false;
+        self.forget_link();
     }
 
     /// Stays here until a person helped; the SIM is looked at again at every poll.
@@ -241,8 +347,11 @@ impl Session {
         }
     }
 
-    fn storage_answered(&mut self, lines: &Lines) {
-        self.storage = first(lines, StorageUse::parse).and_then(|storage| urc::storage_name(storage.name?));
+    fn storage_answered(&mut self, lines: &Lines, now: Instant) {
+        let uses =
+            first(lines, |line| Some(StorageUse::parse_all(line)).filter(|uses| !uses.is_empty())).unwrap_or_default();
+        self.storage = uses.first().and_then(|storage| urc::storage_name(storage.name.clone()?));
+        self.storages_told(&uses, now);
     }
 }
 

@@ -65,12 +65,14 @@ impl Session {
         self.pump(now);
     }
 
+    /// Answers whether it is not sure yet how the modem answers.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::EchoOff | Step::Verbose | Step::NumericErrors))
+    }
+
     /// Begins the question that waits, if it may be asked now; answers whether it did.
     pub(super) fn begins_question(&mut self, now: Instant) -> bool {
-        // Before these are answered it is not sure how the modem answers.
-        let is_unsettled =
-            self.steps.iter().any(|step| matches!(step, Step::EchoOff | Step::Verbose | Step::NumericErrors));
-        if is_unsettled {
+        if self.is_unsettled() {
             return false;
         }
         let Some(question) = self.question.take() else { return false };
@@ -109,6 +111,11 @@ impl Session {
     fn question_answered(&mut self, asked: Asked, result: FinalResult, line: &str, now: Instant) {
         self.splitter.expect_prompt(false);
         let may_have_changed = asked.may_have_changed_something();
+        if result.is_ok()
+            && let Some(pin) = asked.question.command.new_pin()
+        {
+            self.note_new_pin(pin);
+        }
         let result_line = line.trim().chars().take(ANSWER_LINES).collect();
         let answer = Answer { lines: asked.lines, is_cut: asked.is_cut, result, result_line };
         self.actions.push_back(Action::Answered(Ok(answer)));
@@ -138,6 +145,10 @@ impl Session {
         let verb = asked.question.command.verb();
         tracing::debug!(modem.name = %self.settings.name, "no answer to {verb}");
         let may_have_changed = asked.may_have_changed_something();
+        if let Some(pin) = asked.question.command.new_pin() {
+            // It may have been carried out: the old one is not risked.
+            self.note_new_pin(pin);
+        }
         self.actions.push_back(Action::Answered(Err(AskError::NoResult { lines: asked.lines })));
         if may_have_changed {
             self.restart("no answer to a command that may have changed its settings", now);
@@ -164,9 +175,10 @@ impl Session {
         }
     }
 
-    /// Ends the question, whether it is on the wire or waits.
+    /// Ends what was asked from outside, whether it is on the wire or waits.
     pub(super) fn fail_question(&mut self, why: &str) {
         self.interrupt_question(why);
+        self.fail_ussd(why);
         if self.question.take().is_some() {
             self.actions.push_back(Action::Answered(Err(AskError::NotOpen { detail: why.to_owned() })));
         }

@@ -9,6 +9,7 @@ use gsm::at::{self, Domain};
 
 use super::step::Step;
 use super::{Lines, Outcome, Session};
+use crate::profile::Lte;
 use crate::status::{Phase, Registration};
 
 /// Pause between looks at a modem that is not registered.
@@ -59,7 +60,7 @@ impl Session {
     pub(super) fn registration_answered(&mut self, lines: &Lines, outcome: Outcome, now: Instant) {
         let is_told = self.note_registration(lines);
         self.registrations.is_asked |= outcome != Outcome::TimedOut;
-        if self.registrations.circuit.is_registered() {
+        if self.registrations.circuit.is_registered() || self.profile.lte == Lte::No {
             self.registration_is_known(is_told, now);
         } else {
             self.steps.push_front(Step::RegistrationEps);

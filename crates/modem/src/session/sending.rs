@@ -11,7 +11,7 @@ use gsm::{ErrorClass, ErrorCode, FinalResult, Pdu, at};
 use zeroize::Zeroizing;
 
 use super::{Action, ESC, Session, State, answer_result};
-use crate::submission::{Refused, SendError, Sent};
+use crate::submission::{BARE_ERROR, NO_PROMPT, Refused, SendError, Sent};
 use crate::trace;
 
 /// Silence after a message before the regular look may begin.
@@ -21,6 +21,8 @@ const QUIET: Duration = Duration::from_millis(200);
 pub(super) struct Sending {
     stage: Stage,
     tpdu_length: usize,
+    /// Whether another message follows at once.
+    more_follow: bool,
     command: String,
     pub(super) deadline: Instant,
     /// When `prepare` must be done.
@@ -71,15 +73,32 @@ impl Sending {
 }
 
 impl Session {
-    pub(super) fn begin_sending(&mut self, tpdu_length: usize, now: Instant) {
+    /// Ends a submission that is not finished: unknown if the PDU was handed over, else not sent.
+    pub(super) fn fail_submission(&mut self, why: &str) {
+        if self.waiting.take().is_some() {
+            self.actions.push_back(Action::Finished(Err(crate::handle::not_sent(why))));
+        }
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Sending(sending) => {
+                if let Some(result) = sending.when_interrupted(why) {
+                    self.actions.push_back(Action::Finished(result));
+                }
+            }
+            other => self.state = other,
+        }
+    }
+
+    pub(super) fn begin_sending(&mut self, tpdu_length: usize, more_follow: bool, now: Instant) {
         let command = format!("AT+CMGS={tpdu_length}");
         trace::written(&self.settings.name, &command);
+        self.read_ahead = 0;
         self.splitter.expect_prompt(true);
         self.write_command(&command);
         self.actions.push_back(Action::Prepare);
         self.state = State::Sending(Sending {
             stage: Stage::Preparing { is_prompted: false, hex: None },
             tpdu_length,
+            more_follow,
             command,
             deadline: now + self.settings.timeouts.prompt,
             prepare_deadline: now + self.settings.timeouts.prepare,
@@ -169,6 +188,7 @@ impl Session {
                     sending.deadline = sending.deadline.min(now + self.settings.timeouts.command);
                 } else if let Some(result) = answer_result(line) {
                     let acknowledged = *acknowledged;
+                    self.note_link_use(sending.more_follow, now);
                     self.sent(acknowledged, result, now);
                     return;
                 }
@@ -234,7 +254,7 @@ impl Session {
                 }
                 (known, _) => known,
             };
-            let detail = code.map_or_else(|| "the modem answered ERROR to AT+CMGS".to_owned(), describe);
+            let detail = code.map_or_else(|| BARE_ERROR.to_owned(), describe);
             self.finish_sending(Err(not_sent(class, code, &detail)));
         }
         if let Some(code) = code {
@@ -245,7 +265,7 @@ impl Session {
     pub(super) fn sending_timed_out(&mut self, sending: &Sending, now: Instant) {
         match sending.stage {
             Stage::Preparing { is_prompted: false, .. } => {
-                self.finish_sending(Err(not_sent(ErrorClass::RetryHere, None, "no prompt")));
+                self.finish_sending(Err(not_sent(ErrorClass::RetryHere, None, NO_PROMPT)));
                 self.recover("no prompt", now);
             }
             Stage::Preparing { is_prompted: true, .. } => {
@@ -262,6 +282,7 @@ impl Session {
     }
 
     fn finish_sending(&mut self, result: Result<Sent, SendError>) {
+        self.note_outcome(&result);
         self.actions.push_back(Action::Finished(result));
     }
 

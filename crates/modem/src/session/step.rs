@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::quirks::{CARD_COMMANDS, PIN_TRIES_COMMANDS, routings};
 use crate::event::Place;
+use crate::profile::Way;
 use crate::settings::{Settings, Timeouts};
 
 /// Lines kept of one answer; the rest is dropped.
@@ -22,18 +22,25 @@ pub(super) enum Step {
     EchoOff,
     Verbose,
     NumericErrors,
-    /// ICCID, asked in the n-th vendor's way.
-    Card(usize),
+    /// A command of the modem's profile that may be refused.
+    Quieting(&'static str),
+    /// ICCID, asked in the first of these ways.
+    Card(&'static [Way]),
     PinState,
-    /// Tries left, asked in the n-th vendor's way.
-    PinTries(usize),
+    /// Tries left, asked in the first of these ways.
+    PinTries(&'static [Way]),
     EnterPin,
     Charset,
     PduMode,
     Service,
-    /// The n-th way of having messages and reports routed here.
-    Routing(usize),
+    /// Which service it is, where the setting was refused.
+    ServiceState,
+    /// Says that what came directly has come.
+    Acknowledge(&'static str),
+    /// The first of these ways of having messages and reports routed here.
+    Routing(&'static [&'static str]),
     RegistrationUrc,
+    RegistrationEpsUrc,
     SetServiceCenter,
     ServiceCenter,
     Manufacturer,
@@ -47,11 +54,17 @@ pub(super) enum Step {
     RegistrationEps,
     Operator,
     SelectStorage(String),
-    /// Every message in the storage.
-    List,
+    /// Every message in a storage.
+    List(String),
+    /// Keep the link to the network open between messages.
+    KeepLink,
+    /// Close it after each.
+    ReleaseLink,
     ReadReport(Place),
     ReadInbound(Place),
     Delete(Place),
+    /// Ends a USSD dialogue that the network may have open.
+    EndUssd,
 }
 
 impl Step {
@@ -73,9 +86,7 @@ impl Step {
             Self::SelectStorage(storage) => format!("AT+CPMS=\"{storage}\""),
             Self::ReadReport(place) | Self::ReadInbound(place) => format!("AT+CMGR={}", place.index),
             Self::Delete(place) => format!("AT+CMGD={}", place.index),
-            Self::Routing(way) => {
-                routings(settings.delivery_reports).get(*way).map_or("AT", |(command, _)| command).to_owned()
-            }
+            Self::Routing(ways) => format!("AT+CNMI={}", ways.first().unwrap_or(&"")),
             _ => self.verb().to_owned(),
         };
         Zeroizing::new(text)
@@ -87,16 +98,18 @@ impl Step {
             Self::EchoOff => "ATE0",
             Self::Verbose => "ATV1",
             Self::NumericErrors => "AT+CMEE=1",
-            Self::Card(way) => CARD_COMMANDS.get(*way).map_or("AT", |(command, _)| command),
+            Self::Quieting(command) | Self::Acknowledge(command) => command,
+            Self::Card(ways) | Self::PinTries(ways) => ways.first().map_or("AT", |way| way.command),
             Self::PinState => "AT+CPIN?",
-            Self::PinTries(way) => PIN_TRIES_COMMANDS.get(*way).map_or("AT", |(command, _)| command),
             Self::EnterPin => "AT+CPIN=•••",
             Self::Charset => "AT+CSCS=\"GSM\"",
             Self::PduMode => "AT+CMGF=0",
             // With phase 2+ service (1) every routed report would have to be acknowledged by +CNMA.
             Self::Service => "AT+CSMS=0",
+            Self::ServiceState => "AT+CSMS?",
             Self::Routing(_) => "AT+CNMI=…",
             Self::RegistrationUrc => "AT+CREG=1",
+            Self::RegistrationEpsUrc => "AT+CEREG=1",
             Self::SetServiceCenter => "AT+CSCA=…",
             Self::ServiceCenter => "AT+CSCA?",
             Self::Manufacturer => "AT+CGMI",
@@ -110,18 +123,21 @@ impl Step {
             Self::RegistrationEps => "AT+CEREG?",
             Self::Operator => "AT+COPS?",
             Self::SelectStorage(_) => "AT+CPMS=…",
-            Self::List => "AT+CMGL=4",
+            Self::List(_) => "AT+CMGL=4",
+            Self::KeepLink => "AT+CMMS=2",
+            Self::ReleaseLink => "AT+CMMS=0",
             Self::ReadReport(_) | Self::ReadInbound(_) => "AT+CMGR=…",
             Self::Delete(_) => "AT+CMGD=…",
+            Self::EndUssd => "AT+CUSD=2",
         }
     }
 
     /// Returns the name in front of the lines that belong to the answer.
     pub(super) fn name(&self) -> Option<&'static str> {
         match self {
-            Self::Card(way) => CARD_COMMANDS.get(*way).map(|(_, name)| *name),
+            Self::Card(ways) | Self::PinTries(ways) => ways.first().map(|way| way.name),
             Self::PinState => Some("+CPIN"),
-            Self::PinTries(way) => PIN_TRIES_COMMANDS.get(*way).map(|(_, name)| *name),
+            Self::ServiceState => Some("+CSMS"),
             Self::ServiceCenter => Some("+CSCA"),
             Self::Manufacturer => Some("+CGMI"),
             Self::Model => Some("+CGMM"),
@@ -134,7 +150,23 @@ impl Step {
             Self::RegistrationEps => Some("+CEREG"),
             Self::Operator => Some("+COPS"),
             Self::ReadReport(_) | Self::ReadInbound(_) => Some("+CMGR"),
-            Self::List => Some("+CMGL"),
+            Self::List(_) => Some("+CMGL"),
+            _ => None,
+        }
+    }
+
+    /// Returns the storage that must be selected first.
+    pub(super) fn storage(&self) -> Option<&str> {
+        match self {
+            Self::List(storage) => Some(storage),
+            _ => self.place().map(|place| place.storage.as_str()),
+        }
+    }
+
+    /// Returns the place that it is about.
+    pub(super) fn place(&self) -> Option<&Place> {
+        match self {
+            Self::ReadReport(place) | Self::ReadInbound(place) | Self::Delete(place) => Some(place),
             _ => None,
         }
     }
@@ -151,7 +183,7 @@ impl Step {
 
     /// Returns how many lines of the answer are kept.
     pub(super) fn lines_kept(&self) -> usize {
-        if *self == Self::List { LISTED_LINES } else { ANSWER_LINES }
+        if matches!(self, Self::List(_)) { LISTED_LINES } else { ANSWER_LINES }
     }
 
     /// Answers whether lines without a name belong to the answer.
@@ -164,7 +196,7 @@ impl Step {
                 | Self::Revision
                 | Self::Imei
                 | Self::Imsi
-                | Self::List
+                | Self::List(_)
                 | Self::ReadReport(_)
                 | Self::ReadInbound(_)
         )
@@ -180,7 +212,7 @@ impl Step {
             | Self::Imei
             | Self::Imsi
             | Self::SelectStorage(_)
-            | Self::List
+            | Self::List(_)
             | Self::ReadReport(_)
             | Self::ReadInbound(_)
             | Self::Delete(_) => timeouts.card,

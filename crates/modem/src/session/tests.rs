@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use gsm::{ErrorClass, ErrorCode, Pdu};
 
 use super::{Action, Session};
-use crate::event::Place;
+use crate::event::Handed;
 use crate::pin::{Pin, PinKeeper, PinMemory, Tried};
 use crate::question::{Answer, AskError};
 use crate::settings::{Settings, SmsCenter};
 use crate::status::{Phase, Registration};
 use crate::submission::{Refused, SendError, Sent};
+use crate::ussd::UssdDone;
 
 /// A SUBMIT of the reference vectors: `tpdu_length` 24.
 const PDU: &str = "0001000B917228001011F100000CC8329BFD065DDF72363904";
@@ -25,12 +26,14 @@ struct Talk {
     now: Instant,
     /// What it did last.
     last: Vec<String>,
+    /// What it handed on from a place.
+    handed: Vec<Handed>,
 }
 
 impl Talk {
     fn with(settings: Settings) -> Self {
         let now = tokio::time::Instant::now().into_std();
-        Self { session: Session::new(settings, now), now, last: Vec::new() }
+        Self { session: Session::new(settings, None, now), now, last: Vec::new(), handed: Vec::new() }
     }
 
     fn new() -> Self {
@@ -57,9 +60,18 @@ impl Talk {
                 Action::HandedOver => "(handed over)".to_owned(),
                 Action::Finished(result) => format!("(finished {})", short(&result)),
                 Action::Answered(result) => format!("(answered {})", short_answer(&result)),
-                Action::Report(report, _) => format!("(report {})", report.message_reference),
-                Action::Inbound(_, place) => format!("(inbound {:?})", place.map(|place| place.index)),
+                Action::Ussd(Some(result)) => format!("(ussd {})", short_ussd(&result)),
+                Action::Ussd(None) => "(ussd over)".to_owned(),
+                Action::Report(report, handed) => {
+                    self.handed.extend(handed);
+                    format!("(report {})", report.message_reference)
+                }
+                Action::Inbound(_, handed) => {
+                    self.handed.extend(handed.clone());
+                    format!("(inbound {:?})", handed.map(|handed| handed.place.index))
+                }
                 Action::Reopen => "(reopen)".to_owned(),
+                Action::Unwell(trouble) => format!("(unwell {trouble:?})"),
             });
         }
         if !did.is_empty() {
@@ -85,8 +97,15 @@ impl Talk {
         self.waits(Duration::from_millis(50))
     }
 
+    /// Somebody has what was handed on, counted from 0.
+    fn takes(&mut self, which: usize) -> Vec<String> {
+        let handed = self.handed[which].clone();
+        self.session.delete(&handed, self.now);
+        self.did()
+    }
+
     fn submits(&mut self) -> Vec<String> {
-        self.session.submit(PDU_LENGTH, self.now);
+        self.session.submit(PDU_LENGTH, false, self.now);
         self.did()
     }
 
@@ -149,6 +168,14 @@ fn short_answer(result: &Result<Answer, AskError>) -> String {
     }
 }
 
+fn short_ussd(result: &UssdDone) -> String {
+    match result {
+        Ok(Some(answer)) => format!("{}: {}", answer.status.word(), answer.text.as_str()),
+        Ok(None) => "cancelled".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
 fn usual(command: &str) -> &'static str {
     match command {
         "AT+CPIN?" => "\r\n+CPIN: READY\r\n\r\nOK\r\n",
@@ -159,12 +186,14 @@ fn usual(command: &str) -> &'static str {
         "AT+CCID" => "\r\n8962100000000000001f\r\n\r\nOK\r\n",
         "AT+CGSN" => "\r\n490154203237518\r\n\r\nOK\r\n",
         "AT+CIMI" => "\r\n510100000000001\r\n\r\nOK\r\n",
-        "AT+CGMI" => "\r\nSIMCOM_Ltd\r\n\r\nOK\r\n",
-        "AT+CGMM" => "\r\nSIMCOM_SIM800L\r\n\r\nOK\r\n",
-        "AT+CGMR" => "\r\nRevision:1418B05SIM800L24\r\n\r\nOK\r\n",
+        "AT+CGMI" => "\r\nNOBODY\r\n\r\nOK\r\n",
+        "AT+CGMM" => "\r\nN1\r\n\r\nOK\r\n",
+        "AT+CGMR" => "\r\nRevision:1\r\n\r\nOK\r\n",
         "AT+CSCA?" => "\r\n+CSCA: \"+6281100000\",145\r\n\r\nOK\r\n",
         "AT+CPMS?" => "\r\n+CPMS: \"SM\",0,20,\"SM\",0,20,\"SM\",0,20\r\n\r\nOK\r\n",
-        "AT+CEREG?" | "AT+CPINR=\"SIM PIN\"" | "AT+SPIC" | "AT+QPINC?" | "AT^CPIN?" => "\r\nERROR\r\n",
+        "AT+CEREG?" | "AT+CPINR=\"SIM PIN\"" | "AT+SPIC" | "AT+QPINC?" | "AT^CPIN?" | "AT+ZPINPUK=?" | "AT+QTRPIN" => {
+            "\r\nERROR\r\n"
+        }
         _ => "\r\nOK\r\n",
     }
 }
@@ -182,6 +211,9 @@ fn initialisation_says_everything_in_order_and_reads_the_identity() {
             "ATE0",
             "ATV1",
             "AT+CMEE=1",
+            "AT+CGMI",
+            "AT+CGMM",
+            "AT+CGMR",
             "AT+CCID",
             "AT+CPIN?",
             "AT+CSCS=\"GSM\"",
@@ -191,9 +223,6 @@ fn initialisation_says_everything_in_order_and_reads_the_identity() {
             "AT+CREG=1",
             "AT+CSCA?",
             "AT+CPMS?",
-            "AT+CGMI",
-            "AT+CGMM",
-            "AT+CGMR",
             "AT+CGSN",
             "AT+CIMI",
             "AT+CSQ",
@@ -206,7 +235,7 @@ fn initialisation_says_everything_in_order_and_reads_the_identity() {
     assert_eq!(status.phase, Phase::Ready);
     assert_eq!(status.identity.imei.as_deref(), Some("490154203237518"));
     assert_eq!(status.identity.iccid.as_deref(), Some("8962100000000000001"));
-    assert_eq!(status.identity.revision.as_deref(), Some("Revision:1418B05SIM800L24"));
+    assert_eq!(status.identity.revision.as_deref(), Some("Revision:1"));
     assert_eq!((status.rssi, status.signal_dbm), (Some(21), Some(-71)));
     assert_eq!(status.operator.as_deref(), Some("TELKOMSEL"));
     assert_eq!(status.smsc.as_deref(), Some("+6281100000"));
@@ -258,7 +287,7 @@ fn final_results_of_a_send_are_told_apart() {
 fn the_next_message_goes_out_in_the_same_call_as_the_final_result() {
     let mut talk = Talk::ready();
     talk.hands_over();
-    talk.session.submit(PDU_LENGTH, talk.now);
+    talk.session.submit(PDU_LENGTH, false, talk.now);
     assert_eq!(talk.hears("\r\n+CMGS: 7\r\n\r\nOK\r\n"), ["(finished sent Some(7))", "AT+CMGS=24\r", "(prepare)"]);
 }
 
@@ -295,7 +324,7 @@ fn a_refused_prepare_leaves_the_prompt_by_esc_and_writes_no_pdu() {
 #[test]
 fn a_pdu_of_another_length_than_announced_is_not_written() {
     let mut talk = Talk::ready();
-    talk.session.submit(PDU_LENGTH + 1, talk.now);
+    talk.session.submit(PDU_LENGTH + 1, false, talk.now);
     talk.did();
     talk.hears("\r\n> ");
     assert_eq!(talk.prepares(pdu()), ["(finished not sent GiveUp None)", "<ESC>"]);
@@ -345,7 +374,7 @@ fn a_late_final_result_is_never_taken_for_the_next_answer() {
     talk.hands_over();
     assert_eq!(talk.waits(Duration::from_secs(120)), ["(finished unknown)", "<ESC>"]);
     assert_eq!(talk.session.status().phase, Phase::Recovering);
-    talk.session.submit(PDU_LENGTH, talk.now);
+    talk.session.submit(PDU_LENGTH, false, talk.now);
     assert_eq!(talk.settles(), ["ATQ0V1E0\r"]);
     // The late answer looks like the answer to AT …
     assert_eq!(talk.hears("\r\n+CMGS: 9\r\n\r\nOK\r\n"), ["AT+CMEE?\r"]);
@@ -411,9 +440,7 @@ fn a_stored_report_is_read_and_deleted() {
     let answer = format!("\r\n+CMGR: 0,,{}\r\n00{REPORT}\r\n\r\nOK\r\n", REPORT.len() / 2);
     assert_eq!(talk.hears(&answer), ["(report 42)"]);
     // Only when somebody has it.
-    let place = Place { card: "8962100000000000001".to_owned(), storage: "SM".to_owned(), index: 5 };
-    talk.session.delete(place, talk.now);
-    assert_eq!(talk.did(), ["AT+CMGD=5\r"]);
+    assert_eq!(talk.takes(0), ["AT+CMGD=5\r"]);
 }
 
 #[test]
@@ -423,11 +450,11 @@ fn an_inbound_message_is_deleted_only_when_taken_and_only_on_its_own_card() {
     assert_eq!(talk.hears("\r\n+CPMS: 1,50,0,20,0,20\r\n\r\nOK\r\n"), ["AT+CMGR=3\r"]);
     let answer = "\r\n+CMGR: 0,,23\r\n07914400000000F01100099121436587F90008F40A4E16754C60A8597DFF01\r\n\r\nOK\r\n";
     assert_eq!(talk.hears(answer), ["(inbound Some(3))"]);
-    let place = |card: &str| Place { card: card.to_owned(), storage: "ME".to_owned(), index: 3 };
-    talk.session.delete(place("another"), talk.now);
+    let mut another = talk.handed[0].clone();
+    "another".clone_into(&mut another.place.card);
+    talk.session.delete(&another, talk.now);
     assert_eq!(talk.did(), [""; 0]);
-    talk.session.delete(place("8962100000000000001"), talk.now);
-    assert_eq!(talk.did(), ["AT+CMGD=3\r"]);
+    assert_eq!(talk.takes(0), ["AT+CMGD=3\r"]);
 }
 
 #[test]
@@ -440,7 +467,7 @@ fn a_storage_name_cannot_smuggle_a_command() {
 fn the_modem_is_looked_at_regularly_and_messages_go_first() {
     let mut talk = Talk::ready();
     assert_eq!(talk.waits(Duration::from_secs(30)), ["AT+CSQ\r"]);
-    talk.session.submit(PDU_LENGTH, talk.now);
+    talk.session.submit(PDU_LENGTH, false, talk.now);
     assert_eq!(talk.hears("\r\n+CSQ: 9,0\r\n\r\nOK\r\n"), ["AT+CMGS=24\r", "(prepare)"]);
     assert_eq!(talk.session.status().rssi, Some(9));
 }
@@ -662,7 +689,7 @@ fn a_modem_that_answers_in_digits_is_told_words_again() {
     assert_eq!(talk.hears("+CMEE: 1\r\n0\r"), ["ATE0\r"]);
     assert_eq!(talk.hears("0\r"), ["ATV1\r"]);
     assert_eq!(talk.hears("0\r"), ["AT+CMEE=1\r"]);
-    assert_eq!(talk.hears("0\r"), ["AT+CCID\r"]);
+    assert_eq!(talk.hears("0\r"), ["AT+CGMI\r"]);
     talk.initialise(&[]);
     assert_eq!(talk.session.status().phase, Phase::Ready);
 }
@@ -923,10 +950,14 @@ fn stored_messages_are_handed_on_at_the_start_and_every_few_minutes_and_not_dele
     assert_eq!(said.iter().filter(|said| *said == "(inbound Some(2))").count(), 1, "{said:?}");
     assert!(!said.iter().any(|said| said.starts_with("AT+CMGD")), "{said:?}");
     // What is about to be deleted is not handed on again.
-    let place = Place { card: "8962100000000000001".to_owned(), storage: "SM".to_owned(), index: 2 };
-    let mut talk = Talk::new();
-    talk.initialise(&[("AT+CMGL=4", "")]);
-    talk.session.delete(place, talk.now);
+    let mut talk = Talk::ready();
+    talk.hears("\r\n+CMTI: \"SM\",2\r\n");
+    talk.hears(&listed.replace("+CMGL: 2,0", "+CMGR: 0"));
+    talk.waits(Duration::from_secs(300));
+    while talk.last != ["AT+CMGL=4\r"] {
+        talk.hears("\r\nOK\r\n");
+    }
+    assert_eq!(talk.takes(0), [""; 0]);
     assert_eq!(talk.hears(&listed), ["(report 42)", "AT+CMGD=2\r"]);
 }
 
@@ -944,4 +975,237 @@ fn a_message_that_is_listed_and_announced_is_handed_on_once() {
     assert_eq!(talk.hears(&format!("{urc}{listed}")), ["AT+CMGR=2\r"], "announced early");
 }
 
+/// A DELIVER as a list shows it.
+const LISTED: &str =
+    "\r\n+CMGL: 2,0,\"\",23\r\n07914400000000F01100099121436587F90008F40A4E16754C60A8597DFF01\r\n\r\nOK\r\n";
+
+#[test]
+fn every_storage_that_messages_come_to_is_looked_through() {
+    let storages = "\r\n+CPMS: \"SM\",0,20,\"SM\",0,20,\"ME\",1,50\r\n\r\nOK\r\n";
+    let mut talk = Talk::new();
+    let said =
+        talk.initialise(&[("AT+CPMS?", storages), ("AT+CPMS=\"ME\"", "\r\n+CPMS: 1,50,0,20,1,50\r\n\r\nOK\r\n")]);
+    assert_eq!(said[said.len() - 3..], ["AT+CMGL=4", "AT+CPMS=\"ME\"", "AT+CMGL=4"]);
+    // And one that only an announcement has named, from then on.
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears("\r\n+CMTI: \"MT\",3\r\n"), ["AT+CPMS=\"MT\"\r"]);
+    talk.hears("\r\nOK\r\n");
+    talk.hears("\r\nOK\r\n");
+    let mut said = talk.waits(Duration::from_secs(300));
+    said.extend(talk.initialise(&[]));
+    let listed: Vec<&String> =
+        said.iter().filter(|said| said.starts_with("AT+CPMS=") || *said == "AT+CMGL=4").collect();
+    assert_eq!(listed, ["AT+CPMS=\"SM\"", "AT+CMGL=4", "AT+CPMS=\"MT\"", "AT+CMGL=4"]);
+}
+
+#[test]
+fn a_storage_that_is_full_is_looked_through_at_once() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears("\r\n+CIEV: \"SMSFULL\",1\r\n"), ["AT+CMGL=4\r"]);
+    assert_eq!(talk.hears(LISTED), ["(inbound Some(2))"]);
+    assert_eq!(talk.hears("\r\n+CIEV: \"SMSFULL\",0\r\n"), [""; 0]);
+    assert_eq!(talk.hears("\r\n^SMMEMFULL:\"ME\"\r\n"), ["AT+CMGL=4\r"]);
+    assert_eq!(talk.hears("\r\nOK\r\n"), ["AT+CPMS=\"ME\"\r"]);
+    assert_eq!(talk.hears("\r\n+CPMS: 1,50,0,20,0,20\r\n\r\nOK\r\n"), ["AT+CMGL=4\r"]);
+    assert_eq!(talk.hears(LISTED), ["(inbound Some(2))"]);
+}
+
+#[test]
+fn where_nothing_is_announced_every_regular_look_is_one_at_the_storage() {
+    let mut talk = Talk::new();
+    let refused = "\r\n+CMS ERROR: 303\r\n";
+    let ways: Vec<_> = super::GENERIC.routings(true).iter().map(|way| format!("AT+CNMI={way}")).collect();
+    let refusals: Vec<_> = ways.iter().map(|way| (way.as_str(), refused)).collect();
+    talk.initialise(&refusals);
+    assert_eq!(talk.session.status().message_routing, None);
+    for _ in 0..3 {
+        let mut said = talk.waits(Duration::from_secs(30));
+        said.extend(talk.initialise(&[("AT+CMGL=4", LISTED)]));
+        assert_eq!(said.iter().filter(|said| *said == "(inbound Some(2))").count(), 1, "{said:?}");
+    }
+}
+
+#[test]
+fn what_can_hardly_be_a_message_is_handed_on_all_the_same() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hears("\r\n+CMTI: \"SM\",3\r\n"), ["AT+CMGR=3\r"]);
+    // Its service centre address would be longer than all of it.
+    assert_eq!(talk.hears("\r\n+CMGR: 0,,23\r\nF07911\r\n\r\nOK\r\n"), ["(inbound Some(3))"]);
+    assert_eq!(talk.hears("\r\n+CMT: ,23\r\n0791F011\r\n"), [""; 0], "it is not as long as was said");
+}
+
+#[test]
+fn what_is_announced_before_the_sim_is_known_is_found_when_it_is() {
+    let mut talk = Talk::new();
+    talk.did();
+    talk.hears("\r\n+CMTI: \"SM\",2\r\n");
+    let said = talk.initialise(&[("AT+CMGL=4", LISTED)]);
+    assert_eq!(said.iter().filter(|said| *said == "(inbound Some(2))").count(), 1, "{said:?}");
+    assert!(!said.iter().any(|said| said.starts_with("AT+CMGR")), "{said:?}");
+    assert_eq!(talk.handed[0].place.card, "8962100000000000001");
+}
+
+/// The answer to `AT+CMGR` with a DELIVER.
+const READ: &str = "\r\n+CMGR: 0,,23\r\n07914400000000F01100099121436587F90008F40A4E16754C60A8597DFF01\r\n\r\nOK\r\n";
+
+#[test]
+fn who_took_what_lay_at_a_place_deletes_nothing_that_lies_there_later() {
+    let mut talk = Talk::ready();
+    let announced = "\r\n+CMTI: \"SM\",3\r\n";
+    // Handed on twice, because the first was long on its way.
+    for _ in 0..2 {
+        assert_eq!(talk.hears(announced), ["AT+CMGR=3\r"]);
+        assert_eq!(talk.hears(READ), ["(inbound Some(3))"]);
+    }
+    assert_eq!(talk.takes(0), [""; 0], "the second may be another one");
+    assert_eq!(talk.takes(1), ["AT+CMGD=3\r"]);
+    talk.hears("\r\nOK\r\n");
+    assert_eq!(talk.takes(1), [""; 0], "it is gone");
+    assert_eq!(talk.hears(announced), ["AT+CMGR=3\r"]);
+    assert_eq!(talk.hears(READ), ["(inbound Some(3))"]);
+    assert_eq!((talk.takes(0), talk.takes(1)), (vec![], vec![]));
+    assert_eq!(talk.takes(2), ["AT+CMGD=3\r"]);
+}
+
+#[test]
+fn what_was_handed_on_in_an_earlier_conversation_is_not_deleted_in_a_later_one() {
+    let mut talk = Talk::ready();
+    talk.hears("\r\n+CMTI: \"SM\",3\r\n");
+    talk.hears(READ);
+    let before = talk.handed.clone();
+    let mut talk = Talk::ready();
+    talk.hears("\r\n+CMTI: \"SM\",3\r\n");
+    talk.hears(READ);
+    assert_eq!(before[0].number, talk.handed[0].number);
+    talk.session.delete(&before[0], talk.now);
+    assert_eq!(talk.did(), [""; 0]);
+}
+
+mod link;
+mod profiles;
 mod questions;
+mod transcripts;
+mod ussd;
+
+#[test]
+fn a_line_that_is_opened_to_restart_its_modem_begins_with_the_order_and_waits_for_its_first_words() {
+    let begin = || {
+        let now = tokio::time::Instant::now().into_std();
+        let session = Session::new(Settings::new("m", "/dev/null"), Some("AT+CFUN=1,1"), now);
+        let mut talk = Talk { session, now, last: Vec::new(), handed: Vec::new() };
+        assert_eq!(talk.did(), ["<ESC>"]);
+        assert_eq!(talk.settles(), ["AT+CFUN=1,1\r"]);
+        talk
+    };
+    let mut talk = begin();
+    assert_eq!(talk.hears("\r\nOK\r\n"), [""; 0], "it goes away now");
+    assert_eq!(talk.hears("\r\nRDY\r\n"), ["<ESC>"]);
+    assert_eq!(talk.settles(), ["ATQ0V1E0\r"]);
+    let mut talk = begin();
+    assert_eq!(talk.hears("\r\nERROR\r\n"), ["<ESC>"], "it does not know it");
+    let mut talk = begin();
+    assert_eq!(talk.waits(Duration::from_secs(19)), [""; 0]);
+    assert_eq!(talk.waits(Duration::from_secs(1)), ["<ESC>"], "it started without a word");
+    assert_eq!(talk.session.status().heal, crate::HealCounts::default(), "these are no rounds of healing");
+}
+
+#[test]
+fn escapes_and_attentions_are_counted_where_something_is_wrong_and_nowhere_else() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.session.status().heal, crate::HealCounts::default());
+    talk.submits();
+    talk.prepares(Err(Refused));
+    talk.hears("\r\n> ");
+    talk.initialise(&[]);
+    assert_eq!(talk.session.status().heal, crate::HealCounts::default(), "a prompt was left");
+    assert_eq!(talk.submits(), ["AT+CMGS=24\r", "(prepare)"]);
+    let no_prompt = talk.waits(Duration::from_secs(10));
+    assert!(no_prompt[0].starts_with("(finished not sent"), "{no_prompt:?}");
+    let counts = |talk: &Talk| {
+        let status = talk.session.status();
+        (status.heal.escapes, status.heal.attentions, status.heal_step)
+    };
+    assert_eq!(counts(&talk), (1, 0, Some(crate::HealStep::Escape)));
+    talk.settles();
+    assert_eq!(counts(&talk), (1, 1, Some(crate::HealStep::Attention)));
+    talk.waits(Duration::from_secs(1));
+    talk.settles();
+    assert_eq!(counts(&talk), (2, 2, Some(crate::HealStep::Attention)), "a second round");
+    talk.initialise(&[]);
+    assert_eq!(counts(&talk), (2, 2, None));
+}
+
+/// Answers every regular look with this, until something else than a question comes; at most an hour long.
+fn looks(talk: &mut Talk, special: &[(&str, &str)], limit: Duration) -> Option<Duration> {
+    let start = talk.now;
+    while talk.now - start <= limit {
+        let mut did = talk.waits(Duration::from_secs(1));
+        while let Some(said) = did.pop() {
+            if said.starts_with("(unwell") {
+                return Some(talk.now - start);
+            }
+            let command = said.trim_end();
+            if command.starts_with("AT") {
+                let answer = special.iter().find(|(asked, _)| *asked == command).map(|(_, answer)| *answer);
+                did.extend(talk.hears(answer.unwrap_or_else(|| usual(command))));
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn a_modem_without_a_network_is_unwell_after_minutes_and_not_before() {
+    let searching = [("AT+CREG?", "\r\n+CREG: 1,2\r\n\r\nOK\r\n"), ("AT+CEREG?", "\r\nERROR\r\n")];
+    let mut talk = Talk::ready();
+    talk.hears("\r\n+CREG: 2\r\n");
+    assert_eq!(talk.session.status().phase, Phase::NotRegistered);
+    let unwell = looks(&mut talk, &searching, Duration::from_secs(600)).expect("it is noticed");
+    assert!(unwell >= Duration::from_secs(180) && unwell < Duration::from_secs(200), "{unwell:?}");
+    assert!(looks(&mut talk, &searching, Duration::from_secs(10)).is_some(), "it is said again while it lasts");
+    // Found again for a moment: the time begins anew.
+    talk.hears("\r\n+CREG: 1\r\n");
+    assert_eq!(talk.session.status().phase, Phase::Ready);
+    assert_eq!(looks(&mut talk, &[], Duration::from_secs(120)), None);
+    talk.hears("\r\n+CREG: 2\r\n");
+    assert_eq!(looks(&mut talk, &searching, Duration::from_secs(170)), None);
+}
+
+#[test]
+fn a_modem_that_has_lost_its_sim_is_unwell_and_one_that_waits_for_a_person_is_not() {
+    for (state, phase, is_unwell) in [
+        ("\r\n+CME ERROR: 10\r\n", Phase::SimMissing, true),
+        ("\r\n+CPIN: SIM PUK\r\n\r\nOK\r\n", Phase::PukNeeded, false),
+        ("\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n", Phase::PinNeeded, false),
+    ] {
+        let mut talk = Talk::new();
+        talk.initialise(&[("AT+CPIN?", state)]);
+        assert_eq!(talk.session.status().phase, phase);
+        let seen = looks(&mut talk, &[("AT+CPIN?", state)], Duration::from_secs(900));
+        assert_eq!(seen.is_some(), is_unwell, "{phase:?}");
+    }
+}
+
+#[test]
+fn a_modem_that_refuses_every_message_for_minutes_is_unwell_and_one_that_takes_one_is_not() {
+    for (refusal, is_unwell) in [
+        ("\r\n+CMS ERROR: 331\r\n", true),
+        ("\r\n+CMS ERROR: 500\r\n", true),
+        ("\r\nERROR\r\n", true),
+        // The network's and the receiver's business.
+        ("\r\n+CMS ERROR: 38\r\n", false),
+        ("\r\n+CMS ERROR: 1\r\n", false),
+    ] {
+        let mut talk = Talk::ready();
+        for _ in 0..5 {
+            assert_eq!(talk.submits(), ["AT+CMGS=24\r", "(prepare)"]);
+            talk.hears(refusal);
+        }
+        let seen = looks(&mut talk, &[], Duration::from_secs(600));
+        assert_eq!(seen.is_some(), is_unwell, "{refusal:?}");
+        assert!(seen.is_none_or(|after| after >= Duration::from_secs(180)), "{refusal:?} {seen:?}");
+        talk.hands_over();
+        talk.hears("\r\n+CMGS: 1\r\n\r\nOK\r\n");
+        assert_eq!(looks(&mut talk, &[], Duration::from_secs(300)), None, "{refusal:?}: it has taken one");
+    }
+}

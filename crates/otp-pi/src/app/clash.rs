@@ -14,7 +14,8 @@ use crate::config::ModemConfig;
 /// The lines that are to be ours, with the names of their modems.
 pub(super) fn lines(modems: &[ModemConfig]) -> Vec<(String, PathBuf)> {
     let active = modems.iter().filter(|modem| modem.is_active && modem.line.driver == Driver::At);
-    active.map(|modem| (modem.line.name.clone(), modem.line.path.clone())).collect()
+    let lines = active.map(|modem| (modem.line.name.clone(), modem.line.path.clone()));
+    lines.filter(|(_, path)| !path.as_os_str().is_empty()).collect()
 }
 
 /// Looks and warns.

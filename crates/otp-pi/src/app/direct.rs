@@ -31,7 +31,9 @@ pub struct DirectModem {
 impl DirectModem {
     /// Begins to open its line.
     #[must_use]
-    pub fn start(line: modem::Settings) -> Self {
+    pub fn start(mut line: modem::Settings) -> Self {
+        // Who looks at a modem does not want it restarted.
+        line.heals = false;
         // Nobody takes what comes in: it stays on the SIM until a gateway finds it there.
         let (handle, actor) = line.build(mpsc::channel(1).0);
         let tasks = Tasks::new(CancellationToken::new());
@@ -41,7 +43,8 @@ impl DirectModem {
 
     /// Waits until the line is open, or it is known why not.
     pub async fn opened(&self) -> Status {
-        let is_known = |status: &Status| status.phase != Phase::Closed || status.line_fault.is_some();
+        let is_open = |status: &Status| !matches!(status.phase, Phase::Closed | Phase::WrongDevice);
+        let is_known = |status: &Status| is_open(status) || status.line_fault.is_some();
         wait(&mut self.handle.status(), OPENING, is_known).await
     }
 
@@ -101,7 +104,8 @@ fn is_settled(status: &Status) -> bool {
         | Phase::PukNeeded
         | Phase::SimMissing
         | Phase::Silent => true,
-        Phase::Closed => status.line_fault.is_some(),
+        // Where another one was there, the right one may be found elsewhere.
+        Phase::Closed | Phase::WrongDevice => status.line_fault.is_some(),
         Phase::Starting => status.detail.is_some(),
         Phase::Recovering => false,
     }

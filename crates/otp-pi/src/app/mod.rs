@@ -6,16 +6,20 @@
 mod clash;
 mod clock;
 mod direct;
+mod inbox;
 mod keys;
 mod listeners;
 mod live;
 mod machine;
 mod memory;
+mod metrics;
 mod modems;
 mod offline;
 mod pins;
 mod record;
+mod retention;
 mod running;
+mod search;
 mod tasks;
 mod users;
 
@@ -27,7 +31,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use domain::clock::Clock;
 use domain::secret::SecretText;
-use modem::Phase;
 use store::{AuditBy, AuditEvent, AuditKind, OpenError, Store, Writer};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -46,6 +49,7 @@ use crate::http::{ApiState, Readiness};
 use crate::limits::Limiter;
 use crate::operator::{Operator, SettingsHandle};
 use crate::telemetry::LogHandle;
+use crate::ussd::Desk;
 use listeners::Listeners;
 use live::Live;
 use modems::Modems;
@@ -56,6 +60,7 @@ pub use direct::DirectModem;
 pub use keys::{place as keys_place, readable as keys_readable};
 pub use memory::forbid_dumps;
 pub use offline::{OfflineStore, check_owner};
+pub use search::{ROOT_VARIABLE, roots, search_for};
 pub use tasks::Tasks;
 
 /// How many reports may wait for the store before the modems hold theirs back.
@@ -70,9 +75,6 @@ const LAST_THINGS: Duration = Duration::from_secs(10);
 /// How long a command that works on the data is waited for at the start.
 const OPERATOR_AT_WORK: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
-/// How often what is too old is removed.
-const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// A running gateway.
 #[derive(Debug)]
@@ -132,7 +134,7 @@ impl App {
         // As soon as the data is ours: whoever asks from now on waits for the answer.
         let socket = control::bind(&config.store.data_dir)?;
         store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
-        store_tasks.spawn("retention", retention(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
+        store_tasks.spawn("retention", retention::run(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
         live::check_kept(&store, kept.as_ref()).await?;
         let at_start = AuditBy::gateway("start");
         if is_first {
@@ -147,7 +149,8 @@ impl App {
         limiter.tell_mode();
         let events = Events::default();
         let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
-        let mut modems = Modems::new(lines.clone(), reports, store.clone());
+        let desk = Desk::new(store.clone(), Arc::clone(&clock));
+        let mut modems = Modems::new(lines.clone(), reports, store.clone(), desk.clone());
         let clashes = clash::lines(&config.modems);
         let change = modems.prepare(config.modems).await?;
         let channels = change.channels();
@@ -164,31 +167,32 @@ impl App {
         });
         let (drain, drain_timeout) = watch::channel(config.dispatch.drain_timeout);
         let dispatch_rules = (config.dispatch.clone(), config.delivery_reports);
-        let (handle, dispatcher) =
-            dispatch::build(config.dispatch, context, Plan { channels, table: config.routes }, events.clone());
+        let plan = Plan { channels, table: config.routes, zone: config.zone };
+        let (handle, dispatcher) = dispatch::build(config.dispatch, context, plan, events.clone());
         delivery.spawn("dispatcher", deliver(dispatcher, store.clone(), delivery.stop_token()));
-        let stop = lines.stop_token();
-        lines
-            .spawn("reports", dispatch::run_reports(incoming, store.clone(), events.clone(), Arc::clone(&clock), stop));
+        let inbox = inbox::start(&lines, config.inbox, incoming, (&store, &handle, &events, &clock));
 
         lines.spawn("limits", limiter.clone().tend(events.subscribe(), lines.stop_token()));
-        let asked = (handle.clone(), limiter.clone());
-        let gateway = Gateway::new(config.gateway, store.clone(), asked, events, Arc::clone(&clock));
+        let asked = (handle.clone(), limiter.clone(), desk.clone());
+        let gateway = Gateway::new(config.gateway, store.clone(), asked, events.clone(), Arc::clone(&clock));
         let auth = Auth::start(api_users, clock).context("the hashing thread cannot be started")?;
         let auth = auth.telling(record::throttled(store.clone()));
         let readiness = readiness(store.clone(), handle.clone());
-        let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness));
+        let (settings, asks) = SettingsHandle::new();
+        let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()));
+        let operator = operator.with_inbox(inbox.clone()).with_desk(desk);
+        let (dispatcher, of_store) = (handle.clone(), store.clone());
+        let numbers = metrics::Sources { store: of_store, dispatcher, events, operator: operator.clone() };
+        let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness, move || numbers.text()));
         record::started(&store, &at_start).await;
         listening.commit(bound, certificate, &state);
         // Among the lines, which outlive the listeners: the last uses are those of the last requests.
         lines.spawn("uses", users::keep_uses(Arc::clone(&state), store.clone(), lines.stop_token()));
-        let (settings, asks) = SettingsHandle::new();
-        let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()));
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
-        let (dispatcher, api, listeners_now) = (handle, state, listening);
+        let (dispatcher, api) = (handle, state);
         let running =
-            Running { gateway, limiter, dispatcher, dispatch_rules, modems, api, listeners: listeners_now, log, drain };
+            Running { gateway, limiter, inbox, dispatcher, dispatch_rules, modems, api, listening, log, drain };
         let live = Live::new(sources, loaded.laid, store.clone(), Some(running));
         listeners.spawn("settings", live.run(asks, listeners.stop_token()));
         Ok(Self {
@@ -354,25 +358,12 @@ async fn deliver(mut dispatcher: Dispatcher, store: Store, stop: CancellationTok
 fn readiness(store: Store, dispatcher: DispatcherHandle) -> impl Fn() -> Readiness + Send + Sync + 'static {
     move || {
         let words = |channel: &ChannelHandle| {
-            let phase = channel.modem.status().borrow().phase;
-            (phase != Phase::Ready)
-                .then(|| format!("modem {} is {}", channel.modem.name(), dispatch::phase_word(phase)))
+            let why = dispatcher.why_no_candidate(channel)?;
+            Some(format!("modem {} is {why}", channel.modem.name()))
         };
         Readiness {
             ready: store.is_writable() && store.try_reserve().is_some(),
             degraded: dispatcher.plan().channels.iter().filter_map(words).collect(),
-        }
-    }
-}
-
-async fn retention(store: Store, clock: Arc<dyn Clock>, stop: CancellationToken) -> anyhow::Result<()> {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(RETENTION_INTERVAL) => {}
-        }
-        if let Err(error) = store.run_retention(clock.now()).await {
-            warn!(error = %error, "what is too old could not be removed; tried again in an hour");
         }
     }
 }

@@ -6,16 +6,18 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use modem::{Actor, ModemEvent, ModemHandle, is_same_line};
+use modem::{Actor, Locator, ModemEvent, ModemHandle, is_same_line};
 use store::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::pins::Pins;
+use super::search::spawn_search;
 use super::tasks::Tasks;
 use crate::channel::ChannelHandle;
 use crate::config::ModemConfig;
+use crate::ussd::{BalancePlan, Desk};
 
 /// The modems and what they need to run.
 #[derive(Debug)]
@@ -23,8 +25,11 @@ pub(super) struct Modems {
     tasks: Tasks,
     reports: mpsc::Sender<ModemEvent>,
     store: Store,
+    /// Asks the balances.
+    desk: Desk,
     /// One memory for all: a card that refused its PIN must not be asked again in another modem.
     pins: Option<Pins>,
+    locator: Locator,
     running: Vec<Running>,
 }
 
@@ -49,16 +54,30 @@ impl Change {
     pub(super) fn channels(&self) -> Vec<ChannelHandle> {
         let channel = |one: &Running| ChannelHandle {
             modem: one.handle.clone(),
-            path: one.config.line.place(),
+            path: one.config.line.path.clone(),
+            wanted: one.config.line.wanted.clone(),
+            driver: one.config.line.driver,
             is_default: one.config.is_default,
+            sim_plan: one.config.sim_plan.clone(),
         };
         self.running.iter().map(channel).collect()
+    }
+
+    /// The modems whose balances are asked.
+    fn balance_plans(&self) -> Vec<BalancePlan> {
+        let plan = |one: &Running| {
+            let settings = one.config.balance.clone().filter(|_| one.config.is_active)?;
+            Some(BalancePlan { modem: one.handle.clone(), settings })
+        };
+        self.running.iter().filter_map(plan).collect()
     }
 }
 
 impl Modems {
-    pub(super) fn new(tasks: Tasks, reports: mpsc::Sender<ModemEvent>, store: Store) -> Self {
-        Self { tasks, reports, store, pins: None, running: Vec::new() }
+    pub(super) fn new(tasks: Tasks, reports: mpsc::Sender<ModemEvent>, store: Store, desk: Desk) -> Self {
+        tasks.spawn("balances", desk.clone().tend(tasks.stop_token()));
+        let locator = spawn_search(&tasks);
+        Self { tasks, reports, store, desk, pins: None, locator, running: Vec::new() }
     }
 
     /// Makes the modems of a configuration, keeping those that stay the same.
@@ -70,6 +89,10 @@ impl Modems {
             Some(pins) => pins.clone(),
             None => Pins::load(&self.store, &configs).await.context("the memory of PINs cannot be read")?,
         };
+        self.desk
+            .recall(configs.iter().map(|config| config.line.name.as_str()))
+            .await
+            .context("balances cannot be read")?;
         let (mut running, mut fresh) = (Vec::with_capacity(configs.len()), Vec::new());
         for mut config in configs {
             let is_same = |one: &&Running| {
@@ -81,6 +104,7 @@ impl Modems {
                 continue;
             }
             config.line.pin_memory = pins.of(&config.line.name, config.line.sim_pin.as_ref());
+            config.line.locator = Some(self.locator.clone());
             let (handle, actor) = config.line.clone().build(self.reports.clone());
             if config.is_active {
                 fresh.push((running.len(), actor));
@@ -94,6 +118,7 @@ impl Modems {
     /// Lets the prepared modems take over; those that are gone get `drain` to finish what they have. To be called when nobody gives
     /// messages to those that are gone any more.
     pub(super) fn commit(&mut self, change: Change, drain: Duration) {
+        self.desk.set_plans(change.balance_plans());
         let Change { running, fresh, pins } = change;
         pins.follow(running.iter().map(|one| &one.config));
         self.pins = Some(pins);

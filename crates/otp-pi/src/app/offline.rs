@@ -18,6 +18,8 @@ use super::live::Live;
 use super::pins::Pins;
 use super::{SystemClock, Tasks, document, keys, load};
 use crate::config::{Config, ModemConfig, Sources};
+use crate::event::Events;
+use crate::inbox::Inbox;
 use crate::limits::Limiter;
 use crate::operator::{Operator, SettingsHandle};
 
@@ -91,11 +93,20 @@ impl OfflineStore {
     /// A file that cannot be read.
     pub async fn operator(&self, sources: Sources) -> anyhow::Result<Operator> {
         let (settings, asks) = SettingsHandle::new();
-        let limits = load(&sources).await.ok().map(|loaded| loaded.config.limits);
+        let loaded = load(&sources).await.ok().map(|loaded| (loaded.config.limits, loaded.config.inbox));
         let live = Live::offline(sources, self.store.clone()).await?;
         self.tasks.spawn("settings", live.run(asks, self.tasks.stop_token()));
-        let limiter = limits.map(|limits| Limiter::new(self.store.clone(), limits, Arc::new(SystemClock)));
-        Ok(Operator::new(self.store.clone(), None, settings, limiter))
+        let (limiter, inbox) = loaded
+            .map(|(limits, inbox)| {
+                let limiter = Limiter::new(self.store.clone(), limits, Arc::new(SystemClock));
+                (limiter, Inbox::new(self.store.clone(), inbox, Events::default(), Arc::new(SystemClock)))
+            })
+            .unzip();
+        let operator = Operator::new(self.store.clone(), None, settings, limiter);
+        Ok(match inbox {
+            Some(inbox) => operator.with_inbox(inbox),
+            None => operator,
+        })
     }
 
     /// Closes it, with everything written.

@@ -171,8 +171,8 @@ impl PinKeeper for View {
             let before = {
                 let mut known = self.shared.known();
                 let before = known.cards.get(card).cloned();
-                // Only an entry says which PIN it was; what becomes of it may show in another modem.
-                let earlier = before.clone().filter(|_| tried != Tried::Unproven);
+                // Only an entry, or another PIN for the card, says which one it is about; what becomes of it may show in another modem.
+                let earlier = before.clone().filter(|_| !matches!(tried, Tried::Unproven | Tried::Replaced));
                 let mut entry = earlier.unwrap_or_else(|| Card {
                     tried: String::new(),
                     modem: Some(self.modem.clone()),
@@ -236,11 +236,12 @@ fn word(tried: Tried) -> &'static str {
         Tried::Unproven => "unproven",
         Tried::Right => "right",
         Tried::Refused => "refused",
+        Tried::Replaced => "replaced",
     }
 }
 
 fn tried(text: &str) -> Option<Tried> {
-    [Tried::Unproven, Tried::Right, Tried::Refused].into_iter().find(|tried| word(*tried) == text)
+    [Tried::Unproven, Tried::Right, Tried::Refused, Tried::Replaced].into_iter().find(|tried| word(*tried) == text)
 }
 
 #[cfg(test)]

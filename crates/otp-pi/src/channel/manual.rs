@@ -31,6 +31,15 @@ pub struct ManualSms {
     pub reference: u8,
 }
 
+/// How many parts it has.
+///
+/// # Errors
+/// What is wrong with the text, in a few words.
+pub fn count_parts(sms: &ManualSms) -> Result<u32, &'static str> {
+    let segments = gsm::segment(sms.text.expose(), Reference::Eight(sms.reference)).map_err(|_| "text too long")?;
+    u32::try_from(segments.parts.len()).map_err(|_| "text too long")
+}
+
 /// Sends it part by part, and ends with the first part that was not sent for sure: the others would be a torso, and to send
 /// it again would double what went out.
 ///
@@ -49,11 +58,11 @@ pub async fn send(modem: &ModemHandle, turn: &mut Turn, sms: &ManualSms) -> Resu
         return Ok(Manual { modem: modem.name().to_owned(), receiver: sms.receiver, parts: vec![whole] });
     }
     let mut parts = Vec::with_capacity(pdus.len());
-    for pdu in &pdus {
+    for (pdu, left) in pdus.iter().zip((0..pdus.len()).rev()) {
         let may_go_on = parts.iter().all(|part| matches!(part, PartState::Sent { .. }));
         let end = Instant::now() + part::PATIENCE;
         parts.push(match may_go_on {
-            true => state_of(part::send(turn, &mut status, pdu, end).await),
+            true => state_of(part::send(turn, &mut status, (pdu, left > 0), end).await),
             false => PartState::NotTried,
         });
     }

@@ -5,10 +5,12 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ::modem::{Refused, SendError, Status, Submission, Takes, Turn};
 use domain::clock::{Clock, WallTime};
 use domain::otp::{AttemptId, Code, TagEntry, TicketKey};
+use domain::quota::Allowance;
 use domain::retry::FailureClass;
 use domain::secret::SecretText;
 use domain::template::Template;
@@ -21,7 +23,9 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::Outcome;
+use super::gap::{self, Gaps, PartOnAir};
 use super::part::{self, Stamp};
+use super::sim::Seat;
 
 /// What every attempt needs.
 pub struct Context {
@@ -41,46 +45,98 @@ impl std::fmt::Debug for Context {
     }
 }
 
-/// Sends one message as attempt number `attempt`, with a modem's turn and while watching its status.
-pub async fn send(
-    context: Arc<Context>,
-    (mut turn, mut status): (Turn, watch::Receiver<Status>),
-    modem: String,
-    message: OutboxMessage,
-    attempt: u32,
-) -> Outcome {
+/// The way that was chosen for a message.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// The modem's name.
+    pub modem: String,
+    /// Why that one.
+    pub why: String,
+    /// Its SIM.
+    pub seat: Seat,
+}
+
+/// What a message is sent by.
+#[derive(Debug)]
+pub struct Passage {
+    /// Which modem, why, and its SIM.
+    pub way: Way,
+    /// The right to send on it.
+    pub turn: Turn,
+    /// What the modem is doing.
+    pub status: watch::Receiver<Status>,
+    /// Whether more waits for this modem.
+    pub more_waits: bool,
+    /// Where the modem is offered between the parts of a text; none for a code, which nothing overtakes.
+    pub gaps: Option<Gaps>,
+    /// Where the part is noted that is on air.
+    pub on_air: PartOnAir,
+}
+
+/// Sends one message as attempt number `attempt`.
+pub async fn send(context: Arc<Context>, mut passage: Passage, message: OutboxMessage, attempt: u32) -> Outcome {
     let id = AttemptId { message_id: message.id, attempt };
     let (deadline, ticket) = (message.deadline, message.ticket_key);
     let reference = Reference::Eight(context.next_reference.fetch_add(1, Ordering::Relaxed));
-    let is_whole = turn.takes() == Takes::Whole;
+    let is_whole = passage.turn.takes() == Takes::Whole;
     let plan = match Plan::new(&context, &message, reference) {
         Ok(plan) => plan,
         Err(code) => return Outcome::NotSent { class: FailureClass::GiveUp, code: code.to_owned(), ticket: None },
     };
+    if !plan.fits(&context, &passage.way.seat, &message) {
+        return Outcome::NoRoom { parts: plan.parts };
+    }
     let later = Arc::new(Mutex::new(Vec::new()));
     let refusal = Arc::new(Mutex::new(Outcome::StoreFailed));
     let prepare = prepare(
         Arc::clone(&context),
-        Attempt { id, modem, message, reference, is_whole },
+        Attempt { id, way: passage.way.clone(), message, reference, is_whole },
         Arc::clone(&later),
         Arc::clone(&refusal),
     );
     let parts = if is_whole { 1 } else { plan.parts };
-    match turn.send(Submission::new(plan.tpdu_length, prepare).with_rest(Arc::clone(&later))).await {
+    let submission = Submission::new(plan.tpdu_length, prepare)
+        .with_rest(Arc::clone(&later))
+        .followed(parts > 1 || passage.more_waits);
+    let began = Instant::now();
+    passage.on_air.begin(1);
+    match passage.turn.send(submission).await {
         Ok(sent) => record_part(&context, id, 1, parts, sent.message_reference).await,
         Err(error) => return outcome_of(error, &refusal, ticket),
     }
     let later = std::mem::take(&mut *later.lock().unwrap_or_else(PoisonError::into_inner));
+    send_rest(&context, passage, (id, parts, deadline), later, began.elapsed()).await
+}
+
+/// Sends the parts after the first, which took `on_air`. A code may go before each of them.
+async fn send_rest(
+    context: &Context,
+    mut passage: Passage,
+    (id, parts, deadline): (AttemptId, u8, WallTime),
+    later: Vec<Pdu>,
+    mut on_air: Duration,
+) -> Outcome {
+    let Passage { turn, status, gaps, more_waits, on_air: part_on_air, .. } = &mut passage;
+    let mut left = later.len();
     for (pdu, number) in later.into_iter().zip(2..) {
+        part_on_air.end();
+        let time_left = deadline.saturating_since(context.clock.now());
+        if let Some(gaps) = gaps.as_ref().filter(|_| gap::has_time(time_left, left, u32::from(number) - 1, on_air)) {
+            *more_waits = gaps.open(turn).await.unwrap_or(*more_waits);
+        }
+        left -= 1;
         if context.clock.now() >= deadline {
             return Outcome::Incomplete { code: "its deadline passed between two parts".to_owned() };
         }
-        let end = Instant::now() + deadline.saturating_since(context.clock.now()).min(part::PATIENCE);
-        match part::send(&mut turn, &mut status, &pdu, end).await {
-            Ok(sent) => record_part(&context, id, number, parts, sent.message_reference).await,
-            Err(SendError::Unknown { detail }) => return Outcome::Unknown { detail },
+        let began = Instant::now();
+        let end = began + deadline.saturating_since(context.clock.now()).min(part::PATIENCE);
+        part_on_air.begin(number);
+        match part::send(turn, status, (&pdu, left > 0 || *more_waits), end).await {
+            Ok(sent) => record_part(context, id, number, parts, sent.message_reference).await,
+            Err(SendError::Unknown { detail }) => return Outcome::Unknown { part: number, detail },
             Err(error) => return Outcome::Incomplete { code: code_of(&error) },
         }
+        on_air += began.elapsed();
     }
     Outcome::Sent
 }
@@ -105,11 +161,18 @@ impl Plan {
         let tpdu_length = pdus.first().ok_or("empty text")?.tpdu_length();
         Ok(Self { tpdu_length, parts })
     }
+
+    /// Whether the SIM may send all of it. A text of one part was asked about when its modem was chosen.
+    fn fits(&self, context: &Context, seat: &Seat, message: &OutboxMessage) -> bool {
+        let (store, now) = (&context.store, context.clock.now());
+        let allows = |msisdn| seat.allows(store, now, &msisdn, u32::from(self.parts)) == Allowance::Free;
+        self.parts == 1 || message.receiver.msisdn().is_none_or(allows)
+    }
 }
 
 struct Attempt {
     id: AttemptId,
-    modem: String,
+    way: Way,
     message: OutboxMessage,
     reference: Reference,
     /// The driver makes the parts itself: one TP-MR and one report are all that is ever told of them.
@@ -127,7 +190,7 @@ async fn prepare(
         *refusal.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
         Refused
     };
-    let Attempt { id, modem, message, reference, is_whole } = attempt;
+    let Attempt { id, way: Way { modem, why, seat }, message, reference, is_whole } = attempt;
     let now = context.clock.now();
     let (text, ticket, expires_at) = match &message.content {
         Content::Otp { template, autofill, binding, length, policy, .. } => {
@@ -156,9 +219,13 @@ async fn prepare(
         refuse(Outcome::NotSent { class: FailureClass::GiveUp, code: code.to_owned(), ticket: None })
     })?;
     // More than 255 parts were refused when the message was planned.
-    let parts = if is_whole { 1 } else { u8::try_from(pdus.len()).unwrap_or(u8::MAX) };
+    let counted = u8::try_from(pdus.len()).unwrap_or(u8::MAX);
+    let parts = if is_whole { 1 } else { counted };
     let mut pdus = pdus.into_iter();
-    let begin = BeginAttempt { message_id: id.message_id, attempt: id.attempt, modem, parts, at: now, ticket };
+    let sim = message.receiver.msisdn().map(|msisdn| seat.charge(&context.store, now, &msisdn, counted.into()));
+    let why = Some(why);
+    let begin =
+        BeginAttempt { message_id: id.message_id, attempt: id.attempt, modem, parts, at: now, ticket, why, sim };
     match context.store.begin_attempt(begin).await {
         Ok(BeginOutcome::Begun) => {}
         Ok(outcome) => {
@@ -198,7 +265,7 @@ async fn record_part(context: &Context, attempt: AttemptId, part: u8, parts: u8,
 fn outcome_of(error: SendError, refusal: &Mutex<Outcome>, ticket: Option<TicketKey>) -> Outcome {
     match error {
         SendError::Refused => refusal.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        SendError::Unknown { detail } => Outcome::Unknown { detail },
+        SendError::Unknown { detail } => Outcome::Unknown { part: 1, detail },
         SendError::NotSent { class, .. } => {
             Outcome::NotSent { class: failure_class(class), code: code_of(&error), ticket }
         }

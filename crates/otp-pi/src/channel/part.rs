@@ -57,12 +57,12 @@ pub(super) fn encode(text: &SecretText, stamp: Stamp) -> Result<Vec<Pdu>, &'stat
 pub(super) async fn send(
     turn: &mut Turn,
     status: &mut watch::Receiver<Status>,
-    pdu: &Pdu,
+    (pdu, more_follow): (&Pdu, bool),
     end: Instant,
 ) -> Result<Sent, SendError> {
     let mut tries = 1;
     loop {
-        match turn.send(Submission::ready(pdu.clone())).await {
+        match turn.send(Submission::ready(pdu.clone()).followed(more_follow)).await {
             Err(SendError::NotSent { class: ErrorClass::RetryHere | ErrorClass::OtherModem, .. })
                 if tries < TRIES && turn.is_served() && Instant::now() < end =>
             {

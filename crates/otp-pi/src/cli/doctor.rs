@@ -313,7 +313,13 @@ async fn look_at_modems(config: &Config, is_running: bool, findings: &mut Findin
     }
     if !is_running {
         for modem in config.modems.iter().filter(|modem| modem.is_active && modem.line.driver == Driver::At) {
-            look_at_line(&modem.line.name, &modem.line.path, findings);
+            if modem.line.path.as_os_str().is_empty() {
+                let name = &modem.line.name;
+                let what = format!("{name}: is found by {} (otp-pi modem check {name} asks it)", modem.line.wanted);
+                findings.good("modems", what);
+            } else {
+                look_at_line(&modem.line.name, &modem.line.path, findings);
+            }
         }
         return;
     }

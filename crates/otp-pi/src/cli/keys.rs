@@ -134,7 +134,7 @@ fn reset_command(arguments: &ResetArguments) -> anyhow::Result<()> {
     if !arguments.accepts_loss {
         bail!(
             "without the right keys these are lost: texts that wait, receivers in the journal, live codes, the block list, \
-             sealed settings and which SIM cards refused their PIN. Accounts, plain settings and what happened to each \
+             sealed settings, SMS that came in and which SIM cards refused their PIN. Accounts, plain settings and what happened to each \
              message stay.\nLook for a backup of the keys first. If there is none: --i-accept-the-loss"
         );
     }
@@ -219,12 +219,13 @@ fn reset_text(reset: &KeysReset) -> String {
     let aside = reset.old_keys.as_ref().map(|path| format!("\nThe old keys file is {} now.", path.display()));
     format!(
         "The database has new keys. Given up: {} waiting message(s), {} receiver(s) in the journal, {} ticket(s), {} entries \
-         of the block list, {} sealed setting(s).\nEnter the block list and the secrets anew, and back up the keys.{}",
+         of the block list, {} sealed setting(s), {} SMS that had come in.\nEnter the block list and the secrets anew, and back up the keys.{}",
         reset.waiting,
         reset.receivers,
         reset.tickets,
         reset.blocked,
         reset.settings,
+        reset.inbox,
         aside.unwrap_or_default(),
     )
 }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::remote::{self, Target};
 use super::{output, when};
 use crate::control::Request;
-use crate::operator::{Acted, MessageList, MessageView};
+use crate::operator::{Acted, MessageList, MessageView, PartView};
 
 /// What can be done about messages.
 #[derive(Debug, Subcommand)]
@@ -148,11 +148,19 @@ fn show_text(message: &MessageView) -> String {
             attempt.modem,
             attempt.outcome
         ));
-        for part in &attempt.parts {
-            let reference = part.message_reference.map(|mr| format!(", TP-MR {mr}")).unwrap_or_default();
-            let report = part.report.as_ref().map(|report| format!(", {report}")).unwrap_or_default();
-            lines.push(format!("  part {} of {}{reference}{report}", part.number, part.total));
+        if let Some(route) = &attempt.route {
+            lines.push(format!("  route {route}"));
         }
+        lines.extend(attempt.parts.iter().map(part_text));
     }
     lines.join("\n")
+}
+
+/// One part: where it stands, and since when.
+fn part_text(part: &PartView) -> String {
+    let reference = part.message_reference.map(|reference| format!(", TP-MR {reference}")).unwrap_or_default();
+    let sent = part.sent_at.map(|at| format!(", sent {}", when::text(at))).unwrap_or_default();
+    let meaning = part.report_meaning.as_ref().map(|meaning| format!(" ({meaning})")).unwrap_or_default();
+    let report = part.reported_at.map(|at| format!(", reported {}{meaning}", when::text(at))).unwrap_or_default();
+    format!("  part {} of {}: {}{reference}{sent}{report}", part.number, part.total, part.state)
 }

@@ -10,6 +10,7 @@ mod check_config;
 mod demo;
 mod doctor;
 mod generate;
+mod inbox;
 mod keys;
 mod limits;
 mod message;
@@ -17,6 +18,7 @@ mod modem;
 mod output;
 mod place;
 mod remote;
+mod route;
 mod serve;
 mod settings;
 mod template;
@@ -53,9 +55,15 @@ enum Command {
     /// Shows messages and what became of them; cancels and retries
     #[command(subcommand)]
     Message(message::MessageCommand),
+    /// Shows SMS that came in; answers and deletes them
+    #[command(subcommand)]
+    Inbox(inbox::InboxCommand),
     /// Explains limits: who is held back, and why; begins anew
     #[command(subcommand)]
     Limits(limits::LimitsCommand),
+    /// Explains which modem takes a number
+    #[command(subcommand)]
+    Route(route::RouteCommand),
     /// Lists, adds and changes API users
     #[command(subcommand)]
     ApiUser(api_user::ApiUserCommand),
@@ -72,6 +80,8 @@ enum Command {
     Template(template::TemplateCommand),
     /// Finds modems, checks them, asks them AT commands and sends single SMS
     Modem(modem::ModemArguments),
+    /// Asks the network a USSD code over a modem, and goes through its menus
+    Ussd(modem::UssdArguments),
     /// Writes the completions of a shell
     Completions(generate::CompletionsArguments),
     /// Writes manual pages
@@ -140,12 +150,15 @@ pub fn run() -> ExitCode {
         }
         Command::Man(arguments) => finish(generate::man(&arguments)),
         Command::Message(command) => message::run(command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
+        Command::Inbox(command) => inbox::run(command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
         Command::Limits(command) => finish_as(is_json, limits::run(command)),
+        Command::Route(command) => finish_as(is_json, route::run(command)),
         Command::ApiUser(command) => finish_as(is_json, api_user::run(command)),
         Command::Settings(command) => finish_as(is_json, settings::run(command)),
         Command::Audit(command) => audit::run(command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
         Command::Backup(arguments) => finish_as(is_json, backup::run(&arguments)),
         Command::Template(command) => template::run(&command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
+        Command::Ussd(arguments) => modem::run_ussd(&arguments).unwrap_or_else(|error| finish_as(is_json, Err(error))),
         Command::Modem(arguments) => modem::run(&arguments).unwrap_or_else(|error| finish_as(is_json, Err(error))),
     }
 }

@@ -1,13 +1,20 @@
-//! `otp-pi modem list | check | at | send`: a look at modems, and a hand on them.
+//! `otp-pi modem list | check | at | send | drain | resume`: a look at modems, and a hand on them.
 //!
 //! A gateway that runs is asked about its own modems; others are opened and locked as a gateway would do it. What is shown is made
 //! by [`crate::wire::modems`].
 
 mod at;
 mod check;
+mod code;
+mod direct;
+mod drain;
+mod imei;
 mod list;
 mod send;
+mod sim;
+mod sim_use;
 mod target;
+mod ussd;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,12 +24,15 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use store::AuditEvent;
 
+use super::remote::Target;
 use super::{output, serve};
-use crate::app::OfflineStore;
+use crate::app::{self, OfflineStore};
 use crate::config::{Config, ModemConfig};
 use crate::control::{Client, Request};
 use crate::telemetry;
 use crate::wire::modems::{Conclusion, Rendered};
+
+pub(super) use send::text;
 
 /// Arguments of `modem`.
 #[derive(Debug, Args)]
@@ -41,9 +51,81 @@ enum ModemCommand {
     /// Asks a modem one AT command
     #[command(after_help = AT_HELP)]
     At(AtArguments),
+    /// Shows what the SIM of each modem has sent, what is left, and when it runs out; or counts it anew
+    Use(UseArguments),
     /// Sends one SMS at once
     #[command(after_help = SEND_HELP)]
     Send(SendArguments),
+    /// Looks at a SIM's PIN lock; switches it on or off, changes the PIN, enters PIN or PUK by hand
+    #[command(subcommand, after_help = sim::HELP)]
+    Sim(sim::SimCommand),
+    /// Shows the IMEI of a modem; puts back the one that is printed on it
+    #[command(subcommand, after_help = imei::HELP)]
+    Imei(imei::ImeiCommand),
+    /// Has the running gateway give a modem no messages, until it is resumed or the gateway starts anew
+    Drain(drain::Arguments),
+    /// Lets a modem back that was drained, by hand or because its messages went wrong
+    Resume(drain::Arguments),
+    /// Asks what the SIM of a modem is worth, now, and keeps it
+    #[command(after_help = BALANCE_HELP)]
+    Balance(BalanceArguments),
+}
+
+const BALANCE_HELP: &str =
+    "Needs the gateway running, and balance_code and balance_pattern of the modem in its configuration.
+
+Exit code: 0 known, 3 known and below balance_low, 1 not known, 2 wrong usage.";
+
+const USSD_HELP: &str =
+    "Put the CODE in quotes: a shell takes * and # for its own. Where a terminal is, a menu is gone through by
+hand; scripts give the replies in their order with --reply. A code may cost money; what was asked is never logged.
+
+Exit code: 0 answered, 1 not answered or refused, 2 wrong usage.
+
+Examples:
+  otp-pi ussd operator-1 '*888#'
+  otp-pi ussd operator-1 '*123#' --reply 2 --reply 1 --json
+  otp-pi ussd /dev/ttyUSB2 '*100#'";
+
+/// Arguments of `ussd`.
+#[derive(Debug, Args)]
+#[command(after_help = USSD_HELP)]
+pub(super) struct UssdArguments {
+    /// Name of a modem in the configuration, or path of a line
+    #[arg(value_name = "MODEM")]
+    target: String,
+    /// The code, such as '*888#'
+    #[arg(value_name = "CODE")]
+    code: String,
+    /// A reply to the menu that comes; once for each
+    #[arg(long = "reply", value_name = "TEXT")]
+    replies: Vec<String>,
+    /// Reads further replies from standard input, also where that is no terminal
+    #[arg(long, short)]
+    interactive: bool,
+    #[command(flatten)]
+    line: LineOptions,
+    #[command(flatten)]
+    pin: PinOption,
+    /// How long the modem may look for a network, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=600))]
+    wait: u64,
+    /// Answers in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct BalanceArguments {
+    /// Name of a modem in the configuration
+    #[arg(value_name = "NAME")]
+    target: String,
+    /// The configuration file; /etc/otp-pi.toml when it is there
+    #[arg(long, value_name = "FILE", env = super::CONFIG_VARIABLE)]
+    config: Option<PathBuf>,
+    /// Answers in JSON
+    #[arg(long)]
+    json: bool,
 }
 
 const CHECK_HELP: &str = "Without a NAME or PORT: all modems of --config, or every line of this machine that answers.
@@ -73,7 +155,7 @@ struct ListArguments {
     #[arg(long)]
     no_probe: bool,
     /// Looks below this directory for dev, sys and proc
-    #[arg(long, value_name = "DIRECTORY", default_value = "/")]
+    #[arg(long, value_name = "DIRECTORY", env = app::ROOT_VARIABLE, default_value = "/")]
     root: PathBuf,
     /// Answers in JSON
     #[arg(long)]
@@ -139,6 +221,18 @@ struct SendArguments {
 }
 
 #[derive(Debug, Args)]
+struct UseArguments {
+    /// Name of a modem; all when none is given
+    #[arg(value_name = "NAME", required_if_eq("reset", "true"))]
+    modem: Option<String>,
+    /// Forgets what its SIM has sent: for a new contract, or another card in the books
+    #[arg(long)]
+    reset: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
 struct LineOptions {
     /// The configuration file: for names, settings, the block list and PINs; /etc/otp-pi.toml when it is there
     #[arg(long, value_name = "FILE", env = super::CONFIG_VARIABLE)]
@@ -164,26 +258,51 @@ struct PinOption {
 /// What kept it from being done.
 pub(super) fn run(arguments: &ModemArguments) -> anyhow::Result<ExitCode> {
     let (is_json, is_verbose) = match &arguments.command {
+        ModemCommand::Use(sim_use) => (sim_use.target.json, false),
         ModemCommand::List(list) => (list.json, false),
         ModemCommand::Check(check) => (check.json, check.line.verbose),
         ModemCommand::At(at) => (at.json, at.line.verbose),
         ModemCommand::Send(send) => (send.json, send.line.verbose),
+        ModemCommand::Sim(sim) => sim.output(),
+        ModemCommand::Imei(imei) => imei.output(),
+        ModemCommand::Drain(arguments) | ModemCommand::Resume(arguments) => (arguments.json, false),
+        ModemCommand::Balance(balance) => (balance.json, false),
     };
-    if is_verbose {
-        let filter = "info,modem=trace".to_owned();
-        telemetry::start(&telemetry::Settings { filter, ..telemetry::Settings::default() }, std::io::stderr);
-    }
+    tell_if(is_verbose);
     let done = serve::runtime().and_then(|runtime| {
         runtime.block_on(async {
             match &arguments.command {
+                ModemCommand::Use(sim_use) => sim_use::run(sim_use).await,
                 ModemCommand::List(list) => list::run(list).await,
                 ModemCommand::Check(check) => check::run(check).await,
                 ModemCommand::At(at) => at::run(at).await,
                 ModemCommand::Send(send) => send::run(send).await,
+                ModemCommand::Sim(sim) => sim::run(sim).await,
+                ModemCommand::Imei(imei) => imei::run(imei).await,
+                ModemCommand::Drain(arguments) => drain::drain(arguments).await,
+                ModemCommand::Resume(arguments) => drain::resume(arguments).await,
+                ModemCommand::Balance(balance) => ussd::balance(balance).await,
             }
         })
     });
     done.map(|rendered| show(&rendered, is_json))
+}
+
+/// Runs `ussd`.
+///
+/// # Errors
+/// What kept it from being done.
+pub(super) fn run_ussd(arguments: &UssdArguments) -> anyhow::Result<ExitCode> {
+    tell_if(arguments.line.verbose);
+    let done = serve::runtime()?.block_on(ussd::run(arguments));
+    done.map(|rendered| show(&rendered, arguments.json))
+}
+
+fn tell_if(is_verbose: bool) {
+    if is_verbose {
+        let filter = "info,modem=trace".to_owned();
+        telemetry::start(&telemetry::Settings { filter, ..telemetry::Settings::default() }, std::io::stderr);
+    }
 }
 
 /// Shows a result; its conclusion is the exit code (docs/errors.md).
@@ -199,13 +318,14 @@ fn show(rendered: &Rendered, is_json: bool) -> ExitCode {
 
 /// Reads the configuration that is named, or the one at the usual place, if this user may.
 async fn load(path: Option<&Path>) -> anyhow::Result<Option<Config>> {
-    match path {
-        Some(path) => Ok(Some(super::place::load(path).await?.config)),
-        None if std::fs::File::open(super::CONFIG).is_ok() => {
-            Ok(Some(super::place::load(Path::new(super::CONFIG)).await?.config))
-        }
-        None => Ok(None),
-    }
+    let path = match path {
+        Some(path) => path,
+        None if std::fs::File::open(super::CONFIG).is_ok() => Path::new(super::CONFIG),
+        None => return Ok(None),
+    };
+    let mut config = super::place::load(path).await?.config;
+    app::search_for(&mut config.modems);
+    Ok(Some(config))
 }
 
 /// Asks the gateway that runs, if the modems are its own; none when they are to be asked directly.

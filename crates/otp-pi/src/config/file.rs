@@ -93,8 +93,12 @@ pub struct KeysSection {
 pub struct Device {
     /// The name that pages and the login realm show.
     pub name: String,
+    /// Whether the printed IMEI of a modem may be written back to it.
+    pub allow_imei_write: bool,
+    /// Where the device is, for example `"Asia/Jakarta"`: by that clock days and months of quotas begin. Empty: as the machine is set.
+    pub time_zone: String,
 }
-defaults!(Device { name: "OTP-Pi".to_owned() });
+defaults!(Device { name: "OTP-Pi".to_owned(), allow_imei_write: false, time_zone: String::new() });
 
 /// `[api]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -238,10 +242,14 @@ pub struct Sms {
     pub text_at_rest: String,
     /// Asks the network for delivery reports.
     pub delivery_reports: bool,
+    /// A modem none of whose last messages is reported within this time, where others' are, is drained; `"0s"`: never.
+    pub report_patience: Span,
     /// `"other"` or `"wait"`: what a message does whose own modems are all out of order.
     pub failover: String,
     /// Most messages that may wait.
     pub max_queue: usize,
+    /// How long a message that comes in waits for its parts before it is told without them.
+    pub incomplete_after: Span,
 }
 defaults!(Sms {
     country_code: String::new(),
@@ -250,8 +258,10 @@ defaults!(Sms {
     unknown_policy: "hold".to_owned(),
     text_at_rest: "sealed".to_owned(),
     delivery_reports: true,
+    report_patience: seconds(600),
     failover: "other".to_owned(),
     max_queue: 100_000,
+    incomplete_after: seconds(3600),
 });
 
 /// `[retention]`
@@ -260,6 +270,8 @@ defaults!(Sms {
 pub struct Retention {
     /// How long the journal keeps what happened.
     pub journal: Span,
+    /// How long SMS that came in are kept.
+    pub inbox: Span,
     /// How large the database may grow before the oldest journal rows go.
     pub max_db: Size,
     /// How long the audit record is kept.
@@ -269,6 +281,7 @@ pub struct Retention {
 }
 defaults!(Retention {
     journal: seconds(90 * 86_400),
+    inbox: seconds(365 * 86_400),
     max_db: Size(2 << 30),
     audit: seconds(365 * 86_400),
     max_audit: Size(32 << 20),

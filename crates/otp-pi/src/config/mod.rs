@@ -15,6 +15,7 @@ mod modem;
 mod opening;
 mod resolve;
 mod schema;
+mod sim_plan;
 mod simple;
 mod text;
 mod texts;

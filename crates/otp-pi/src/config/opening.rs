@@ -79,9 +79,11 @@ pub(super) fn store(file: &File, found: &mut Found) -> store::Settings {
         text_at_rest: text_at_rest.unwrap_or_default(),
         retention: Retention {
             journal: file.retention.journal.0,
+            inbox: file.retention.inbox.0,
             max_db_bytes: file.retention.max_db.0,
             audit: file.retention.audit.0,
             max_audit_bytes: file.retention.max_audit.0,
+            ..Retention::default()
         },
         longest_lifetime: file.otp.max_lifetime.0,
         ..store::Settings::new(file.data_dir.clone())

@@ -9,13 +9,16 @@ use domain::command::ScopeSet;
 use domain::message::Class;
 use domain::network::Network;
 use domain::otp::CodeLength;
+use domain::quota::SimPlan;
 use domain::receiver::{CountryCode, NumberingPlan};
 use domain::route::{RouteTable, WhenUnhealthy};
 use domain::secret::SecretText;
+use jiff::tz::TimeZone;
 
 use super::Problem;
 use super::file::File;
-use super::{api_user, limits, modem, opening, simple, texts, tls};
+use super::{api_user, limits, modem, opening, sim_plan, simple, texts, tls};
+use crate::ussd::BalanceSettings;
 use crate::wire::{RenderSettings, SuccessCode};
 use crate::{dispatch, gateway, http, telemetry};
 
@@ -28,6 +31,8 @@ pub struct Config {
     pub tls: http::tls::TlsSettings,
     /// The gateway's settings.
     pub gateway: gateway::Settings,
+    /// The inbox's settings.
+    pub inbox: crate::inbox::Settings,
     /// The limits.
     pub limits: crate::limits::Settings,
     /// The dispatcher's settings.
@@ -44,8 +49,12 @@ pub struct Config {
     pub modems: Vec<ModemConfig>,
     /// Which modem takes what.
     pub routes: RouteTable,
+    /// By whose clock days and months of quotas begin.
+    pub zone: TimeZone,
     /// Who may call the API.
     pub api_users: Vec<ApiUserSource>,
+    /// Whether the printed IMEI of a modem may be written back to it.
+    pub allows_imei_write: bool,
     /// What is allowed but unwise.
     pub warnings: Vec<Problem>,
 }
@@ -59,6 +68,16 @@ pub struct ModemConfig {
     pub is_default: bool,
     /// In use at all: an inactive one is not opened.
     pub is_active: bool,
+    /// What its SIM may send, and what that costs.
+    pub sim_plan: SimPlan,
+    /// How its balance is asked, if it is.
+    pub balance: Option<BalanceSettings>,
+}
+
+impl ModemConfig {
+    fn with_plan((modem, sim_plan): (Self, SimPlan)) -> Self {
+        Self { sim_plan, ..modem }
+    }
 }
 
 /// One API user as configured.
@@ -129,13 +148,15 @@ impl Config {
         check_lifetimes(file, &mut found);
         let modems: Vec<_> =
             file.modem.iter().enumerate().map(|(index, one)| modem::line(index, one, file, &mut found)).collect();
-        let routes = file
+        let routes: Vec<_> = file
             .modem
             .iter()
             .enumerate()
             .map(|(index, one)| modem::route(index, one, plan.as_ref(), &mut found))
             .collect();
         modem::check_all(&file.modem, &mut found);
+        let plans = sim_plan::read_all(file, &routes, &mut found);
+        let zone = sim_plan::zone(&file.device.time_zone, &mut found);
         let api_users: Vec<_> = file
             .api_user
             .iter()
@@ -146,8 +167,8 @@ impl Config {
         api.simple = simple::settings(file, &api_users, &mut found);
 
         let Found { problems, warnings } = found;
-        let (Some(plan), Some(code_length), Some(choices), Some(texts), Some(limits), true) =
-            (plan, length, choices, texts, limits, problems.is_empty())
+        let (Some(plan), Some(code_length), Some(choices), Some(texts), Some(limits), Some(zone), true) =
+            (plan, length, choices, texts, limits, zone, problems.is_empty())
         else {
             return Err(problems);
         };
@@ -166,20 +187,24 @@ impl Config {
                 texts,
                 wait: choices.waits.then_some(file.api.wait_limit.0),
             },
+            inbox: crate::inbox::Settings { plan, incomplete_after: file.sms.incomplete_after.0 },
             limits,
             dispatch: dispatch::Settings {
                 unknown_policy: store.unknown_policy,
                 drop_expired: file.sms.drop_expired,
                 max_queue: file.sms.max_queue,
                 drain_timeout: file.drain_timeout.0,
+                report_patience: Some(file.sms.report_patience.0).filter(|time| !time.is_zero()),
             },
             delivery_reports: file.sms.delivery_reports,
             store,
             keys_file: file.keys_file().map(Path::to_owned),
             log: telemetry::Settings { filter: file.log.filter.clone(), format: choices.log_format },
-            modems: modems.into_iter().flatten().collect(),
+            modems: modems.into_iter().flatten().zip(plans).map(ModemConfig::with_plan).collect(),
             routes: RouteTable { modems: routes, when_unhealthy: choices.when_unhealthy },
+            zone,
             api_users,
+            allows_imei_write: file.device.allow_imei_write,
             warnings,
         })
     }

@@ -170,6 +170,15 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
+fn a_profile_is_one_of_those_there_are() {
+    let with = |name: &str| format!("{GOOD}[[modem]]\nname = \"b\"\nport = \"/dev/b\"\nprofile = \"{name}\"\n");
+    let profile = |text: &str| parse(text).unwrap().modems[1].line.profile.map(|profile| profile.name);
+    assert_eq!(profile(&with("auto")), None);
+    assert_eq!(profile(&with("huawei-e3372")), Some("huawei-e3372"));
+    check(&with("E3372"), &["modem[1].profile: \"E3372\" is not known", "fix: write one of \"auto\", \"sim800\", "]);
+}
+
+#[test]
 fn two_modems_never_share_a_name_or_a_line() {
     let twice = format!("{GOOD}[[modem]]\nname = \"a\"\nport = \"/dev/ttyUSB0\"\n");
     check(
@@ -491,16 +500,65 @@ fn an_address_may_have_some_connections_and_not_none() {
 fn a_modem_that_modem_manager_has_is_named_by_its_line_or_by_its_imei() {
     let with = |lines: &str| GOOD.replace("port = \"/dev/ttyUSB0\"", lines);
     for (lines, place) in [
-        ("driver = \"modemmanager\"\nimei = \"867856030000019\"", "ModemManager"),
+        ("driver = \"modemmanager\"\nimei = \"867856030000019\"", "ModemManager's with IMEI …00019"),
         ("driver = \"modemmanager\"\nport = \"/dev/cdc-wdm0\"", "/dev/cdc-wdm0"),
     ] {
         let config = parse(&with(lines)).unwrap();
-        let [modem] = config.modems.as_slice() else { panic!("one modem") };
-        assert_eq!(modem.line.driver, ::modem::Driver::ModemManager);
-        assert_eq!(modem.line.place(), std::path::Path::new(place));
+        let [ModemConfig { line, .. }] = config.modems.as_slice() else { panic!("one modem") };
+        assert_eq!(line.driver, ::modem::Driver::ModemManager);
+        assert_eq!(crate::channel::place(&line.path, &line.wanted, line.driver), place);
     }
+    let imei = "driver = \"modemmanager\"\nimei = \"867856030000019\"";
     check(&with("driver = \"modemmanager\""), &["modem[0].port: it is missing"]);
-    check(&with("imei = \"867856030000019\""), &["modem[0].port: it is missing"]);
-    check(&with("driver = \"modemmanager\"\nimei = \"867856030000018\""), &["modem[0].imei: it is no IMEI"]);
+    check(&with("driver = \"modemmanager\"\nimei = \"867856030000018\""), &["modem[0].imei: its last digit"]);
+    check(&with(&format!("{imei}\niccid = \"8962100000000000001\"")), &["modem[0].iccid: it does nothing"]);
+    check(
+        &with(&format!("{imei}\nbalance_code = \"*888#\"\nbalance_pattern = \"([0-9]+)\"")),
+        &["modem[0].balance_code: it does nothing"],
+    );
     check(&with("driver = \"mm\"\nport = \"/dev/x\""), &["modem[0].driver: \"mm\" is not known"]);
+}
+
+#[test]
+fn quotas_have_their_resets_and_zone_and_what_cannot_be_is_refused() {
+    let modem = |lines: &str| format!("{GOOD}\n[[modem]]\nname = \"m9\"\nport = \"/dev/ttyUSB9\"\n{lines}\n");
+    let good = modem(
+        "recipient_prefixes = [\"0812\"]\ncost = 50\nother_cost = 350\nmonthly_limit = 9\nquota_reset = \"21:30\"\nmonthly_reset_day = 17",
+    );
+    let config = parse(&good).unwrap();
+    let plan = &config.modems.last().unwrap().sim_plan;
+    assert_eq!((plan.quota.monthly.unwrap().get(), plan.quota.daily), (9, None));
+    assert_eq!(plan.quota.resets, domain::quota::Resets::new(21 * 60 + 30, 17).unwrap());
+    assert_eq!(
+        (plan.tariff.prefixes.as_slice(), plan.tariff.own, plan.tariff.other),
+        (&["62812".to_owned()][..], 50, 350)
+    );
+    check(&modem("quota_reset = \"noon\""), &["quota_reset", "no time of day", "00:00"]);
+    check(&modem("monthly_reset_day = 31"), &["monthly_reset_day", "1 to 28"]);
+    check(
+        &format!("{GOOD}\n[device]\ntime_zone = \"Mars/Base\"\n"),
+        &["device.time_zone", "Mars/Base", "Asia/Jakarta"],
+    );
+    let warned = parse(&modem("daily_limit = 10\nmonthly_limit = 9")).unwrap().warnings;
+    assert!(warned.iter().any(|warning| warning.key.contains("daily_limit")), "{warned:?}");
+}
+
+#[test]
+fn a_modem_is_named_by_its_line_or_by_who_it_is_and_no_two_are_the_same() {
+    let base = "[sms]\ncountry_code = \"62\"\n";
+    let modem = |name: &str, keys: &str| format!("[[modem]]\nname = \"{name}\"\n{keys}\n");
+    let (imei, iccid) = ("imei = \"490154203237518\"", "iccid = \"8962100000000000001\"");
+    for (sections, expected) in [
+        (modem("a", ""), "modem[0].port: it is missing"),
+        (modem("a", "imei = \"490154203237519\""), "modem[0].imei: its last digit does not fit the others"),
+        (modem("a", "imei = \"4901\""), "modem[0].imei: an imei has 15 digits"),
+        (modem("a", "iccid = \"1234\""), "modem[0].iccid: an iccid has 18 to 20 digits and begins with 89"),
+        (
+            modem("a", imei) + &modem("b", imei),
+            "modem[1].imei: modem a has this imei, and so does b\n  fix: one imei, one modem",
+        ),
+        (modem("a", iccid) + &modem("b", iccid), "modem[1].iccid: modem a has this iccid, and so does b"),
+    ] {
+        check(&format!("{base}{sections}"), &[expected]);
+    }
 }

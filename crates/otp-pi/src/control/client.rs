@@ -83,7 +83,10 @@ fn patience(request: &Request) -> Duration {
     let seconds = match request {
         // Modems are slow, and the gateway bounds each wait for one itself.
         Request::ModemAt { patience_seconds, .. } => patience_seconds.unwrap_or(180).saturating_add(300),
-        Request::ModemCheck { .. } | Request::ModemSend { .. } => 900,
+        Request::ModemCheck { .. }
+        | Request::ModemSend { .. }
+        | Request::Ussd { .. }
+        | Request::ModemBalance { .. } => 900,
         // As long as the database is big and the disk slow.
         Request::Backup { .. } => 4 * 3600,
         _ => 120,

@@ -14,5 +14,5 @@ mod short;
 pub use client::Client;
 pub use peer::shell;
 pub use perform::perform;
-pub use protocol::{Answer, LONGEST_DOCUMENT, Request, Secret};
+pub use protocol::{Answer, InboxRequest, LONGEST_DOCUMENT, Request, Secret, ToolRequest};
 pub use server::{bind, serve};

@@ -52,6 +52,11 @@ pub enum Request {
         /// Which.
         message_id: String,
     },
+    /// Asks about SMS that came in.
+    Inbox {
+        /// What.
+        ask: InboxRequest,
+    },
     /// Explains where a receiver stands with the limits.
     LimitsExplain {
         /// The receiver, as people write it.
@@ -74,6 +79,8 @@ pub enum Request {
         /// Or an end user's address.
         client_ip: Option<IpAddr>,
     },
+    /// Tells on which lines the modems are.
+    ModemLines,
     /// Lists the API users.
     ApiUserList,
     /// Adds an API user.
@@ -180,6 +187,45 @@ pub enum Request {
         /// What.
         text: Secret,
     },
+    /// Tells where the modems stand.
+    ModemStandings,
+    /// Does something to a modem, its SIM or its device.
+    Tool {
+        /// What.
+        ask: ToolRequest,
+    },
+    /// Tells what SIMs have sent, or forgets it.
+    ModemUse {
+        /// Of this modem; of all when none is named.
+        modem: Option<String>,
+        /// Forget it.
+        is_reset: bool,
+    },
+    /// Explains which modem would take a number.
+    RouteExplain {
+        /// The receiver, as people write it.
+        receiver: Secret,
+    },
+    /// Asks the network over one modem; one of code, reply and cancel.
+    Ussd {
+        /// The modem's name, or the path of its line.
+        modem: String,
+        /// Which dialogue: chosen by who began it.
+        talk: String,
+        /// A code: it may carry a voucher.
+        code: Option<Secret>,
+        /// A reply to the answer before: it may be a password.
+        reply: Option<Secret>,
+        /// No reply comes.
+        cancels: bool,
+    },
+    /// Asks what a SIM is worth, now.
+    ModemBalance {
+        /// The modem's name, or the path of its line.
+        modem: String,
+    },
+    /// Tells what is known of all SIMs' balances.
+    Balances,
     /// Tells about the keys.
     KeysStatus,
     /// Rotates the keys.
@@ -202,6 +248,99 @@ pub enum Request {
     },
     /// Tells how it is.
     Status,
+}
+
+/// What an operator does to a modem, its SIM or its device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ToolRequest {
+    /// Looks at the SIM of a modem.
+    SimStatus {
+        /// The modem's name, or the path of its line.
+        modem: String,
+    },
+    /// Does something about the PIN of a SIM.
+    SimPin {
+        /// The modem's name, or the path of its line.
+        modem: String,
+        /// What; see [`crate::operator::PinVerb`].
+        verb: crate::operator::PinVerb,
+        /// The PIN that the SIM has, or its PUK.
+        code: Secret,
+        /// The PIN that it shall have, where it gets another.
+        new_pin: Option<Secret>,
+        /// Even if a wrong code would block the SIM.
+        may_be_last: bool,
+    },
+    /// Asks a device for its IMEI.
+    ImeiShow {
+        /// The modem's name, or the path of its line.
+        modem: String,
+    },
+    /// Writes the IMEI that is printed on a device.
+    ImeiRestore {
+        /// The modem's name, or the path of its line.
+        modem: String,
+        /// Its 15 digits.
+        imei: String,
+        /// The same, typed once more.
+        confirmation: String,
+    },
+    /// Gives a modem no message any more.
+    Drain {
+        /// Its name, or the path of its line.
+        modem: String,
+    },
+    /// Lets a drained modem back.
+    Resume {
+        /// Its name, or the path of its line.
+        modem: String,
+    },
+}
+
+/// What an operator asks about SMS that came in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum InboxRequest {
+    /// Lists SMS that came in.
+    List {
+        /// Only those that this modem got.
+        modem: Option<String>,
+        /// Only those of this sender, as people write him.
+        sender: Option<Secret>,
+        /// Only those that were not read.
+        is_unread: bool,
+        /// Only those that came before this one.
+        before: Option<String>,
+        /// How many at most.
+        limit: usize,
+        /// Senders and texts in full.
+        reveals: bool,
+    },
+    /// Shows one SMS that came in, with its text.
+    Show {
+        /// Which.
+        message_id: String,
+    },
+    /// Answers one.
+    Reply {
+        /// Which.
+        message_id: String,
+        /// What to answer.
+        text: Secret,
+    },
+    /// Deletes some.
+    Delete {
+        /// Which.
+        message_ids: Vec<String>,
+    },
+    /// Marks some.
+    Mark {
+        /// Which.
+        message_ids: Vec<String>,
+        /// As read, or as not read.
+        is_read: bool,
+    },
 }
 
 /// What the other side answers.

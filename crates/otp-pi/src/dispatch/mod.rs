@@ -5,7 +5,12 @@
 //! send twice what may be on air, and never let one bad number hold up the rest. Fed by the gateway through
 //! [`DispatcherHandle`], where room is reserved before anything is stored.
 
+mod alarms;
+mod choice;
+mod deeds;
+mod explain;
 mod health;
+mod overtaking;
 mod plan;
 mod queue;
 mod reports;
@@ -19,7 +24,9 @@ use std::time::Duration;
 use ::modem::Phase;
 use domain::message::MessageId;
 use domain::outcome::ModemEntry;
+use domain::receiver::Msisdn;
 use domain::route::RouteTable;
+use jiff::tz::TimeZone;
 use store::{QueueEntry, UnknownPolicy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::error;
@@ -28,6 +35,9 @@ use crate::channel::ChannelHandle;
 use crate::channel::modem::Context;
 use crate::event::Events;
 
+pub use alarms::Judge;
+pub use deeds::Why;
+pub use explain::{Explained, Standing};
 pub use reports::run as run_reports;
 pub use worker::Dispatcher;
 
@@ -42,6 +52,8 @@ pub struct Settings {
     pub max_queue: usize,
     /// How long a part that is on air may take after the dispatcher was asked to end.
     pub drain_timeout: Duration,
+    /// How long delivery reports may take before a modem that gets none is suspected; never without it.
+    pub report_patience: Option<Duration>,
 }
 
 /// The modems, and which takes what. Replaced as a whole when settings change.
@@ -51,6 +63,8 @@ pub struct Plan {
     pub channels: Vec<ChannelHandle>,
     /// Which modem takes what.
     pub table: RouteTable,
+    /// By whose clock days and months of quotas begin.
+    pub zone: TimeZone,
 }
 
 impl Plan {
@@ -59,6 +73,7 @@ impl Plan {
     pub fn is_same(&self, other: &Self) -> bool {
         let pairs = || self.channels.iter().zip(&other.channels);
         self.table == other.table
+            && self.zone == other.zone
             && self.channels.len() == other.channels.len()
             && pairs().all(|(one, other)| one.is_same(other))
     }
@@ -70,6 +85,8 @@ enum Order {
     Send(QueueEntry, OwnedSemaphorePermit),
     Cancel(MessageId),
     Replan(Box<NewPlan>, oneshot::Sender<()>),
+    Explain(Msisdn, oneshot::Sender<Explained>),
+    LookAgain,
 }
 
 /// What changes for the dispatcher when settings change.
@@ -88,7 +105,9 @@ type SharedPlan = Arc<RwLock<Arc<Plan>>>;
 pub struct DispatcherHandle {
     orders: mpsc::Sender<Order>,
     places: Arc<Semaphore>,
+    most: usize,
     plan: SharedPlan,
+    judge: Judge,
 }
 
 /// One reserved place in the queue. Given back when dropped unused.
@@ -137,6 +156,52 @@ impl DispatcherHandle {
         plan.table.modems.iter().zip(&plan.channels).any(|(modem, channel)| modem.is_enabled && is_ready(channel))
     }
 
+    /// The judgement on the modems.
+    #[must_use]
+    pub fn judge(&self) -> &Judge {
+        &self.judge
+    }
+
+    /// Gives a modem no message any more, until it is resumed or the gateway starts anew. False when it was so already.
+    pub fn drain(&self, modem: &str) -> bool {
+        self.judge.drain(modem)
+    }
+
+    /// Lets a drained modem back. Answers why it was drained.
+    pub fn resume(&self, modem: &str) -> Option<Why> {
+        let why = self.judge.resume(modem);
+        // When the order does not fit, others that come make the dispatcher look.
+        drop(self.orders.try_send(Order::LookAgain));
+        why
+    }
+
+    /// Why a modem is no candidate for messages at this moment, in words.
+    #[must_use]
+    pub fn why_no_candidate(&self, channel: &ChannelHandle) -> Option<String> {
+        let phase = channel.modem.status().borrow().phase;
+        let drained = || self.judge.why_drained(channel.modem.name()).map(|why| format!("drained: {}", why.words()));
+        if phase == Phase::Ready { drained() } else { Some(phase_word(phase).to_owned()) }
+    }
+
+    /// Explains which modem would take a number now; none when the dispatcher has ended. Nobody's turn is taken.
+    pub async fn explain(&self, msisdn: Msisdn) -> Option<Explained> {
+        let (answer, explained) = oneshot::channel();
+        self.orders.send(Order::Explain(msisdn, answer)).await.ok()?;
+        explained.await.ok()
+    }
+
+    /// Has what waits looked at again: a SIM has quota that it did not have.
+    pub fn look_again(&self) {
+        // Where the order does not fit, the next that is taken does the same.
+        drop(self.orders.try_send(Order::LookAgain));
+    }
+
+    /// How many messages wait, and how many may.
+    #[must_use]
+    pub fn queue(&self) -> (usize, usize) {
+        (self.most.saturating_sub(self.places.available_permits()), self.most)
+    }
+
     /// Ends when the dispatcher has: nothing is sent any more before the next start.
     pub async fn ended(&self) {
         self.orders.closed().await;
@@ -173,15 +238,26 @@ impl DispatcherHandle {
             let status = status.borrow();
             ModemEntry {
                 name: channel.modem.name().to_owned(),
-                state: phase_word(status.phase).to_owned(),
+                state: match self.judge.why_drained(channel.modem.name()) {
+                    Some(_) if status.phase == Phase::Ready => DRAINED.to_owned(),
+                    _ => phase_word(status.phase).to_owned(),
+                },
                 is_ready: status.phase == Phase::Ready,
                 is_default: channel.is_default,
                 operator: status.operator.clone(),
                 signal_dbm: status.signal_dbm,
+                balance: None,
             }
         };
         self.plan().channels.iter().map(entry).collect()
     }
+}
+
+/// The word for a modem that could send and is given nothing.
+pub(crate) const DRAINED: &str = "drained";
+/// The names of the modems of this moment, for [`run_reports`].
+pub fn names(handle: DispatcherHandle) -> impl Fn() -> Vec<String> + Send {
+    move || handle.plan().channels.iter().map(|channel| channel.modem.name().to_owned()).collect()
 }
 
 /// The word for a modem's phase.
@@ -196,6 +272,8 @@ pub fn build(settings: Settings, context: Arc<Context>, plan: Plan, events: Even
     let (orders, incoming) = mpsc::channel(most.saturating_add(64));
     let places = Arc::new(Semaphore::new(most));
     let plan = Arc::new(RwLock::new(Arc::new(plan)));
-    let handle = DispatcherHandle { orders, places: Arc::clone(&places), plan: Arc::clone(&plan) };
-    (handle, Dispatcher::new(settings, context, plan, events, incoming, places))
+    let judge = Judge::new(settings.report_patience);
+    let handle =
+        DispatcherHandle { orders, places: Arc::clone(&places), most, plan: Arc::clone(&plan), judge: judge.clone() };
+    (handle, Dispatcher::new(settings, context, plan, events, incoming, places, judge))
 }

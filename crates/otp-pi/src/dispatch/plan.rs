@@ -72,12 +72,14 @@ impl Dispatcher {
             .filter(|(_, place)| *place != NOWHERE)
             .collect();
         self.health.rearrange(&places, self.plan.channels.len());
+        self.judge.follow(self.settings.report_patience, |name| self.plan.place_of(name) != NOWHERE);
         (self.prefixes, self.watches, self.rotation) = (self.plan.prefixes(), self.plan.watches(), Rotation::default());
         let all = self.queue.take_all();
         let count = all.len();
         for (mut entry, until) in all {
             entry.excluded = entry.excluded.iter().filter_map(|place| places.get(place).copied()).collect();
             entry.excluded.sort_unstable();
+            entry.needs.closed.clear();
             let key = self.group_of(&entry);
             match until {
                 Some(until) => self.queue.rest(entry, key, until),

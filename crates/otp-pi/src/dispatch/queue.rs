@@ -26,13 +26,24 @@ pub(crate) struct Entry {
     pub(crate) attempts: u32,
     /// Modems (by place in the route table) that refused it for good.
     pub(crate) excluded: Vec<usize>,
+    /// What it asks of a SIM.
+    pub(crate) needs: Needs,
     /// Its place in the bounded queue; given back when the message is settled, that is when this is dropped.
     #[expect(dead_code, reason = "held, not read")]
     pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
-/// Which messages share their candidates: the group of the route table, less the excluded modems.
-pub(crate) type GroupKey = (usize, Vec<usize>);
+/// What a message asks of a SIM's quota, as far as that is known: most ask for nothing special.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Needs {
+    /// The parts beyond the first, once a SIM had no room for them.
+    pub(crate) more_parts: u8,
+    /// Modems (by place) whose SIM has written to as many receivers as it may, and not to this one.
+    pub(crate) closed: Vec<usize>,
+}
+
+/// Which messages share their candidates: the group of the route table, less the excluded modems, and what they need.
+pub(crate) type GroupKey = (usize, Vec<usize>, Needs);
 
 #[derive(Debug, Default)]
 struct Turns {

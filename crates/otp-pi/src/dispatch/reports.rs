@@ -1,15 +1,15 @@
 //! Delivery reports: from the modem that got one to the message that it settles.
 //!
-//! A report says TP-MR and the receiver as the network writes it, so it is matched by modem, TP-MR and the last digits
-//! (3GPP TS 23.040 §9.2.3.6, §9.1.2.5). One that fits no message yet is kept: while a modem owes its final result, nobody
-//! has told the message's TP-MR, and the report may be all that ever comes. Inbound SMS stay on the SIM until there is an
-//! inbox.
+//! A report says TP-MR, the receiver as the network writes it, and when the network took the message, so it is matched by modem,
+//! TP-MR, the last digits and that time (3GPP TS 23.040 §9.2.3.6, §9.1.2.5, §9.2.2.3); the store does it. One that fits no message
+//! yet is kept: while a modem owes its final result, nobody has told the message's TP-MR, and the report may be all that ever comes.
+//! An SMS that came in is handed on to the inbox.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::modem::{ModemEvent, ModemEventKind};
+use ::modem::{Inbound, ModemEvent, ModemEventKind};
 use domain::clock::{Clock, WallTime};
 use gsm::{DeliveryStatus, StatusReport};
 use store::{Report, ReportState, Store};
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::alarms::Judge;
 use crate::event::{Events, MessageEvent};
 
 /// How many last digits of a receiver are compared: networks write the rest in several ways.
@@ -88,15 +89,17 @@ impl Rests {
     }
 }
 
-/// Settles messages by the reports of the modems until `stop`; then those that still rest.
+/// Settles messages by the reports of the modems until `stop`; then those that still rest. What came in goes to `inbox`, with the
+/// name of its modem. `modems` tells which there are.
 ///
 /// # Errors
 /// None today; the signature is that of every task.
 pub async fn run(
     mut incoming: mpsc::Receiver<ModemEvent>,
-    store: Store,
+    inbox: mpsc::Sender<(String, Inbound)>,
+    (store, judge): (Store, Judge),
     events: Events,
-    clock: Arc<dyn Clock>,
+    (clock, modems): (Arc<dyn Clock>, impl Fn() -> Vec<String> + Send),
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut rests = Rests::default();
@@ -113,7 +116,7 @@ pub async fn run(
             () = stop.cancelled() => break,
             () = rested => {
                 if let Some(first) = rests.take_first() {
-                    settle(first, &mut rests, &store, &events).await;
+                    settle(first, modems(), &mut rests, (&store, &judge), &events).await;
                 }
                 continue;
             }
@@ -128,17 +131,36 @@ pub async fn run(
                 let (at, came) = (clock.now(), Instant::now());
                 rests.put(Resting { modem: event.modem, report, at, came, rest: REST });
             }
-            ModemEventKind::Inbound(_) => debug!(modem.name = event.modem, "an SMS came in and stays on the SIM"),
+            ModemEventKind::Heal(news) => judge.healed(&store, &event.modem, news).await,
+            ModemEventKind::Inbound(inbound) => hand_on(&inbox, event.modem, inbound).await,
         }
     }
     // What is still kept is looked at a last time: what was on air has come down, or is unknown, by now.
     for last in std::mem::take(&mut rests.by_end).into_values() {
-        settle(last, &mut rests, &store, &events).await;
+        settle(last, modems(), &mut rests, (&store, &judge), &events).await;
     }
     Ok(())
 }
 
-async fn settle(resting: Resting, rests: &mut Rests, store: &Store, events: &Events) {
+/// Hands an SMS that came in to the inbox. One that the modem has a copy of comes again when there is no room for it now; the others
+/// are waited with.
+async fn hand_on(inbox: &mpsc::Sender<(String, Inbound)>, modem: String, inbound: Inbound) {
+    if inbound.receipt.has_copy() {
+        if inbox.try_send((modem, inbound)).is_err() {
+            debug!("the inbox has no room for an SMS; it comes again");
+        }
+    } else if inbox.send((modem, inbound)).await.is_err() {
+        warn!("the inbox has ended: an SMS of which the modem keeps no copy is lost");
+    }
+}
+
+async fn settle(
+    resting: Resting,
+    present: Vec<String>,
+    rests: &mut Rests,
+    (store, judge): (&Store, &Judge),
+    events: &Events,
+) {
     let Resting { modem, report, at, .. } = &resting;
     let (modem, at) = (modem.clone(), *at);
     let state = match report.status.delivery() {
@@ -148,10 +170,22 @@ async fn settle(resting: Resting, rests: &mut Rests, store: &Store, events: &Eve
         }
         DeliveryStatus::Pending | DeliveryStatus::Unconfirmed | DeliveryStatus::Unknown => ReportState::Pending,
     };
-    let tail = report.recipient.tail(TAIL_DIGITS).to_owned();
-    let message_reference = report.message_reference;
-    let known = Report { modem: modem.clone(), message_reference, receiver_tail: tail, state, at };
-    match store.report(known).await {
+    let known = Report {
+        modem: modem.clone(),
+        present: present.into(),
+        message_reference: report.message_reference,
+        receiver_tail: report.recipient.tail(TAIL_DIGITS).to_owned(),
+        state,
+        status: report.status.0,
+        taken_at_seconds: report.service_center_time.map(gsm::Timestamp::unix_seconds),
+        at,
+    };
+    let known = store.report(known).await;
+    if let Ok(Some(_)) = &known {
+        // Whatever it says of the message: the modem has transmitted it.
+        judge.reported(store, &modem).await;
+    }
+    match known {
         Ok(Some(about)) if !about.has_changed => debug!(message.id = %about.message_id, "delivery report, no news"),
         Ok(Some(settled)) => {
             debug!(message.id = %settled.message_id, message.state = settled.state.as_str(), "delivery report");

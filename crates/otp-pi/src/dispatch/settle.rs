@@ -39,13 +39,14 @@ struct Sender {
 
 impl Dispatcher {
     pub(super) async fn settle(&mut self, done: Done) {
-        let Done { mut entry, channel: name, excluded, outcome } = done;
+        let Done { mut entry, channel: name, excluded, outcome, .. } = done;
         let place = self.plan.place_of(&name);
         let channel = Sender { name, place };
         entry.excluded =
             excluded.iter().map(|name| self.plan.place_of(name)).filter(|place| *place != NOWHERE).collect();
         entry.excluded.sort_unstable();
         self.on_air.remove(&entry.id);
+        self.judge_by(&channel.name, &entry, outcome.as_ref()).await;
         let attempt = AttemptId { message_id: entry.id, attempt: entry.attempts };
         match outcome {
             // Settled by somebody else meanwhile.
@@ -56,11 +57,17 @@ impl Dispatcher {
                 self.health.sent(channel.place);
                 self.announce(&entry, &channel, MessageState::Sent, None);
             }
+            Some(Outcome::NoRoom { parts }) => {
+                // Nothing was tried, so no attempt was made. It waits for a SIM with room for all of it.
+                entry.attempts = entry.attempts.saturating_sub(1);
+                entry.needs.more_parts = parts.saturating_sub(1);
+                self.requeue(entry);
+            }
             Some(Outcome::StoreFailed) => {
                 self.health.store_failed(Instant::now());
                 self.rest(entry, REST_WHEN_STORE_FAILED);
             }
-            Some(Outcome::Unknown { detail }) => self.unknown(entry, &channel, attempt, detail).await,
+            Some(Outcome::Unknown { part, detail }) => self.unknown(entry, &channel, (attempt, part), detail).await,
             Some(Outcome::Incomplete { code }) => {
                 let reason = format!("a later part was not sent: {code}");
                 self.finish(&entry, &channel, MessageState::Failed, reason).await;
@@ -79,11 +86,12 @@ impl Dispatcher {
         self.events.publish(MessageEvent { id, state, reason: None, channel: None, at });
     }
 
-    async fn unknown(&mut self, mut entry: Entry, channel: &Sender, attempt: AttemptId, detail: String) {
+    async fn unknown(&mut self, mut entry: Entry, channel: &Sender, (attempt, part): (AttemptId, u8), detail: String) {
         let resend = self.settings.unknown_policy == UnknownPolicy::Resend && entry.attempts < MOST_ATTEMPTS_IN_DOUBT;
         warn!(message.id = %entry.id, channel.id = &*channel.name, "the outcome cannot be known: {detail}");
         let at = self.context.clock.now();
-        self.record(Change::Unknown { attempt, resend, reason: detail.clone(), at }).await;
+        let change = Change::Unknown { attempt, part: Some(part), resend, reason: detail.clone(), at };
+        self.record(change).await;
         if resend {
             // Another modem may know better how its messages end.
             entry.excluded = Vec::from_iter((channel.place != NOWHERE).then_some(channel.place));
@@ -157,21 +165,35 @@ impl Dispatcher {
     /// Lets what is on air come down. What does not in time is `unknown`: nobody can know.
     pub(super) async fn drain(&mut self) {
         let end = Instant::now() + self.settings.drain_timeout;
+        // A text that is between two parts goes on; codes that wait go out after the next start.
+        self.gaps.close();
+        while self.gaps.try_recv().is_ok() {}
         info!(on_air = self.sending.len(), waiting = self.queue.len(), "stopping: no new message goes on air");
         while !self.sending.is_empty() {
             match tokio::time::timeout_at(end, self.sending.next()).await {
                 Ok(Some(done)) => self.settle(done).await,
                 Ok(None) => break,
                 Err(_) => {
-                    for (message_id, attempt) in std::mem::take(&mut self.on_air) {
-                        let (attempt, at) = (AttemptId { message_id, attempt }, self.context.clock.now());
-                        let reason = "the gateway ended while it was on air".to_owned();
-                        let resend = self.settings.unknown_policy == UnknownPolicy::Resend;
-                        self.record(Change::Unknown { attempt, resend, reason, at }).await;
+                    for (message_id, (attempt, part)) in std::mem::take(&mut self.on_air) {
+                        self.broke_off(AttemptId { message_id, attempt }, part.get()).await;
                     }
                     break;
                 }
             }
         }
+    }
+
+    /// Records a message that has not come down in time: the part on air is in doubt, and the others are not sent any more.
+    async fn broke_off(&mut self, attempt: AttemptId, part: Option<u8>) {
+        let at = self.context.clock.now();
+        let change = if part.is_some() {
+            let reason = "the gateway ended while it was on air".to_owned();
+            let resend = self.settings.unknown_policy == UnknownPolicy::Resend;
+            Change::Unknown { attempt, part, resend, reason, at }
+        } else {
+            let reason = "a later part was not sent: the gateway ended between two parts".to_owned();
+            Change::Final { message_id: attempt.message_id, state: MessageState::Failed, reason, at }
+        };
+        self.record(change).await;
     }
 }

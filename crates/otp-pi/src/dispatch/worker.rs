@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use ::modem::{Phase, Status, Turn};
+use ::modem::{Status, Turn};
 use domain::clock::WallTime;
 use domain::message::{Class, MessageId, MessageState};
 use domain::receiver::Msisdn;
@@ -24,11 +24,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use super::alarms::Judge;
 use super::health::Health;
-use super::queue::{Entry, GroupKey, Queue};
+use super::queue::{Entry, GroupKey, Needs, Queue};
 use super::{Order, Plan, Settings, SharedPlan, plan};
-use crate::channel::modem::Context;
-use crate::channel::{ChannelHandle, Outcome};
+use crate::channel::Outcome;
+use crate::channel::gap::{Gap, Gaps, PartOnAir};
+use crate::channel::modem::{Context, Passage, Way};
+use crate::channel::sim::Seat;
 use crate::event::{Events, MessageEvent};
 
 /// The longest the task sleeps although a deadline is farther: the wall clock may jump.
@@ -46,6 +49,9 @@ const STEP: i64 = 60_000;
 /// How many orders are taken at once before modems are filled again.
 const ORDERS_AT_ONCE: usize = 256;
 
+/// How many offers of modems may wait: this very task takes them.
+const OFFERS: usize = 64;
+
 /// One attempt that ended.
 pub(super) struct Done {
     pub(super) entry: Entry,
@@ -54,6 +60,8 @@ pub(super) struct Done {
     /// The names of the modems that the entry excluded, for the same reason.
     pub(super) excluded: Vec<Arc<str>>,
     pub(super) outcome: Option<Outcome>,
+    /// The gap of a long text in which it was sent.
+    pub(super) gap: Option<Gap>,
 }
 
 type Sending = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -73,9 +81,16 @@ pub struct Dispatcher {
     pub(super) rotation: Rotation,
     pub(super) prefixes: Vec<String>,
     pub(super) sending: FuturesUnordered<Sending>,
-    pub(super) on_air: HashMap<MessageId, u32>,
+    /// The attempt of each message on air, and which part it is.
+    pub(super) on_air: HashMap<MessageId, (u32, PartOnAir)>,
+    /// Modems that are lent between the parts of long texts, and where the channels offer them.
+    pub(super) gaps: mpsc::Receiver<Gap>,
+    offers: mpsc::Sender<Gap>,
     pub(super) health: Health,
+    pub(super) judge: Judge,
     pub(super) watches: FuturesUnordered<Watching>,
+    /// When the first SIM that holds a waiting message back has quota or pace again.
+    quota_until: Option<WallTime>,
     /// The two clocks at one moment, to notice when the wall clock steps.
     clocks: (Instant, WallTime),
 }
@@ -94,11 +109,13 @@ impl Dispatcher {
         events: Events,
         orders: mpsc::Receiver<Order>,
         places: Arc<Semaphore>,
+        judge: Judge,
     ) -> Self {
         let plan = Arc::clone(&shared_plan.read().unwrap_or_else(PoisonError::into_inner));
         let (prefixes, watches) = (plan.prefixes(), plan.watches());
         let health = Health::new(plan.channels.len());
         let clocks = (Instant::now(), context.clock.now());
+        let (offers, gaps) = mpsc::channel(OFFERS);
         Self {
             settings,
             context,
@@ -112,8 +129,12 @@ impl Dispatcher {
             prefixes,
             sending: FuturesUnordered::new(),
             on_air: HashMap::new(),
+            gaps,
+            offers,
             health,
+            judge,
             watches,
+            quota_until: None,
             clocks,
         }
     }
@@ -143,7 +164,8 @@ impl Dispatcher {
             tokio::select! {
                 // Every branch is cancel-safe: receivers, streams and timers lose nothing when their wait is dropped.
                 () = stop.cancelled() => break,
-                Some(done) = self.sending.next(), if !self.sending.is_empty() => self.settle(done).await,
+                Some(done) = self.sending.next(), if !self.sending.is_empty() => self.came_down(done).await,
+                Some(gap) = self.gaps.recv() => self.lend(gap),
                 Some(status) = self.watches.next() => self.watches.push(plan::watch_status(status)),
                 // When every entrance has gone, what waits still goes out until the stop.
                 Some(order) = self.orders.recv() => self.take_orders(order).await,
@@ -175,11 +197,16 @@ impl Dispatcher {
             match order {
                 Order::Send(entry, place) => self.enqueue(entry, Some(place)),
                 Order::Cancel(id) => self.cancel(id).await,
+                // Before every wait what waits is looked at.
+                Order::LookAgain => {}
+                Order::Explain(msisdn, answer) => {
+                    answer.send(self.explain(&msisdn)).ok();
+                }
                 Order::Replan(new, done) => {
                     self.replan(*new);
                     // Whoever asked may not wait any more.
                     done.send(()).ok();
-                }
+                } // What waits for a modem that was let back is looked at again.
             }
             taken += 1;
             next = if taken < ORDERS_AT_ONCE { self.orders.try_recv().ok() } else { None };
@@ -213,6 +240,7 @@ impl Dispatcher {
             deadline,
             attempts: entry.attempt,
             excluded: Vec::new(),
+            needs: Needs::default(),
             place,
         };
         let key = self.group_of(&entry);
@@ -224,7 +252,7 @@ impl Dispatcher {
     }
 
     pub(super) fn group_of(&self, entry: &Entry) -> GroupKey {
-        (self.prefix_of(&entry.msisdn), entry.excluded.clone())
+        (self.prefix_of(&entry.msisdn), entry.excluded.clone(), entry.needs.clone())
     }
 
     /// Which of the prefixes, longest first, claims the number; their count if none does.
@@ -235,6 +263,7 @@ impl Dispatcher {
 
     /// Gives free modems what may go, best first.
     fn fill(&mut self) {
+        self.quota_until = None;
         while self.start_one() {}
     }
 
@@ -246,27 +275,39 @@ impl Dispatcher {
         if self.health.is_paused(Instant::now()) {
             return false;
         }
-        let views = self.views();
-        if views.iter().all(|view| view.is_busy || !view.is_healthy) {
+        let (healths, all) = (self.healths(true), self.healths(false));
+        if !all.contains(&ModemView::Free) {
             return false;
         }
         for (priority, key) in heads {
             let Some(head) = self.queue.head_of(&priority) else { continue };
-            let views = without(&views, &key.1);
-            let decision = Route::choose(&self.plan.table, &views, &head.msisdn, &mut self.rotation);
+            let mut seen = self.see(&healths, head);
+            let mut decision = Route::choose(&self.plan.table, &seen.views, &head.msisdn, &mut self.rotation);
+            if decision.reason == Reason::NoneUsable && key.1.is_empty() && all != healths {
+                // Better one that is drained than none.
+                seen = self.see(&all, head);
+                decision = Route::choose(&self.plan.table, &seen.views, &head.msisdn, &mut self.rotation);
+            }
             let Some(place) = decision.modem else {
-                if decision.reason == Reason::NoneHealthy && !key.1.is_empty() {
+                if seen.closed != key.2.closed {
+                    self.set_apart(&key, seen.closed);
+                    return true;
+                }
+                if decision.reason == Reason::NoneUsable && !key.1.is_empty() {
                     self.forgive(&key);
                     return true;
                 }
+                self.quota_until = self.quota_until.into_iter().chain(seen.until).min();
                 continue;
             };
-            let channel = self.plan.channels.get(place);
-            let turn = channel.and_then(|channel| Some((channel.modem.try_turn()?, channel.modem.status())));
-            let Some((turn, status)) = turn else { continue };
+            let Some(channel) = self.plan.channels.get(place) else { continue };
+            let Some(turn) = channel.modem.try_turn() else { continue };
+            let (status, seat) = (channel.modem.status(), Seat::of(channel, &self.plan.zone, &self.context.store));
             let Some(entry) = self.queue.pop(&key) else { continue };
-            debug!(message.id = %entry.id, route.reason = decision.reason.as_str(), route.modem = place, "routed");
-            self.start(entry, place, turn, status);
+            let why = decision.reason.to_string();
+            debug!(message.id = %entry.id, route.reason = why, route.modem = place, "routed");
+            let way = Way { modem: self.name_of(place).to_owned(), why, seat };
+            self.start(entry, way, (turn, status), None);
             return true;
         }
         false
@@ -281,39 +322,28 @@ impl Dispatcher {
         }
     }
 
-    fn views(&self) -> Vec<ModemView> {
-        let now = Instant::now();
-        let view = |(place, channel): (usize, &ChannelHandle)| {
-            let status = channel.modem.status();
-            let status = status.borrow();
-            ModemView {
-                is_healthy: status.phase == Phase::Ready && !self.health.is_aside(place, now),
-                is_busy: status.is_taken(),
-                has_quota: true,
-            }
-        };
-        self.plan.channels.iter().enumerate().map(view).collect()
-    }
-
-    /// Tells whether a modem outside `excluded` could take the number, now or as soon as it is free.
-    pub(super) fn has_way(&self, msisdn: &Msisdn, excluded: &[usize]) -> bool {
-        let mut views = without(&self.views(), excluded);
-        views.iter_mut().for_each(|view| view.is_busy = false);
-        Route::choose(&self.plan.table, &views, msisdn, &mut self.rotation.clone()).modem.is_some()
-    }
-
-    fn start(&mut self, mut entry: Entry, place: usize, turn: Turn, status: watch::Receiver<Status>) {
+    /// Sends a message; in a gap of a long text, if it is a code that was let in there.
+    pub(super) fn start(
+        &mut self,
+        mut entry: Entry,
+        way: Way,
+        (turn, status): (Turn, watch::Receiver<Status>),
+        gap: Option<Gap>,
+    ) {
         entry.attempts = entry.attempts.saturating_add(1);
-        self.on_air.insert(entry.id, entry.attempts);
-        let context = Arc::clone(&self.context);
-        let name: Arc<str> = Arc::from(self.name_of(place));
+        let (context, on_air) = (Arc::clone(&self.context), PartOnAir::default());
+        self.on_air.insert(entry.id, (entry.attempts, on_air.clone()));
+        entry.needs.closed.clear();
+        let name: Arc<str> = Arc::from(way.modem.as_str());
+        self.judge.begun(&name, Instant::now());
         let excluded = entry.excluded.iter().map(|place| Arc::from(self.name_of(*place))).collect();
+        let gaps = (entry.class != Class::Otp).then(|| Gaps::new(Arc::clone(&name), self.offers.clone()));
+        let place = self.plan.place_of(&name);
+        let more_waits = gap.is_some() || self.next_for(place, |_| true).is_some();
+        let passage = Passage { way, turn, status, more_waits, gaps, on_air };
         self.sending.push(Box::pin(async move {
             let outcome = match context.store.load(entry.id).await {
-                Ok(Some(message)) => {
-                    let modem = name.to_string();
-                    Some(crate::channel::modem::send(context, (turn, status), modem, message, entry.attempts).await)
-                }
+                Ok(Some(message)) => Some(crate::channel::modem::send(context, passage, message, entry.attempts).await),
                 Ok(None) => None,
                 Err(error @ StoreError::Unreadable { .. }) => {
                     error!(message.id = %entry.id, error = %error, "a stored message cannot be read");
@@ -325,7 +355,7 @@ impl Dispatcher {
                     Some(Outcome::StoreFailed)
                 }
             };
-            Done { entry, channel: name, excluded, outcome }
+            Done { entry, channel: name, excluded, outcome, gap }
         }));
     }
 
@@ -355,18 +385,10 @@ impl Dispatcher {
         let (now, wall) = (Instant::now(), self.context.clock.now());
         let of_deadline = |deadline: WallTime| now + deadline.saturating_since(wall);
         let deadline = self.queue.next_deadline().map(of_deadline);
-        [deadline, self.queue.next_wake(), self.health.next_time(now)]
+        let quota = self.quota_until.map(of_deadline);
+        [deadline, self.queue.next_wake(), self.health.next_time(now), quota]
             .into_iter()
             .flatten()
             .fold(now + LONGEST_SLEEP, Instant::min)
     }
-}
-
-/// The views with the excluded modems shown as sick.
-fn without(views: &[ModemView], excluded: &[usize]) -> Vec<ModemView> {
-    let show = |(place, view): (usize, &ModemView)| ModemView {
-        is_healthy: view.is_healthy && !excluded.contains(&place),
-        ..*view
-    };
-    views.iter().enumerate().map(show).collect()
 }

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use domain::message::{MessageId, MessageState};
+use domain::message::{Class, MessageId, MessageState};
 use domain::outcome::Outcome;
 use domain::receiver::Receiver;
 use store::{Acceptance, Accepted, QueueEntry, Slot};
@@ -52,6 +52,9 @@ impl Inner {
         match accepted.map_err(|error| Refusal::store_failed(&error))? {
             Accepted::New { message_id } => {
                 let at = entry.not_before;
+                if entry.class == Class::Otp {
+                    self.desk.yield_to_code();
+                }
                 place.submit(QueueEntry { id: message_id, ..entry });
                 self.announce(message_id, MessageState::Queued, at);
                 Ok((message_id, MessageState::Queued))

@@ -10,6 +10,7 @@ mod otp;
 mod send;
 mod simple;
 mod text;
+mod ussd;
 mod wait;
 
 pub use lint::{Finding, Forced, Lint, Severity, lint};
@@ -23,7 +24,7 @@ use domain::command::{Caller, Command};
 use domain::limits::Rule;
 use domain::message::{MessageId, MessageState};
 use domain::otp::CodeLength;
-use domain::outcome::{Outcome, Reply, ReplyData};
+use domain::outcome::{BalanceEntry, Outcome, Reply, ReplyData};
 use domain::receiver::{NumberingPlan, Receiver};
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
@@ -33,6 +34,7 @@ use tracing::{debug, error};
 use crate::dispatch::DispatcherHandle;
 use crate::event::{Events, MessageEvent};
 use crate::limits::{LimitError, Limiter};
+use crate::ussd::Desk;
 
 /// How the rules of the gateway are set.
 #[derive(Clone, Debug)]
@@ -71,6 +73,7 @@ struct Inner {
     store: Store,
     dispatcher: DispatcherHandle,
     limiter: Limiter,
+    desk: Desk,
     events: Events,
     clock: Arc<dyn Clock>,
 }
@@ -81,11 +84,13 @@ impl Gateway {
     pub fn new(
         settings: Settings,
         store: Store,
-        (dispatcher, limiter): (DispatcherHandle, Limiter),
+        (dispatcher, limiter, desk): (DispatcherHandle, Limiter, Desk),
         events: Events,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { inner: Arc::new(RwLock::new(Arc::new(Inner { settings, store, dispatcher, limiter, events, clock }))) }
+        Self {
+            inner: Arc::new(RwLock::new(Arc::new(Inner { settings, store, dispatcher, limiter, desk, events, clock }))),
+        }
     }
 
     /// Works by other rules from now on; what is under way ends by the rules under which it began.
@@ -101,6 +106,14 @@ impl Gateway {
             return Reply::failed(Outcome::NotAllowed, format!("this API user may not use {}", command.name()));
         }
         let inner = self.inner();
+        let command = match command {
+            // The network takes its time, and the desk has its own bounds.
+            Command::RequestUssd(request) => {
+                drop(pass);
+                return inner.ussd(request, &caller).await.unwrap_or_else(Reply::from);
+            }
+            other => other,
+        };
         let watch = inner.watch(&command, caller.entrance);
         let now = inner.clock.now();
         let done = match command {
@@ -114,6 +127,7 @@ impl Gateway {
             Command::GetStatus(query) => inner.status(query, &caller).await,
             Command::BlockMsisdn { receiver } => inner.block(receiver, true, &caller).await,
             Command::UnblockMsisdn { receiver } => inner.block(receiver, false, &caller).await,
+            Command::RequestUssd(request) => inner.ussd(request, &caller).await,
             Command::GetModemList => Ok(inner.modems()),
             Command::Echo => Ok(Reply::accepted(ReplyData::Echo)),
         };
@@ -159,7 +173,16 @@ impl Inner {
     }
 
     fn modems(&self) -> Reply {
-        Reply::accepted(ReplyData::Modems(self.dispatcher.modems()))
+        let mut modems = self.dispatcher.modems();
+        let plan = self.dispatcher.plan();
+        for (entry, channel) in modems.iter_mut().zip(&plan.channels).filter(|it| it.0.name == it.1.modem.name()) {
+            entry.balance = self.desk.balance(&channel.modem).map(|balance| BalanceEntry {
+                amount: balance.amount.number(),
+                at: balance.at(),
+                is_low: balance.is_low,
+            });
+        }
+        Reply::accepted(ReplyData::Modems(modems))
     }
 
     fn announce(&self, id: MessageId, state: MessageState, at: WallTime) {

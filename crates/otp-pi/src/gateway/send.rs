@@ -5,11 +5,13 @@ use domain::command::{Caller, SendMessage, StatusQuery};
 use domain::deadline::{self, Times};
 use domain::message::MessageId;
 use domain::otp::Fingerprint;
-use domain::outcome::{Outcome, Reply, ReplyData, StatusAttempt, StatusData};
+use domain::outcome::{Outcome, Reply, ReplyData, StatusAttempt, StatusData, StatusPart};
 use domain::receiver::Receiver;
 use gsm::segment;
+use gsm::status_report::Status;
 use store::{
-    Acceptance, Attempt, AttemptOutcome, AuditBy, Content, IdConflict, NewMessage, Replay, StatusKey, StatusRecord,
+    Acceptance, Attempt, AttemptOutcome, AuditBy, Content, IdConflict, NewMessage, Part, PartState, Replay, StatusKey,
+    StatusRecord,
 };
 
 use super::{Inner, RNG, Refusal};
@@ -148,6 +150,7 @@ fn sent_at(attempts: &[Attempt]) -> Option<WallTime> {
 }
 
 fn status_attempt(attempt: Attempt) -> StatusAttempt {
+    let parts = attempt.all_parts().map(status_part).collect();
     // Recorded as `CMS 38 (network out of order)`.
     let (error_code, meaning) = match attempt.code.as_deref().map(|code| code.split_once(" (")) {
         Some(Some((code, meaning))) => (Some(code.to_owned()), Some(meaning.trim_end_matches(')').to_owned())),
@@ -157,10 +160,25 @@ fn status_attempt(attempt: Attempt) -> StatusAttempt {
     StatusAttempt {
         attempt: attempt.number,
         modem: attempt.modem,
+        route: attempt.why,
         started_at: WallTime::from_unix_millis(attempt.began_at_millis),
         ended_at: attempt.ended_at_millis.map(WallTime::from_unix_millis),
         message_reference: attempt.parts.first().and_then(|part| part.message_reference),
         error_code,
         meaning,
+        parts,
+    }
+}
+
+fn status_part((part, state, known): (u8, PartState, Option<&Part>)) -> StatusPart {
+    let report_status = known.and_then(|known| known.report_status);
+    StatusPart {
+        part,
+        state: state.as_str(),
+        message_reference: known.and_then(|known| known.message_reference),
+        sent_at: known.and_then(|known| known.sent_at_millis).map(WallTime::from_unix_millis),
+        reported_at: known.and_then(|known| known.reported_at_millis).map(WallTime::from_unix_millis),
+        report_status,
+        report_meaning: report_status.map(|status| Status(status).meaning()),
     }
 }

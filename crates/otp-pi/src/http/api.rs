@@ -8,6 +8,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use domain::command::Scope;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, EXPECT, HeaderValue};
@@ -40,6 +41,7 @@ pub struct ApiState {
     pub(super) auth: Auth,
     rules: RwLock<Arc<Rules>>,
     readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
+    metrics: Box<dyn Fn() -> String + Send + Sync>,
 }
 
 /// The settings, and what is made of them once.
@@ -64,9 +66,10 @@ impl ApiState {
         auth: Auth,
         settings: Settings,
         readiness: impl Fn() -> Readiness + Send + Sync + 'static,
+        metrics: impl Fn() -> String + Send + Sync + 'static,
     ) -> Self {
         let rules = RwLock::new(Arc::new(Rules::new(settings)));
-        Self { gateway, auth, rules, readiness: Box::new(readiness) }
+        Self { gateway, auth, rules, readiness: Box::new(readiness), metrics: Box::new(metrics) }
     }
 
     /// Answers by other settings from the next request on. Listen addresses and the cap of connections are not looked at here.
@@ -112,6 +115,7 @@ impl ApiState {
         match head.uri.path() {
             "/healthz" => self.health(&head.method, false),
             "/readyz" => self.health(&head.method, true),
+            "/metrics" => self.numbers(&head, peer).await,
             path if settings.paths.contain(path) => self.answer_envelope(&head, body, peer, settings).await,
             _ => self.answer_simple(&head, body, peer, settings).await,
         }
@@ -162,6 +166,23 @@ impl ApiState {
             }
         };
         Ok((identity, read(body, settings.body_limit, deadline, waits).await?))
+    }
+
+    /// The metrics, for who asks from this machine or may by a login.
+    async fn numbers(&self, head: &Parts, peer: IpAddr) -> Result<Response<Full<Bytes>>, Fault> {
+        if head.method != Method::GET && head.method != Method::HEAD {
+            return Err(Fault::NotAQuestion);
+        }
+        if !peer.to_canonical().is_loopback() {
+            let claim = login(head);
+            let identity = self.auth.identify(claim, peer).await?;
+            // The pass need not outlive this: nothing is done in the user's name.
+            let (caller, _pass) = self.auth.admit(identity, claim, peer).await?;
+            if !caller.scopes.contains(Scope::Metrics) {
+                return Err(Fault::NotForThisLogin);
+            }
+        }
+        Ok(error::metrics((self.metrics)()))
     }
 
     fn health(&self, method: &Method, is_readiness: bool) -> Result<Response<Full<Bytes>>, Fault> {

@@ -12,6 +12,7 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue,
 use hyper::{Response, StatusCode};
 
 use super::auth::AuthFailure;
+use crate::telemetry::metrics::Exposition;
 use crate::wire::{AnswerKind, SimpleAnswer};
 
 /// Why a request has no outcome.
@@ -19,6 +20,8 @@ use crate::wire::{AnswerKind, SimpleAnswer};
 pub(super) enum Fault {
     /// No login, or a wrong one.
     Unauthorized,
+    /// A login that may not read this.
+    NotForThisLogin,
     /// Too many wrong logins from this address.
     Throttled(Duration),
     /// No room to check the login.
@@ -56,6 +59,7 @@ impl Fault {
     fn status(self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::NotForThisLogin => StatusCode::FORBIDDEN,
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -70,6 +74,7 @@ impl Fault {
     fn words(self) -> &'static str {
         match self {
             Self::Unauthorized => "a valid login is needed",
+            Self::NotForThisLogin => "this login may not read that",
             Self::Throttled(_) => "too many wrong logins",
             Self::Busy => "too many logins at once, try again",
             Self::TooManyConnections => "too many connections, try again",
@@ -104,6 +109,7 @@ impl Fault {
             Self::NotACommand => Some("POST, PUT"),
             Self::NotAQuestion => Some("GET, HEAD"),
             Self::Unauthorized
+            | Self::NotForThisLogin
             | Self::Throttled(_)
             | Self::Busy
             | Self::TooManyConnections
@@ -122,6 +128,7 @@ impl Fault {
             Self::Throttled(wait) => Some(wait),
             Self::Busy | Self::TooManyConnections => Some(ROOM_IN),
             Self::Unauthorized
+            | Self::NotForThisLogin
             | Self::NotEncrypted
             | Self::Malformed
             | Self::HeadTooLarge
@@ -203,6 +210,13 @@ pub(super) fn simple(answer: SimpleAnswer) -> Response<Full<Bytes>> {
 /// The answer to a question about the state of the program.
 pub(super) fn state(is_good: bool, body: Vec<u8>) -> Response<Full<Bytes>> {
     json(if is_good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
+}
+
+/// The numbers for Prometheus.
+pub(super) fn metrics(text: String) -> Response<Full<Bytes>> {
+    let mut response = json(StatusCode::OK, text.into_bytes());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(Exposition::CONTENT_TYPE));
+    response
 }
 
 fn json(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {

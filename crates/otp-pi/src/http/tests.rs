@@ -67,7 +67,7 @@ impl Server {
         let clock = Manual::new(WallTime::from_unix_millis(1_629_685_778_000));
         let auth = Auth::start(vec![user], Arc::new(clock)).unwrap();
         let gateway = TestGateway::start().await;
-        let state = ApiState::new(gateway.gateway.clone(), auth, settings, move || readiness.clone());
+        let state = ApiState::new(gateway.gateway.clone(), auth, settings, move || readiness.clone(), String::new);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -252,7 +252,8 @@ async fn outcomes_are_200_whatever_they_say() {
         ("{\"command\":\"echo\"", "1403"),
         ("command=echo", "1403"),
         (r#"{"command":"dance"}"#, "1402"),
-        (r#"{"command":"request-ussd","data":{}}"#, "1402"),
+        (r#"{"command":"request-ussd","data":{}}"#, "1401"),
+        (r#"{"command":"set-gpio-value","data":{}}"#, "1402"),
         (r#"{"command":"block-msisdn","data":{}}"#, "1401"),
         (r#"{"command":"echo","data":{},}"#, "000"),
     ] {

@@ -166,12 +166,12 @@ impl Operator {
         })
     }
 
-    fn limiter(&self) -> Result<&Limiter, String> {
+    pub(super) fn limiter(&self) -> Result<&Limiter, String> {
         self.limiter.as_ref().ok_or_else(|| "the settings cannot be served: otp-pi check-config says why".to_owned())
     }
 }
 
-fn limited(limiter: &Limiter, receiver: &str) -> Result<Receiver, String> {
+pub(super) fn limited(limiter: &Limiter, receiver: &str) -> Result<Receiver, String> {
     Receiver::parse(receiver, &limiter.settings().plan).map_err(|error| format!("receiver: {error}"))
 }
 

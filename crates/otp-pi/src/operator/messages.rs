@@ -2,9 +2,11 @@
 
 use domain::message::MessageId;
 use domain::message::MessageState;
+use gsm::status_report::Status;
 use serde::{Deserialize, Serialize};
 use store::{
-    Attempt, AttemptOutcome, AuditBy, CancelOutcome, MessageFilter, ReportState, RetryOutcome, StatusRecord, StoreError,
+    Attempt, AttemptOutcome, AuditBy, CancelOutcome, MessageFilter, Part, PartState, RetryOutcome, StatusRecord,
+    StoreError,
 };
 
 use super::Operator;
@@ -47,6 +49,8 @@ pub struct AttemptView {
     pub number: u32,
     /// Through which modem.
     pub modem: String,
+    /// Why that one (docs/routing.md).
+    pub route: Option<String>,
     /// When it began.
     pub began_at: i64,
     /// When it ended.
@@ -55,21 +59,29 @@ pub struct AttemptView {
     pub outcome: String,
     /// The CMS or CME code or another short reason.
     pub code: Option<String>,
-    /// The parts that the network took.
+    /// Every part, in order.
     pub parts: Vec<PartView>,
 }
 
-/// One part that the network took.
+/// One part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartView {
     /// The number, from 1.
     pub number: u8,
     /// How many parts there are.
     pub total: u8,
+    /// `waiting`, `not-sent`, `unknown`, `sent`, `pending`, `delivered` or `undelivered`.
+    pub state: String,
     /// TP-MR (3GPP TS 23.040 §9.2.3.6).
     pub message_reference: Option<u8>,
-    /// What the delivery report said: `delivered`, `undelivered` or `pending`.
-    pub report: Option<String>,
+    /// When the network took it.
+    pub sent_at: Option<i64>,
+    /// When its last report came.
+    pub reported_at: Option<i64>,
+    /// TP-ST of that report (3GPP TS 23.040 §9.2.3.15).
+    pub report_status: Option<u8>,
+    /// What that status means.
+    pub report_meaning: Option<String>,
 }
 
 /// One page of messages.
@@ -122,27 +134,29 @@ impl From<Attempt> for AttemptView {
             AttemptOutcome::NotSent => "not-sent",
             AttemptOutcome::Unknown => "unknown",
         };
-        let part = |part: store::Part| PartView {
-            number: part.number,
-            total: part.total,
-            message_reference: part.message_reference,
-            report: part.report.map(|report| {
-                match report {
-                    ReportState::Pending => "pending",
-                    ReportState::Delivered => "delivered",
-                    ReportState::Undelivered => "undelivered",
-                }
-                .to_owned()
-            }),
+        let total = attempt.total;
+        let part = |(number, state, known): (u8, PartState, Option<&Part>)| PartView {
+            number,
+            total,
+            state: state.as_str().to_owned(),
+            message_reference: known.and_then(|known| known.message_reference),
+            sent_at: known.and_then(|known| known.sent_at_millis),
+            reported_at: known.and_then(|known| known.reported_at_millis),
+            report_status: known.and_then(|known| known.report_status),
+            report_meaning: known
+                .and_then(|known| known.report_status)
+                .map(|status| Status(status).meaning().to_owned()),
         };
+        let parts = attempt.all_parts().map(part).collect();
         Self {
             number: attempt.number,
             modem: attempt.modem,
+            route: attempt.why,
             began_at: attempt.began_at_millis,
             ended_at: attempt.ended_at_millis,
             outcome: outcome.to_owned(),
             code: attempt.code,
-            parts: attempt.parts.into_iter().map(part).collect(),
+            parts,
         }
     }
 }

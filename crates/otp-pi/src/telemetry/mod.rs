@@ -3,6 +3,8 @@
 //! It must never be handed a code, a rendered text, a PIN, a password or a full number; the types that hold them print
 //! dots. Started once by `cli`, before anything else.
 
+pub mod metrics;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 

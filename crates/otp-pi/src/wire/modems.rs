@@ -7,11 +7,19 @@ mod answer;
 mod lines;
 mod manual;
 mod report;
+mod sim_use;
+mod standing;
+mod tool;
+mod ussd;
 
 pub use answer::{answer, no_answer};
-pub use lines::{ListedLine, lines};
+pub use lines::{ListedBalance, ListedLine, MatchedModem, lines};
 pub use manual::{Manual, PartState, manual};
 pub use report::{Checked, reports};
+pub use sim_use::{SimUseView, UseView};
+pub use standing::{Healing, Standing, drained, resumed};
+pub use tool::{card, imei, no_tool, restored};
+pub use ussd::{balance, ussd, ussd_ended};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use domain::autofill::{AppHash, Autofill, BoundDomain, Host};
-use domain::command::{Command, CreateOtp, SendMessage, StatusQuery, ValidateOtp};
+use domain::command::{Command, CreateOtp, RequestUssd, SendMessage, StatusQuery, ValidateOtp};
 use domain::locale::Locale;
 use domain::message::{Class, MessageId};
 use domain::outcome::{Outcome, Reply};
@@ -79,6 +79,7 @@ enum Verb {
     GetStatus,
     Block,
     Unblock,
+    RequestUssd,
     GetModemList,
     Echo,
 }
@@ -94,9 +95,10 @@ impl Verb {
             "get-status" => return Ok(Self::GetStatus),
             "block-msisdn" => return Ok(Self::Block),
             "unblock-msisdn" => return Ok(Self::Unblock),
+            "request-ussd" => return Ok(Self::RequestUssd),
             "get-modem-list" => return Ok(Self::GetModemList),
             "echo" => return Ok(Self::Echo),
-            "request-ussd" | "set-gpio-value" => "this command is not offered by this gateway yet",
+            "set-gpio-value" => "this command is not offered by this gateway yet",
             _ => "unknown command",
         };
         Err(Refusal { outcome: Outcome::UnknownCommand, error: error.to_owned() })
@@ -110,7 +112,7 @@ impl Verb {
             Self::Send => &["id", "receiver"],
             Self::GetStatus => &["id", "reference"],
             Self::Block | Self::Unblock => &["receiver"],
-            Self::GetModemList | Self::Echo => &[],
+            Self::RequestUssd | Self::GetModemList | Self::Echo => &[],
         }
     }
 }
@@ -183,6 +185,7 @@ fn read_command(mut document: Document, envelope: &mut Envelope) -> Result<Comma
         Verb::GetStatus => Command::GetStatus(get_status(&mut fields)?),
         Verb::Block => Command::BlockMsisdn { receiver: fields.require_receiver()? },
         Verb::Unblock => Command::UnblockMsisdn { receiver: fields.require_receiver()? },
+        Verb::RequestUssd => Command::RequestUssd(request_ussd(&mut fields)?),
         Verb::GetModemList => Command::GetModemList,
         Verb::Echo => Command::Echo,
     })
@@ -260,6 +263,16 @@ fn send(fields: &mut Fields) -> Result<SendMessage, String> {
             Some("bulk") => Some(Class::Bulk),
             Some(_) => return Err("data.class must be transactional or bulk".to_owned()),
         },
+    })
+}
+
+/// Reads what is asked of the network. A reply keeps its white space: it may be a name or a password.
+fn request_ussd(fields: &mut Fields) -> Result<RequestUssd, String> {
+    Ok(RequestUssd {
+        modem: fields.require("modem_id")?,
+        code: fields.take_some("ussd_code")?.map(SecretText::new),
+        reply: fields.take_raw("reply")?.filter(|reply| !reply.is_empty()).map(SecretText::new),
+        cancels: fields.take_flag("cancel")?,
     })
 }
 

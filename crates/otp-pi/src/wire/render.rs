@@ -4,7 +4,7 @@
 //! documented clients read it without looking. It must never show how a guess failed when `uniform_failures` is set.
 
 use domain::clock::{WallTime, whole_seconds};
-use domain::outcome::{ModemEntry, Outcome, Reply, ReplyData, StatusAttempt, StatusData};
+use domain::outcome::{BalanceEntry, ModemEntry, Outcome, Reply, ReplyData, StatusAttempt, StatusData, StatusPart};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -166,11 +166,38 @@ impl AnswerData<'_> {
 struct AttemptView<'a> {
     attempt: u32,
     modem: &'a str,
+    route: Option<&'a str>,
     started_at: i64,
     ended_at: Option<i64>,
     message_reference: Option<u8>,
     error_code: Option<&'a str>,
     meaning: Option<&'a str>,
+    parts: Vec<PartView>,
+}
+
+#[derive(Serialize)]
+struct PartView {
+    part: u8,
+    state: &'static str,
+    message_reference: Option<u8>,
+    sent_at: Option<i64>,
+    reported_at: Option<i64>,
+    report_status: Option<u8>,
+    report_meaning: Option<&'static str>,
+}
+
+impl From<&StatusPart> for PartView {
+    fn from(part: &StatusPart) -> Self {
+        Self {
+            part: part.part,
+            state: part.state,
+            message_reference: part.message_reference,
+            sent_at: part.sent_at.map(WallTime::as_unix_millis),
+            reported_at: part.reported_at.map(WallTime::as_unix_millis),
+            report_status: part.report_status,
+            report_meaning: part.report_meaning,
+        }
+    }
 }
 
 impl<'a> From<&'a StatusAttempt> for AttemptView<'a> {
@@ -178,11 +205,13 @@ impl<'a> From<&'a StatusAttempt> for AttemptView<'a> {
         Self {
             attempt: attempt.attempt,
             modem: &attempt.modem,
+            route: attempt.route.as_deref(),
             started_at: attempt.started_at.as_unix_millis(),
             ended_at: attempt.ended_at.map(WallTime::as_unix_millis),
             message_reference: attempt.message_reference,
             error_code: attempt.error_code.as_deref(),
             meaning: attempt.meaning.as_deref(),
+            parts: attempt.parts.iter().map(PartView::from).collect(),
         }
     }
 }
@@ -206,6 +235,24 @@ struct ModemView<'a> {
     default_modem: bool,
     cops_operator: &'a str,
     signal_strength: SignalView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    balance: Option<BalanceView>,
+}
+
+#[derive(Serialize)]
+struct BalanceView {
+    /// In the SIM's currency.
+    amount: serde_json::Value,
+    /// Unix milliseconds.
+    at: i64,
+    low: bool,
+}
+
+impl From<&BalanceEntry> for BalanceView {
+    fn from(balance: &BalanceEntry) -> Self {
+        let amount = serde_json::from_str(&balance.amount).unwrap_or_default();
+        Self { amount, at: balance.at.as_unix_millis(), low: balance.is_low }
+    }
 }
 
 #[derive(Serialize)]
@@ -224,6 +271,7 @@ impl<'a> From<&'a ModemEntry> for ModemView<'a> {
             default_modem: modem.is_default,
             cops_operator: modem.operator.as_deref().unwrap_or_default(),
             signal_strength: SignalView { value: modem.signal_dbm },
+            balance: modem.balance.as_ref().map(BalanceView::from),
         }
     }
 }
@@ -258,6 +306,11 @@ impl Serialize for AnswerData<'_> {
                 map.serialize_entry("state", state.as_str())?;
             }
             ReplyData::Status(status) => self.status(status, &mut map)?,
+            ReplyData::Ussd { content, raw, is_open } => {
+                map.serialize_entry("ussd_content", content.expose())?;
+                map.serialize_entry("ussd_content_raw", raw.expose())?;
+                map.serialize_entry("replyable", is_open)?;
+            }
             ReplyData::Modems(modems) => map.serialize_entry("modem_list", &ModemList(modems))?,
         }
         map.end()

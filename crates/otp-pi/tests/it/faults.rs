@@ -508,6 +508,7 @@ fn a_bad_value_is_shown_with_its_line_its_key_and_the_fix() {
         (format!("{modem}{modem}"), 7, "modem[1].name"),
         (format!("{modem}{modem}"), 8, "modem[1].port"),
         (format!("{modem}parity = \"mark\"\n"), 6, "modem[0].parity"),
+        (format!("{modem}profile = \"nokia\"\n"), 6, "modem[0].profile"),
         (format!("{modem}data_bits = 9\n"), 6, "modem[0].data_bits"),
         (format!("{modem}stop_bits = 3\n"), 6, "modem[0].stop_bits"),
         (format!("{modem}start_bits = 2\n"), 6, "modem[0].start_bits"),

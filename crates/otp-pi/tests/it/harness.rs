@@ -7,7 +7,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -59,6 +60,8 @@ pub(crate) fn program(name: &str) -> PathBuf {
 /// Emulated modems in their own process.
 pub(crate) struct Emulator {
     child: Child,
+    /// What comes in, a line each.
+    arrivals: Mutex<ChildStdin>,
     dir: TempDir,
     pub(crate) modems: Vec<PathBuf>,
 }
@@ -72,7 +75,9 @@ impl Emulator {
             .args(["--modems", &modems.to_string()])
             .arg("--transmissions")
             .arg(dir.path().join("transmissions.jsonl"))
+            .arg("--deliver-stdin")
             .args(extra)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(fs::File::create(dir.path().join("log")).unwrap())
             .spawn()
@@ -81,7 +86,8 @@ impl Emulator {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         assert!(ready.starts_with("ready"), "the emulator said {ready:?}");
         let modems = ready.split_whitespace().skip(1).map(PathBuf::from).collect();
-        Self { child, dir, modems }
+        let arrivals = Mutex::new(child.stdin.take().unwrap());
+        Self { child, arrivals, dir, modems }
     }
 
     /// One modem with a fault script.
@@ -114,6 +120,25 @@ impl Emulator {
             .iter()
             .filter(|sent| sent["text"].as_str().is_some_and(|text| text.contains(needle)))
             .count()
+    }
+}
+
+impl Emulator {
+    /// Sends a text from a phone to the first modem.
+    pub(crate) fn deliver(&self, from: &str, text: &str) {
+        self.arrive(&format!("modem1 {from} {text}"));
+    }
+
+    /// Brings the first modem the octets of a TPDU, sound or not.
+    pub(crate) fn deliver_tpdu(&self, tpdu: &[u8]) {
+        let hex: String = tpdu.iter().map(|octet| format!("{octet:02X}")).collect();
+        self.arrive(&format!("modem1 = {hex}"));
+    }
+
+    fn arrive(&self, line: &str) {
+        let mut arrivals = self.arrivals.lock().unwrap();
+        arrivals.write_all(format!("{line}\n").as_bytes()).unwrap();
+        arrivals.flush().unwrap();
     }
 }
 
@@ -634,6 +659,17 @@ pub(crate) fn wait_until_millis(time: u64) {
 /// Names a test that cannot be done here. Straight to standard error: a skipped test must be seen by name.
 pub(crate) fn skip(what: &str) {
     let _told = writeln!(std::io::stderr(), "skipped: {what}");
+}
+
+/// The library that gives a program another wall clock; the monotonic one stays. None where it is not installed.
+pub(crate) fn faketime() -> Option<PathBuf> {
+    let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let triple = if std::env::consts::ARCH == "arm" { "arm-linux-gnueabihf".to_owned() } else { triple };
+    let library = PathBuf::from(format!("/usr/lib/{triple}/faketime/libfaketimeMT.so.1"));
+    if !library.exists() {
+        skip("libfaketime");
+    }
+    Some(library).filter(|library| library.exists())
 }
 
 /// A program that has a gateway's database to itself, until dropped.

@@ -4,6 +4,7 @@ mod at;
 mod check;
 mod list;
 mod send;
+mod sim;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -338,6 +338,7 @@ fn the_examples_of_the_api_page_answer_as_printed() {
     let gateway = Setup::with(&player.emulator).start();
     gateway.wait_for_modems(1);
     player.here.push(("shop:PASSWORD".to_owned(), format!("{USER}:{PASSWORD}")));
+    player.here.push(("operator-1".to_owned(), "m0".to_owned()));
     player.is_at(&[gateway.address]);
     player.play("api.md");
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::harness::{Client, Emulator, Gateway, PATIENCE, Setup, code_in, instant, pause, wait_for};
 
 /// Shorter than the scripts' faults last, and long enough for a busy machine.
-const TIMEOUTS: &str = "prompt_timeout = \"2s\"\nresult_timeout = \"3s\"";
+const TIMEOUTS: &str = "prompt_timeout = \"2s\"\nresult_timeout = \"3s\"\nanswer_timeout = \"400ms\"";
 
 /// A script, and what is expected of the first message of a modem that plays it.
 struct Row {

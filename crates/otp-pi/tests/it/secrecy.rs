@@ -211,6 +211,16 @@ const TEXTS: [&str; 5] = [
     "Never to be sent: it waits for a modem that is not there",
 ];
 
+/// What comes in: whole, in parts, and to be shown at once.
+const INBOUND: [(&str, &str); 3] = [
+    ("628555770005", "Meine Geheimzahl lautet Vierzehn-Acht"),
+    (
+        "628555770006",
+        "Приходи один к старому мельнику в полночь и никому ни слова об этом, иначе всё пропало и наследство тоже",
+    ),
+    ("GEHEIMBANK", "Kontostand achthundert Taler"),
+];
+
 const SCRIPT: &str = "[[receiver]]\nnumber = \"628127770404\"\ntreatment = { refuse = 1 }\n\
                       [[fault]]\nwhen = \"AT+CMGS\"\nnth = 3\nmodem = \"modem1\"\naction = { cms_error = 29 }\n\
                       [[fault]]\nwhen = \"AT+CMGS\"\nnth = 6\naction = { garbage = \"~~\\r\\n\" }\n\
@@ -268,6 +278,21 @@ fn everything_happens(gateway: &Gateway, emulator: &Emulator) -> Vec<String> {
     assert_eq!(simple("/verify_otp", format!("phone_number={}&otp={second}", PHONES[1])), 200);
     assert_eq!(simple("/verify_otp", format!("phone_number={}&otp={second}&otp={first}", PHONES[1])), 400);
     assert_eq!(simple("/send_otp", format!("{{\"phone\": \"{}x\"}}", PHONES[0])), 400);
+    // What comes in is shown to an operator who asks, and stands nowhere.
+    for (from, text) in INBOUND {
+        let plus = if from.starts_with('6') { "+" } else { "" };
+        emulator.deliver(&format!("{plus}{from}"), text);
+    }
+    let is_here =
+        || (gateway.operate(&["inbox", "list", "--json"]).json()["messages"].as_array()?.len() == 3).then_some(());
+    wait_for("what comes in", is_here);
+    let shown = gateway.operate(&["inbox", "list", "--full", "--json"]).json();
+    assert!(shown.to_string().contains(INBOUND[1].1), "{shown}");
+    let ids = shown["messages"].as_array().unwrap().iter().map(|message| message["message_id"].as_str().unwrap());
+    let ids: Vec<&str> = ids.collect();
+    gateway.operate(&["inbox", "show", ids[0]]).told();
+    gateway.operate(&["inbox", "delete", ids[0]]).told();
+    gateway.operate(&["inbox", "list", "--sender", INBOUND[0].0]).told();
     // What is done by hand is recorded, without what was said.
     let absent = ["modem.absent.msisdn", PHONES[3], "modem.absent.sms_center", PHONES[1], "otp.template", TEMPLATE];
     gateway.operate(&[&["settings", "set"][..], &absent].concat()).told();
@@ -305,6 +330,15 @@ fn scanner(codes: &[String]) -> Scanner {
         scanner.add(&format!("number {phone}"), phone);
         scanner.add(&format!("number {}", national(phone)), &national(phone));
         scanner.add(&format!("end of number {phone}"), phone.get(3..).unwrap());
+    }
+    for (from, text) in INBOUND {
+        scanner.add(&format!("inbound text {text:?}"), text);
+        let middle: String = text.chars().skip(8).take(12).collect();
+        scanner.add(&format!("part {middle:?}"), &middle);
+        if from.starts_with('6') {
+            scanner.add(&format!("sender {from}"), from);
+            scanner.add(&format!("end of sender {from}"), from.get(3..).unwrap());
+        }
     }
     scanner.add("pin", PIN);
     scanner.add("template", TEMPLATE);

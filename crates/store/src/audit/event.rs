@@ -66,10 +66,28 @@ kinds! {
     MessageCancelled = "message-cancelled",
     /// An operator queued a message again.
     MessageRetried = "message-retried",
+    /// An operator read texts of messages that came in.
+    InboxRead = "inbox-read",
+    /// An operator answered a message that came in.
+    InboxReplied = "inbox-replied",
+    /// An operator deleted a message that came in.
+    InboxDeleted = "inbox-deleted",
     /// An operator sent an SMS past the API.
     SentByHand = "sent-by-hand",
     /// An operator asked a modem an AT command.
     ModemCommand = "modem-command",
+    /// A person did something about the PIN of a SIM.
+    SimPin = "sim-pin",
+    /// A person wrote the IMEI of a device.
+    ImeiWritten = "imei-written",
+    /// A modem does not do its work, and nothing that was tried helped; or others take its messages.
+    ModemAlarm = "modem-alarm",
+    /// An operator has a modem get no messages.
+    ModemDrained = "modem-drained",
+    /// An operator lets a drained modem back.
+    ModemResumed = "modem-resumed",
+    /// An operator asked the network over USSD.
+    UssdByHand = "ussd-by-hand",
     /// A SIM refused its PIN.
     PinRefused = "pin-refused",
     /// A receiver is blocked.
@@ -110,7 +128,7 @@ impl AuditKind {
         match self {
             Self::ReceiverBlocked | Self::ReceiverUnblocked => Some(300),
             Self::ReceiverLocked | Self::HeldBack | Self::LetIn => Some(100),
-            Self::LoginsThrottled | Self::OperatorRefused | Self::PinRefused => Some(30),
+            Self::LoginsThrottled | Self::OperatorRefused | Self::PinRefused | Self::ModemAlarm => Some(30),
             Self::Started
             | Self::Stopped
             | Self::SettingsChanged
@@ -127,8 +145,16 @@ impl AuditKind {
             | Self::BackupMade
             | Self::MessageCancelled
             | Self::MessageRetried
+            | Self::InboxRead
+            | Self::InboxReplied
+            | Self::InboxDeleted
             | Self::SentByHand
             | Self::ModemCommand
+            | Self::SimPin
+            | Self::ImeiWritten
+            | Self::ModemDrained
+            | Self::ModemResumed
+            | Self::UssdByHand
             | Self::LimitsReset
             | Self::ActFailed
             | Self::Trimmed

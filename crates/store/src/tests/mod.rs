@@ -3,12 +3,15 @@
 mod acceptance;
 mod audit;
 mod guesses;
+mod inbox;
 mod keys;
 mod operator;
 mod privacy;
 mod recovery;
+mod reports;
 mod retention;
 mod shared;
+mod sims;
 pub(crate) mod support;
 mod texts;
 mod trouble;

@@ -10,15 +10,14 @@ use domain::command::Entrance;
 use domain::message::{Class, MessageId, MessageState};
 use domain::otp::{AttemptId, Verdict};
 
+use super::reports::report;
 use super::support::{self, CODE, NOW, RECEIVER, Running, sent, text_message};
-use crate::{
-    BackupError, CancelOutcome, Change, Content, MessageFilter, Report, ReportState, RetryOutcome, StoreError,
-};
+use crate::{BackupError, CancelOutcome, Change, Content, MessageFilter, ReportState, RetryOutcome, StoreError};
 
 async fn unknown(running: &Running, id: MessageId) {
     let reason = "no answer".to_owned();
     let attempt = AttemptId { message_id: id, attempt: 1 };
-    running.record(Change::Unknown { attempt, resend: false, reason, at: NOW }).await;
+    running.record(Change::Unknown { attempt, part: None, resend: false, reason, at: NOW }).await;
     running.reaches(id, MessageState::Unknown).await;
 }
 
@@ -254,7 +253,9 @@ async fn a_message_that_became_unknown_a_moment_ago_is_queued_again() {
     assert!(running.begin_text(id, 1).await);
     let attempt = AttemptId { message_id: id, attempt: 1 };
     // Recorded and asked in one breath: both are in one group.
-    running.record(Change::Unknown { attempt, resend: false, reason: "no answer".to_owned(), at: NOW }).await;
+    running
+        .record(Change::Unknown { attempt, part: None, resend: false, reason: "no answer".to_owned(), at: NOW })
+        .await;
     let outcome = retry(&running, id).await;
     assert!(matches!(outcome, RetryOutcome::Queued(_)), "{outcome}");
     assert!(running.store.load(id).await.unwrap().is_some());
@@ -295,9 +296,7 @@ async fn a_text_of_unknown_outcome_is_wiped_when_its_fate_is_known_or_its_deadli
     let running = support::open(directory.path()).await;
     let reported = doubtful_text(&running, "reported").await;
     assert_eq!(kept(&running).await, 1);
-    let receiver_tail = RECEIVER.to_owned();
-    let (modem, state) = ("telkomsel-1".to_owned(), ReportState::Delivered);
-    running.store.report(Report { modem, message_reference: 8, receiver_tail, state, at: NOW }).await.unwrap();
+    running.store.report(report(8, RECEIVER, ReportState::Delivered)).await.unwrap();
     assert_eq!((running.status(reported).await.state, kept(&running).await), (MessageState::Delivered, 0));
 
     let entered = running.accept_otp("entered").await;

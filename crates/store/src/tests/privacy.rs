@@ -6,6 +6,7 @@ use std::path::Path;
 use domain::message::MessageState;
 use domain::secret::SecretText;
 
+use super::reports::report;
 use super::support::{self, CODE, NOW, RECEIVER, sent, text_message};
 use crate::{Change, ReportState};
 
@@ -41,13 +42,7 @@ async fn no_code_text_reference_or_number_is_on_the_disk_in_clear() {
     running.validate("order-4711-reference", "271828").await;
     running.validate("order-4711-reference", CODE).await;
     running.accept(text_message("the garden gate is open", Some("own-id-31415"))).await;
-    let report = crate::Report {
-        modem: "telkomsel-1".to_owned(),
-        message_reference: 17,
-        receiver_tail: RECEIVER.to_owned(),
-        state: ReportState::Delivered,
-        at: NOW,
-    };
+    let report = report(17, RECEIVER, ReportState::Delivered);
     running.store.report(report).await.unwrap();
     running
         .store

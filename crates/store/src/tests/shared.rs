@@ -99,7 +99,7 @@ async fn an_end_is_recorded_although_its_tag_cannot_be_reached() {
         })
         .await;
     let reason = "no answer".to_owned();
-    running.record(Change::Unknown { attempt: attempt(doubtful), resend: false, reason, at: NOW }).await;
+    running.record(Change::Unknown { attempt: attempt(doubtful), part: None, resend: false, reason, at: NOW }).await;
     running.settle().await;
     assert_eq!(running.status(refused).await.state, MessageState::Queued);
     assert_eq!(running.status(doubtful).await.state, MessageState::Unknown);
@@ -113,7 +113,16 @@ async fn an_attempt_whose_tag_cannot_be_put_has_sent_nothing_and_its_number_is_u
     let id = running.accept_otp("reference").await;
     flaky.is_down.store(true, Ordering::SeqCst);
     let ticket = Some((running.key("reference"), running.tag(id, 1, "reference")));
-    let begin = BeginAttempt { message_id: id, attempt: 1, modem: "telkomsel-1".to_owned(), parts: 1, at: NOW, ticket };
+    let begin = BeginAttempt {
+        message_id: id,
+        attempt: 1,
+        modem: "telkomsel-1".to_owned(),
+        parts: 1,
+        at: NOW,
+        ticket,
+        why: None,
+        sim: None,
+    };
     assert!(matches!(running.store.begin_attempt(begin).await, Err(StoreError::Locked)));
     flaky.is_down.store(false, Ordering::SeqCst);
     running.settle().await;

@@ -169,8 +169,16 @@ impl Running {
 
     pub(crate) async fn try_begin_otp(&self, id: MessageId, attempt: u32, reference: &str) -> BeginOutcome {
         let ticket = Some((self.key(reference), self.tag(id, attempt, reference)));
-        let begin =
-            BeginAttempt { message_id: id, attempt, modem: "telkomsel-1".to_owned(), parts: 1, at: NOW, ticket };
+        let begin = BeginAttempt {
+            message_id: id,
+            attempt,
+            modem: "telkomsel-1".to_owned(),
+            parts: 1,
+            at: NOW,
+            ticket,
+            why: None,
+            sim: None,
+        };
         self.store.begin_attempt(begin).await.unwrap()
     }
 
@@ -188,7 +196,7 @@ impl Running {
 
     pub(crate) async fn begin_parts(&self, id: MessageId, attempt: u32, parts: u8) -> bool {
         let modem = "telkomsel-1".to_owned();
-        let begin = BeginAttempt { message_id: id, attempt, modem, parts, at: NOW, ticket: None };
+        let begin = BeginAttempt { message_id: id, attempt, modem, parts, at: NOW, ticket: None, why: None, sim: None };
         self.store.begin_attempt(begin).await.unwrap() == BeginOutcome::Begun
     }
 
@@ -263,6 +271,13 @@ fn message(id: MessageId, content: Content, own_id: Option<&str>) -> NewMessage 
         not_before: NOW,
         own_id: own_id.map(str::to_owned),
     }
+}
+
+/// A text to that receiver.
+pub(crate) fn text_to(receiver: &str) -> Acceptance {
+    let mut acceptance = text_message("hello", None);
+    acceptance.message.receiver = Receiver::from_canonical(receiver).unwrap();
+    acceptance
 }
 
 pub(crate) fn text_message(text: &str, own_id: Option<&str>) -> Acceptance {

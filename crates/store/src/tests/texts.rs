@@ -8,10 +8,11 @@ use domain::otp::{AttemptId, Verdict};
 use domain::receiver::Msisdn;
 
 use super::privacy::{holds, raw_bytes};
+use super::reports::report;
 use super::support::{self, CODE, NOW, RECEIVER, Running, sent, text_message};
 use crate::{
-    Accepted, BeginOutcome, CancelOutcome, Change, Content, IdConflict, Replay, Report, ReportState, RetryOutcome,
-    Settings, StoreError, UnknownPolicy,
+    Accepted, BeginOutcome, CancelOutcome, Change, Content, IdConflict, Replay, ReportState, RetryOutcome, Settings,
+    StoreError, UnknownPolicy,
 };
 
 const LOST: &str = "its text was in memory only and was lost with the restart";
@@ -46,7 +47,7 @@ async fn text_of(running: &Running, id: MessageId) -> Option<String> {
 async fn unknown(running: &Running, id: MessageId) {
     let attempt = AttemptId { message_id: id, attempt: 1 };
     let reason = "no answer".to_owned();
-    running.record(Change::Unknown { attempt, resend: false, reason, at: NOW }).await;
+    running.record(Change::Unknown { attempt, part: None, resend: false, reason, at: NOW }).await;
     running.reaches(id, MessageState::Unknown).await;
 }
 
@@ -112,8 +113,7 @@ async fn a_text_goes_with_every_end_of_its_message() {
     running.store.unblock(receiver, &support::by()).await.unwrap();
     // In doubt it is kept for an operator: until a report, the code or the deadline ends that.
     let reported = doubtful_text(&running).await;
-    let (modem, receiver_tail) = ("telkomsel-1".to_owned(), RECEIVER.to_owned());
-    let report = Report { modem, message_reference: 9, receiver_tail, state: ReportState::Delivered, at: NOW };
+    let report = report(9, RECEIVER, ReportState::Delivered);
     assert!(is_kept(&running, reported));
     assert_eq!(running.store.report(report).await.unwrap().map(|it| it.message_id), Some(reported));
     let entered = running.accept_otp("entered").await;
@@ -140,7 +140,9 @@ async fn a_code_that_arrived_leaves_the_text_of_another_try_to_its_message() {
     let id = running.accept_otp("reference").await;
     assert!(running.begin_otp(id, 1, "reference").await);
     let attempt = AttemptId { message_id: id, attempt: 1 };
-    running.record(Change::Unknown { attempt, resend: true, reason: "no answer".to_owned(), at: NOW }).await;
+    running
+        .record(Change::Unknown { attempt, part: None, resend: true, reason: "no answer".to_owned(), at: NOW })
+        .await;
     running.settle().await;
     assert_eq!(running.validate("reference", CODE).await, Verdict::Valid);
     assert!(text_of(&running, id).await.is_some(), "it waits still");

@@ -7,18 +7,9 @@ use domain::message::{MessageId, MessageState};
 use domain::otp::{AttemptId, Verdict};
 use domain::receiver::Msisdn;
 
+use super::reports::report;
 use super::support::{self, CODE, NOW, Running, sent};
 use crate::{Accepted, AttemptOutcome, BeginOutcome, Change, Report, ReportState, Reported};
-
-fn report(reference: u8, tail: &str, state: ReportState) -> Report {
-    Report {
-        modem: "telkomsel-1".to_owned(),
-        message_reference: reference,
-        receiver_tail: tail.to_owned(),
-        state,
-        at: NOW,
-    }
-}
 
 pub(super) async fn sent_text(running: &Running, reference: u8) -> MessageId {
     let id = running.accept_text("hello").await;
@@ -164,7 +155,7 @@ async fn an_attempt_whose_end_overtakes_its_beginning_never_begins() {
     let modem = Some("modem1".to_owned());
     running.record(Change::NotSent { attempt: attempt(otp), modem, code, retry_at: None, remove_tag, at: NOW }).await;
     let reason = "the gateway ended".to_owned();
-    running.record(Change::Unknown { attempt: attempt(text), resend: false, reason, at: NOW }).await;
+    running.record(Change::Unknown { attempt: attempt(text), part: None, resend: false, reason, at: NOW }).await;
     running.start(writer);
     running.settle().await;
     for id in [otp, text] {
@@ -207,7 +198,9 @@ async fn reports_of_a_long_text_that_broke_off_in_doubt_never_make_it_whole() {
     assert!(running.begin_parts(id, 1, 3).await);
     let attempt = AttemptId { message_id: id, attempt: 1 };
     running.record(Change::Sent { attempt, part: 1, parts: 3, message_reference: Some(40), at: NOW }).await;
-    running.record(Change::Unknown { attempt, resend: false, reason: "no answer".to_owned(), at: NOW }).await;
+    running
+        .record(Change::Unknown { attempt, part: None, resend: false, reason: "no answer".to_owned(), at: NOW })
+        .await;
     running.settle().await;
     // The first part, the second in doubt, and each again: networks repeat reports.
     for reference in [40, 41, 40, 41] {
@@ -222,7 +215,9 @@ async fn reports_of_a_long_text_that_broke_off_in_doubt_never_make_it_whole() {
     let id = running.accept_text("long").await;
     assert!(running.begin_parts(id, 1, 3).await);
     let attempt = AttemptId { message_id: id, attempt: 1 };
-    running.record(Change::Unknown { attempt, resend: false, reason: "no answer".to_owned(), at: NOW }).await;
+    running
+        .record(Change::Unknown { attempt, part: None, resend: false, reason: "no answer".to_owned(), at: NOW })
+        .await;
     running.settle().await;
     running.store.report(report(50, "628126666666", ReportState::Delivered)).await.unwrap();
     assert_eq!(running.status(id).await.state, MessageState::Unknown);
@@ -236,7 +231,7 @@ async fn a_report_that_came_before_an_attempt_of_unknown_outcome_is_about_anothe
     let id = running.accept_text("hello").await;
     assert!(running.begin_text(id, 1).await);
     let (attempt, reason) = (AttemptId { message_id: id, attempt: 1 }, "no answer".to_owned());
-    running.record(Change::Unknown { attempt, resend: false, reason, at: NOW }).await;
+    running.record(Change::Unknown { attempt, part: None, resend: false, reason, at: NOW }).await;
     running.settle().await;
     let earlier = WallTime::from_unix_millis(NOW.as_unix_millis() - 1);
     let twice = Report { at: earlier, ..report(7, "628126666666", ReportState::Delivered) };
@@ -266,6 +261,7 @@ async fn a_code_that_was_entered_settles_all_doubt_about_its_message() {
         let running = support::try_open(settings).await.unwrap();
         let unknown = |message_id| Change::Unknown {
             attempt: AttemptId { message_id, attempt: 1 },
+            part: None,
             resend: true,
             reason: "no answer".to_owned(),
             at: NOW,

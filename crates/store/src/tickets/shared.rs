@@ -54,7 +54,9 @@ async fn try_follow(
 
 fn without_resend(change: Change) -> Change {
     match change {
-        Change::Unknown { attempt, reason, at, .. } => Change::Unknown { attempt, resend: false, reason, at },
+        Change::Unknown { attempt, part, reason, at, .. } => {
+            Change::Unknown { attempt, part, resend: false, reason, at }
+        }
         other => other,
     }
 }

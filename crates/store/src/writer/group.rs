@@ -9,8 +9,9 @@ use domain::otp::{ReserveOutcome, Ticket};
 use sqlx::SqliteConnection;
 
 use super::job::{AcceptJob, Job};
+use super::matching::{self, Sighting};
 use super::message::{Place, Tracked};
-use super::reports::ReportIndex;
+use super::reports::{ReportIndex, Tail, tail_of};
 use super::rows::{decoy_row, execute, replay_row, row_key, ticket_row};
 use super::texts::KeptText;
 use super::{rare, statements as sql};
@@ -22,13 +23,11 @@ use crate::codec::{Codec, JsonRows};
 use crate::error::StoreError;
 use crate::operator::{Act, ActOn, Acted};
 use crate::replay::Remembered;
+use crate::sims::{SharedSims, SimSteps};
 use crate::tickets::{TagOutcome, put_tag, release, was_entered};
 
 /// How long the first answer of a request with its own id is given again.
 const REPLAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
-/// Digits of a receiver that a report must agree on: enough within one modem's last few messages, and the same in
-/// national and international form.
-const TAIL_DIGITS: usize = 7;
 
 #[derive(Debug, Default)]
 pub(super) struct TicketSlot {
@@ -50,8 +49,13 @@ pub(super) struct Group<'a> {
     codec: &'a Codec,
     pub(super) reports: &'a ReportIndex,
     blocklist: &'a SharedBlocklist,
+    pub(super) sims: &'a SharedSims,
+    /// What the SIMs have sent, and what of it was not sent after all.
+    pub(super) sim_steps: SimSteps,
     /// What the search for reports learns only after this commit: references (None: in doubt), the newest last.
     noted_now: Vec<(Option<u8>, MessageId)>,
+    /// What reports have told of the clocks.
+    learnt: Vec<(String, i64)>,
     pub(super) replays: HashMap<[u8; 16], ReplaySlot>,
     pub(super) tickets: HashMap<[u8; 16], TicketSlot>,
     pub(super) messages: HashMap<MessageId, Tracked>,
@@ -72,15 +76,27 @@ pub(super) struct Effects {
     pub(super) kept_texts: Vec<(MessageId, KeptText)>,
     /// Messages whose code was entered.
     pub(super) verified: Vec<MessageId>,
+    /// What SIMs have sent.
+    pub(super) sims: SimSteps,
+    /// Modems, and by how much the clock of their service centre is ahead of ours.
+    pub(super) learnt: Vec<(String, i64)>,
 }
 
 impl<'a> Group<'a> {
-    pub(super) fn new(codec: &'a Codec, reports: &'a ReportIndex, blocklist: &'a SharedBlocklist) -> Self {
+    pub(super) fn new(
+        codec: &'a Codec,
+        reports: &'a ReportIndex,
+        blocklist: &'a SharedBlocklist,
+        sims: &'a SharedSims,
+    ) -> Self {
         Self {
             codec,
             reports,
             blocklist,
+            sims,
+            sim_steps: SimSteps::default(),
             noted_now: Vec::new(),
+            learnt: Vec::new(),
             replays: HashMap::new(),
             tickets: HashMap::new(),
             messages: HashMap::new(),
@@ -114,6 +130,7 @@ impl<'a> Group<'a> {
                 Job::Ticket { key, step } => self.ticket_step(*key, step),
                 Job::Report { report, answer } => answer.set(self.report(report)),
                 Job::Act { on, answer, .. } => answer.set(self.act(*on)),
+                Job::Sim { step, answer } => answer.set(self.sim(step)),
                 Job::Rare { .. } => {}
             }
         }
@@ -132,7 +149,12 @@ impl<'a> Group<'a> {
                 Job::Act { audit, answer, .. } if answer.get() == Some(&Acted::Done) => {
                     ledger.append(connection, audit).await?;
                 }
-                Job::Act { .. } | Job::Accept(_) | Job::Begin { .. } | Job::Ticket { .. } | Job::Report { .. } => {}
+                Job::Act { .. }
+                | Job::Accept(_)
+                | Job::Begin { .. }
+                | Job::Ticket { .. }
+                | Job::Report { .. }
+                | Job::Sim { .. } => {}
             }
         }
         Ok(effects)
@@ -145,6 +167,7 @@ impl<'a> Group<'a> {
         {
             slot.is_changed |= ticket.remove_tag(*attempt);
         }
+        self.end_charge(change);
         let id = change.message_id();
         let Some(message) = self.messages.get_mut(&id) else {
             tracing::warn!(message.id = %id, "a change for a message that is not stored is dropped");
@@ -158,12 +181,13 @@ impl<'a> Group<'a> {
             Change::Sent { .. } | Change::NotSent { .. } | Change::Final { .. } => {}
         }
         let ticket = message.ticket_key.and_then(|key| self.tickets.get(&key)).and_then(|slot| slot.ticket.as_ref());
-        if let Change::Unknown { attempt, reason, at, .. } = change
+        if let Change::Unknown { attempt, part, reason, at, .. } = change
             && ticket.is_some_and(|ticket| was_entered(ticket, id))
         {
             // Not in doubt any more, so never sent again.
-            message.apply(&Change::Unknown { attempt: *attempt, resend: false, reason: reason.clone(), at: *at });
-            message.entered(*at);
+            let (attempt, part, reason, at) = (*attempt, *part, reason.clone(), *at);
+            message.apply(&Change::Unknown { attempt, part, resend: false, reason, at });
+            message.entered(at);
             return;
         }
         let before = message.state;
@@ -251,7 +275,10 @@ impl<'a> Group<'a> {
             slot.is_changed |= release(ticket, begin.message_id, begin.at);
         }
         match outcome.settlement() {
-            None => message.begin(begin),
+            None => {
+                message.begin(begin);
+                self.charge(begin);
+            }
             Some((state, reason)) => message.refuse(state, reason, begin.at),
         }
         Ok(outcome)
@@ -270,23 +297,46 @@ impl<'a> Group<'a> {
     }
 
     fn report(&mut self, report: &Report) -> Option<Reported> {
-        let tail = tail_digits(&report.receiver_tail)?;
+        let tail = Tail::of(&report.receiver_tail);
+        if tail.is_none() && !report.receiver_tail.is_empty() {
+            return None;
+        }
+        let index = self.reports;
+        let (modem, it, ahead) = index.modems_of(report).find_map(|modem| {
+            let sightings = self.sightings(report, modem, tail);
+            let ahead = index.ahead_millis(modem);
+            let found = matching::choose(&sightings, report, ahead)?;
+            Some((modem, found.it.clone(), found.ahead_millis))
+        })?;
+        self.learnt.extend(ahead.map(|ahead| (modem.to_owned(), ahead)));
+        let message = self.messages.get_mut(&it.message_id)?;
+        let has_changed = message.report(&it, report);
+        Some(Reported { message_id: it.message_id, state: message.state, has_changed })
+    }
+
+    /// The parts of a modem that a report may be about, the likeliest first.
+    fn sightings(&self, report: &Report, modem: &str, tail: Option<Tail>) -> Vec<Sighting> {
         let noted_now = self.noted_now.iter().rev();
         let noted_now = noted_now.filter(|(known, _)| known.is_none_or(|known| known == report.message_reference));
-        let noted = self.reports.candidates(&report.modem, report.message_reference);
+        let noted = self.reports.candidates(modem, report.message_reference, tail);
+        let mut ids: Vec<MessageId> = Vec::new();
         for id in noted_now.map(|(_, id)| *id).chain(noted) {
-            let Some(message) = self.messages.get_mut(&id) else { continue };
-            if !message.awaits_report(&report.modem, report.message_reference, report.at) {
-                continue;
+            if !ids.contains(&id) {
+                ids.push(id);
             }
-            let Ok((receiver, _)) = self.codec.open_summary(id, &message.summary) else { continue };
-            if receiver.msisdn().is_none_or(|msisdn| msisdn.tail(TAIL_DIGITS) != tail) {
-                continue;
-            }
-            let has_changed = message.report(&report.modem, report.message_reference, report.state, report.at);
-            return Some(Reported { message_id: id, state: message.state, has_changed });
         }
-        None
+        let of_receiver = ids.iter().filter_map(|id| self.messages.get(id)).filter(|message| {
+            let known = tail_of(self.codec, message.id, &message.summary);
+            known.is_some() && (tail.is_none() || known == tail)
+        });
+        let sightings = of_receiver.flat_map(|it| it.sightings(modem, report.message_reference, report.at));
+        let (known, in_doubt): (Vec<_>, Vec<_>) = sightings.partition(|sighting| sighting.part.is_some());
+        if tail.is_none() {
+            // A report that names no receiver is taken for the only one that it can be about.
+            let open: Vec<_> = known.into_iter().filter(Sighting::awaits).collect();
+            return if open.len() == 1 { open } else { Vec::new() };
+        }
+        known.into_iter().chain(in_doubt).collect()
     }
 
     async fn write(self, connection: &mut SqliteConnection) -> Result<Effects, StoreError> {
@@ -294,7 +344,7 @@ impl<'a> Group<'a> {
         let mut settled = JsonRows::default();
         let mut amended = JsonRows::default();
         let mut requeued = JsonRows::default();
-        let mut effects = Effects { kept_texts: self.kept_texts, verified: Vec::new(), changed: Vec::new() };
+        let mut effects = Effects { kept_texts: self.kept_texts, learnt: self.learnt, ..Effects::default() };
         for message in self.messages.into_values().filter(|message| message.is_changed) {
             match (message.loaded_from, message.place()) {
                 (Place::Outbox, Place::Outbox) => updated.push(&message.outbox_row()?),
@@ -336,14 +386,9 @@ impl<'a> Group<'a> {
         if let Some(verified) = verified.finish() {
             sqlx::query(sql::SETTLE_VERIFIED).bind(verified).bind(self.verified_at).execute(&mut *connection).await?;
         }
+        self.sim_steps.write(self.sims, connection).await?;
         effects.verified = self.verified;
+        effects.sims = self.sim_steps;
         Ok(effects)
     }
-}
-
-/// The last digits of a number as the network writes it; None when there are too few to tell receivers apart.
-fn tail_digits(text: &str) -> Option<String> {
-    let digits: Vec<char> = text.chars().filter(char::is_ascii_digit).collect();
-    let from = digits.len().checked_sub(TAIL_DIGITS)?;
-    digits.get(from..).map(|tail| tail.iter().collect())
 }

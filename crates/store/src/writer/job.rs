@@ -16,8 +16,10 @@ use crate::audit::{Recorded, Trim};
 use crate::blocklist::SharedBlocklist;
 use crate::change::{BeginAttempt, BeginOutcome, Change, Report, Reported};
 use crate::error::StoreError;
+use crate::inbox::InboundRow;
 use crate::operator::{ActOn, Acted};
 use crate::seal::HEAD_LENGTH;
+use crate::sims::{Charged, SimCharge, SimKey};
 use crate::tickets::TagOutcome;
 use crate::writer::texts::KeptText;
 
@@ -127,6 +129,21 @@ pub(crate) enum RareStep {
     },
     /// Removes one chunk of the journal's oldest rows.
     TrimOldest,
+    /// Keeps a part of an SMS that came in; see [`crate::inbox`].
+    KeepInbound(Box<InboundRow>),
+    /// Marks a message that came in as read, or as not read.
+    MarkInbound {
+        message_id: MessageId,
+        is_read: bool,
+    },
+    /// Wipes a message that came in.
+    DeleteInbound {
+        message_id: MessageId,
+    },
+    /// Removes the oldest messages that came in: so many parts, and what else belongs to their messages.
+    TrimInbox {
+        parts: i64,
+    },
     /// Wipes one chunk of the texts that the journal keeps and whose deadline has passed.
     WipeTexts {
         until: WallTime,
@@ -181,6 +198,8 @@ pub(crate) enum Trimmed {
     Replays,
     /// By the time of settling.
     Journal,
+    /// By the time when the last part came.
+    Inbox,
 }
 
 /// How many rows a rare step touched, and where to go on.
@@ -189,6 +208,14 @@ pub(crate) struct Touched {
     pub(crate) rows: u64,
     /// The last row looked at; None when there are no more.
     pub(crate) last: Option<i64>,
+}
+
+/// What is counted for a SIM past the queue, or corrected.
+#[derive(Debug)]
+pub(crate) enum SimJob {
+    Charge(SimCharge),
+    GiveBack(Charged),
+    Reset(SimKey),
 }
 
 /// One request to the writer.
@@ -213,6 +240,11 @@ pub(crate) enum Job {
         audit: Box<Recorded>,
         answer: Answer<Acted>,
     },
+    /// Answers what was counted.
+    Sim {
+        step: SimJob,
+        answer: Answer<Option<Charged>>,
+    },
     /// What is to be recorded goes into the same commit; block and unblock are recorded where they change something.
     Rare {
         step: Box<RareStep>,
@@ -229,6 +261,7 @@ impl Job {
             Self::Begin { answer, .. } => answer.deliver(committed),
             Self::Report { answer, .. } => answer.deliver(committed),
             Self::Act { answer, .. } => answer.deliver(committed),
+            Self::Sim { answer, .. } => answer.deliver(committed),
             Self::Rare { answer, .. } => answer.deliver(committed),
             Self::Ticket { step, .. } => match *step {
                 TicketStep::Reserve { answer, .. } => answer.deliver(committed),

@@ -8,6 +8,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::group::{Group, ReplaySlot, TicketSlot};
 use super::job::Job;
+use super::reports::Tail;
 use super::rows::{read_array, read_message, row_key, select};
 use super::statements as sql;
 use crate::change::Change;
@@ -46,7 +47,7 @@ impl Group<'_> {
             Job::Accept(accept) => accept.ticket.as_ref().map(|(key, _)| *key),
             Job::Begin { begin, .. } => begin.ticket.as_ref().map(|(key, _)| *key),
             Job::Ticket { key, .. } => Some(*key),
-            Job::Report { .. } | Job::Act { .. } | Job::Rare { .. } => None,
+            Job::Report { .. } | Job::Act { .. } | Job::Sim { .. } | Job::Rare { .. } => None,
         });
         let wanted = of_jobs.map(row_key).collect();
         for (key, ticket) in self.select_tickets(connection, wanted).await? {
@@ -71,7 +72,9 @@ impl Group<'_> {
                     wanted.insert(on.message_id);
                 }
                 Job::Report { report, .. } => {
-                    wanted.extend(self.reports.candidates(&report.modem, report.message_reference));
+                    let (reference, tail) = (report.message_reference, Tail::of(&report.receiver_tail));
+                    let of_modem = |modem| self.reports.candidates(modem, reference, tail);
+                    wanted.extend(self.reports.modems_of(report).flat_map(of_modem));
                 }
                 Job::Accept(accept) => {
                     // A repeated request is answered with the state of the first.
@@ -83,7 +86,7 @@ impl Group<'_> {
                     let ticket = accept.ticket.as_ref().and_then(|(key, _)| self.tickets.get(&row_key(*key)));
                     wanted.extend(ticket.and_then(|slot| slot.ticket.as_ref()).map(|ticket| ticket.message_id));
                 }
-                Job::Ticket { .. } | Job::Rare { .. } => {}
+                Job::Ticket { .. } | Job::Sim { .. } | Job::Rare { .. } => {}
             }
         }
         let mut ids = JsonRows::default();

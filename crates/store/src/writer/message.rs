@@ -2,12 +2,11 @@
 //!
 //! Pure: loaded before, written after. Refuses what [`MessageState::can_become`] does not allow.
 
-use std::time::Duration;
-
 use domain::clock::WallTime;
 use domain::message::{MessageId, MessageState};
 
-use crate::change::{BeginAttempt, CODE_ENTERED, Change, ReportState};
+use super::reported::reported_state;
+use crate::change::{BeginAttempt, CODE_ENTERED, Change};
 use crate::codec::JsonRow;
 use crate::error::StoreError;
 use crate::operator::{Act, Acted};
@@ -15,8 +14,6 @@ use crate::status::{Attempt, AttemptOutcome, Part};
 
 /// Attempts kept per message; of more the oldest go.
 const ATTEMPTS_KEPT: usize = 16;
-/// How long after the sending a delivery report is still taken for it.
-const REPORT_WINDOW: Duration = Duration::from_hours(72);
 
 /// In which table the row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +32,7 @@ pub(super) struct Tracked {
     not_before: i64,
     reason: Option<String>,
     settled_at: i64,
-    attempts: Vec<Attempt>,
+    pub(super) attempts: Vec<Attempt>,
     pub(super) summary: Vec<u8>,
     /// Of an OTP in the outbox: its ticket's row.
     pub(super) ticket_key: Option<[u8; 16]>,
@@ -136,20 +133,22 @@ impl Tracked {
     pub(super) fn begin(&mut self, begin: &BeginAttempt) {
         self.state = MessageState::Sending;
         self.attempt = begin.attempt;
-        self.push_attempt(begin.attempt, &begin.modem, begin.parts, begin.at);
+        self.push_attempt(begin.attempt, &begin.modem, begin.why.clone(), begin.parts, begin.at);
         self.is_changed = true;
     }
 
-    fn push_attempt(&mut self, number: u32, modem: &str, total: u8, at: WallTime) {
+    fn push_attempt(&mut self, number: u32, modem: &str, why: Option<String>, total: u8, at: WallTime) {
         self.attempts.push(Attempt {
             number,
             modem: modem.to_owned(),
+            why,
             began_at_millis: at.as_unix_millis(),
             ended_at_millis: None,
             outcome: AttemptOutcome::OnAir,
             code: None,
             total,
             parts: Vec::new(),
+            in_doubt: None,
         });
         let surplus = self.attempts.len().saturating_sub(ATTEMPTS_KEPT);
         self.attempts.drain(..surplus);
@@ -173,13 +172,13 @@ impl Tracked {
         self.is_changed = true;
         match change {
             Change::Sent { attempt, part, parts, message_reference, at } => {
-                let part = Part { number: *part, total: *parts, message_reference: *message_reference, report: None };
+                let part = Part::new(*part, *parts, *message_reference, Some(*at));
                 self.part_sent(attempt.attempt, part, *at)
             }
             Change::NotSent { attempt, modem, code, retry_at, at, .. } => {
                 if self.overtakes(attempt.attempt, retry_at.unwrap_or(*at)) {
                     if let Some(modem) = modem {
-                        self.push_attempt(attempt.attempt, modem, 1, *at);
+                        self.push_attempt(attempt.attempt, modem, None, 1, *at);
                         self.end_attempt(attempt.attempt, AttemptOutcome::NotSent, code.as_deref(), *at);
                     }
                     return true;
@@ -192,11 +191,14 @@ impl Tracked {
                 self.not_before = retry_at.unwrap_or(*at).as_unix_millis();
                 true
             }
-            Change::Unknown { attempt, resend, reason, at } => {
+            Change::Unknown { attempt, part, resend, reason, at } => {
                 if self.overtakes(attempt.attempt, *at) {
                     return true;
                 }
                 self.end_attempt(attempt.attempt, AttemptOutcome::Unknown, Some(reason), *at);
+                if let Some(ended) = self.attempts.iter_mut().rev().find(|known| known.number == attempt.attempt) {
+                    ended.in_doubt = *part;
+                }
                 if self.attempt != attempt.attempt {
                     return false;
                 }
@@ -228,49 +230,6 @@ impl Tracked {
         true
     }
 
-    /// True when a delivery report for that modem, reference and time may be about this message.
-    pub(super) fn awaits_report(&self, modem: &str, reference: u8, at: WallTime) -> bool {
-        self.reported_attempt(modem, reference, at).is_some()
-    }
-
-    /// The newest attempt that the report may be about: one with that reference and no final report yet, or one whose
-    /// outcome is unknown and of which that reference is not known.
-    fn reported_attempt(&self, modem: &str, reference: u8, at: WallTime) -> Option<usize> {
-        self.attempts.iter().rposition(|attempt| {
-            let ended = attempt.ended_at_millis.unwrap_or(attempt.began_at_millis);
-            let is_recent = at.saturating_since(WallTime::from_unix_millis(ended)) <= REPORT_WINDOW;
-            let waits = attempt.parts.iter().any(|part| awaits(part, reference));
-            // What came before it began is about another: a report may be kept for minutes, or come twice.
-            let is_later = attempt.began_at_millis <= at.as_unix_millis();
-            let is_new = attempt.parts.iter().all(|part| part.message_reference != Some(reference));
-            let is_unknown = attempt.outcome == AttemptOutcome::Unknown && is_later && is_new;
-            attempt.modem == modem && is_recent && (waits || is_unknown)
-        })
-    }
-
-    /// Applies a delivery report; true when the state has changed.
-    pub(super) fn report(&mut self, modem: &str, reference: u8, report: ReportState, at: WallTime) -> bool {
-        let Some(attempt) = self.reported_attempt(modem, reference, at).and_then(|index| self.attempts.get_mut(index))
-        else {
-            return false;
-        };
-        self.is_changed = true;
-        match attempt.parts.iter_mut().find(|part| awaits(part, reference)) {
-            Some(part) => part.report = Some(report),
-            None => {
-                // The final result never came, so the part is known by its report alone.
-                let number = u8::try_from(attempt.parts.len()).unwrap_or(u8::MAX).saturating_add(1);
-                let total = attempt.total;
-                attempt.parts.push(Part { number, total, message_reference: Some(reference), report: Some(report) });
-            }
-        }
-        match reported_state(attempt) {
-            Some(next) if self.place() == Place::Journal => self.become_state(next, None, at),
-            // Parts are still to be sent; the last one settles it.
-            _ => false,
-        }
-    }
-
     fn part_sent(&mut self, number: u32, part: Part, at: WallTime) -> bool {
         let Some(attempt) = self.attempts.iter_mut().rev().find(|attempt| attempt.number == number) else {
             return false;
@@ -300,7 +259,7 @@ impl Tracked {
         }
     }
 
-    fn become_state(&mut self, next: MessageState, reason: Option<&str>, at: WallTime) -> bool {
+    pub(super) fn become_state(&mut self, next: MessageState, reason: Option<&str>, at: WallTime) -> bool {
         // The content of a journal row is gone, or kept for an operator alone: nothing else queues it again.
         let was_wiped = self.place() == Place::Journal && self.loaded_from == Place::Journal && !next.is_done();
         if was_wiped || !self.state.can_become(next) {
@@ -350,22 +309,5 @@ impl Tracked {
 
     pub(super) fn attempts(&self) -> &[Attempt] {
         &self.attempts
-    }
-}
-
-/// True when the part has that reference and no final report.
-fn awaits(part: &Part, reference: u8) -> bool {
-    part.message_reference == Some(reference) && matches!(part.report, None | Some(ReportState::Pending))
-}
-
-/// What the reports of all parts come to: one lost part loses the message, all must arrive.
-fn reported_state(Attempt { parts, total, .. }: &Attempt) -> Option<MessageState> {
-    let total = usize::from(*total);
-    if parts.iter().any(|part| part.report == Some(ReportState::Undelivered)) {
-        Some(MessageState::Undelivered)
-    } else if parts.len() >= total && parts.iter().all(|part| part.report == Some(ReportState::Delivered)) {
-        Some(MessageState::Delivered)
-    } else {
-        None
     }
 }

@@ -21,14 +21,19 @@ use crate::db::{self, DataDir};
 use crate::error::{OpenError, StoreError, WriterError};
 use crate::recovery;
 use crate::settings::Settings;
+use crate::sims::SharedSims;
 
 mod group;
+pub(crate) mod inbound;
 pub(crate) mod job;
 mod load;
+mod matching;
 mod message;
 mod rare;
+mod reported;
 mod reports;
 mod rows;
+mod sim_step;
 mod statements;
 pub(crate) mod texts;
 mod ticket_step;
@@ -66,6 +71,7 @@ pub struct Writer {
     inbox: Inbox,
     codec: Arc<Codec>,
     blocklist: Arc<SharedBlocklist>,
+    sims: Arc<SharedSims>,
     reports: ReportIndex,
     ledger: Ledger,
     /// Some when texts are in memory only.
@@ -107,11 +113,11 @@ impl Writer {
         mut connection: SqliteConnection,
         inbox: Inbox,
         codec: Arc<Codec>,
-        blocklist: Arc<SharedBlocklist>,
+        (blocklist, sims): (Arc<SharedBlocklist>, Arc<SharedSims>),
         ledger: Ledger,
         data_dir: Arc<DataDir>,
     ) -> Result<Self, OpenError> {
-        let reports = reports::load(&mut connection)
+        let reports = reports::load(&mut connection, &codec)
             .await
             .map_err(|error| OpenError::from_database(&data_dir.database(), error))?;
         Ok(Self {
@@ -119,6 +125,7 @@ impl Writer {
             inbox,
             codec,
             blocklist,
+            sims,
             reports,
             gauges: Arc::new(Gauges {
                 commits: AtomicU64::new(0),
@@ -296,6 +303,10 @@ impl Writer {
                 | RareStep::KeepSettings { .. }
                 | RareStep::Trim { .. }
                 | RareStep::TrimOldest
+                | RareStep::KeepInbound(_)
+                | RareStep::MarkInbound { .. }
+                | RareStep::DeleteInbound { .. }
+                | RareStep::TrimInbox { .. }
                 | RareStep::TrimAudit { .. }
                 | RareStep::CountAudit { .. }
                 | RareStep::Audit { .. }
@@ -320,7 +331,7 @@ impl Writer {
 
     async fn try_commit(&mut self, changes: &[Change], jobs: &mut [Job]) -> Result<(), StoreError> {
         sqlx::query(statements::BEGIN).execute(&mut self.connection).await?;
-        let group = Group::new(&self.codec, &self.reports, &self.blocklist);
+        let group = Group::new(&self.codec, &self.reports, &self.blocklist, &self.sims);
         let mut ledger = self.ledger.clone();
         let mut ran = group.run(&mut self.connection, changes, jobs, &mut ledger).await;
         if ran.is_ok() && !self.gauges.is_writable.load(Ordering::Relaxed) {
@@ -339,12 +350,11 @@ impl Writer {
             Ok(mut effects) => {
                 self.gauges.commits.fetch_add(1, Ordering::Relaxed);
                 self.keep(ledger);
+                std::mem::take(&mut effects.sims).apply(&self.sims);
                 if let Some(texts) = &self.texts {
                     texts.follow(&mut effects);
                 }
-                for message in effects.changed {
-                    self.reports.note(message.id, message.attempts());
-                }
+                self.reports.follow(&self.codec, effects);
                 Ok(())
             }
             Err(error) => {

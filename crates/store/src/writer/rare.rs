@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row, Sqlite, SqliteConnection};
 
 use super::job::{RareStep, Touched, Trimmed};
-use super::statements;
+use super::{inbound, statements};
 use crate::accounts::write_scopes;
 use crate::api_user::{ApiUser, SecretUse};
 use crate::audit::Ledger;
@@ -47,6 +47,10 @@ pub(super) async fn run(
         RareStep::TrimOldest => {
             sqlx::query("DELETE FROM journal WHERE id IN (SELECT id FROM journal ORDER BY id LIMIT ?1)").bind(CHUNK)
         }
+        RareStep::KeepInbound(row) => return inbound::keep(connection, row).await,
+        RareStep::MarkInbound { message_id, is_read } => return inbound::mark(connection, *message_id, *is_read).await,
+        RareStep::DeleteInbound { message_id } => return inbound::wipe(connection, *message_id).await,
+        RareStep::TrimInbox { parts } => return inbound::trim_oldest(connection, *parts).await,
         RareStep::WipeTexts { until } => sqlx::query(
             "UPDATE journal SET content = NULL, ticket_key = NULL WHERE id IN \
              (SELECT id FROM journal WHERE content IS NOT NULL AND deadline <= ?1 LIMIT ?2)",
@@ -155,6 +159,12 @@ async fn trim(
         Trimmed::Journal => (
             "SELECT max(id) FROM (SELECT id FROM journal WHERE id > ?1 ORDER BY id LIMIT ?2)",
             "DELETE FROM journal WHERE id > ?1 AND id <= ?2 AND settled_at <= ?3",
+        ),
+        // A message goes as a whole: what is left of it would look like one that never came.
+        Trimmed::Inbox => (
+            "SELECT max(id) FROM (SELECT id FROM inbox WHERE id > ?1 ORDER BY id LIMIT ?2)",
+            "DELETE FROM inbox WHERE id > ?1 AND id <= ?2 AND received_at <= ?3 AND NOT EXISTS \
+             (SELECT 1 FROM inbox AS other WHERE other.message_id = inbox.message_id AND other.received_at > ?3)",
         ),
     };
     let row = sqlx::query(last_of_chunk).bind(after).bind(CHUNK).fetch_one(&mut *connection).await?;

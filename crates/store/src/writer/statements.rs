@@ -85,9 +85,9 @@ pub(super) const WIPE_LOST: &str = "UPDATE journal SET content = NULL, ticket_ke
      (SELECT id FROM journal INDEXED BY journal_content WHERE content IS NOT NULL AND content = x'')";
 
 /// The youngest journal rows that a report may still change.
-pub(super) const SELECT_AWAITING_REPORT: &str = "SELECT message_id, attempts FROM \
-     (SELECT message_id, attempts, state FROM journal ORDER BY message_id DESC LIMIT ?1) \
-     WHERE state IN ('sent', 'unknown')";
+pub(super) const SELECT_REPORTABLE: &str = "SELECT message_id, attempts, summary FROM \
+     (SELECT message_id, attempts, summary, state FROM journal ORDER BY message_id DESC LIMIT ?1) \
+     WHERE state IN ('sent', 'delivered', 'undelivered', 'failed', 'unknown')";
 
 /// Rows: key, record.
 pub(super) const PUT_LIMITS: &str = "INSERT OR REPLACE INTO limit_counter (key, record) \

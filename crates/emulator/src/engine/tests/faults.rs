@@ -253,3 +253,45 @@ fn a_bare_at_and_other_commands_can_be_struck() {
     assert_eq!(bench.ask("AT"), "+CMS ERROR: 500");
     assert_eq!(bench.ask("AT"), "OK");
 }
+
+#[test]
+fn a_modem_that_hangs_until_it_is_reset_obeys_that_order_alone() {
+    for order in ["AT+CFUN=1,1", "\u{1b}at+cfun=1,1", "AT+CRESET", "AT^RESET", "AT+ZRST"] {
+        let mut bench =
+            Bench::started(|_| {}, |_| {}, "[[fault]]\nwhen = \"AT+CSQ\"\nnth = 1\naction = \"hang_until_reset\"\n");
+        bench.check(&[("AT+CSQ", ""), ("AT", ""), ("AT+CFUN=1", ""), ("AT+CFUN=1,", "")]);
+        assert!(bench.ask(order).starts_with("RDY"), "{order}");
+        bench.check(&[("AT", "OK")]);
+    }
+}
+
+#[test]
+fn a_modem_that_hangs_until_it_is_opened_again_answers_then() {
+    let mut bench =
+        Bench::started(|_| {}, |_| {}, "[[fault]]\nwhen = \"AT+CSQ\"\nnth = 1\naction = \"hang_until_reopened\"\n");
+    bench.check(&[("AT+CSQ", ""), ("AT", "")]);
+    assert!(bench.engine.waits_for_reopening());
+    bench.engine.reopened();
+    bench.check(&[("AT", "OK")]);
+}
+
+#[test]
+fn a_modem_that_says_ok_to_everything_carries_nothing_out() {
+    let mut bench = Bench::started(|_| {}, |_| {}, "[[fault]]\nwhen = \"*\"\naction = \"ok_to_everything\"\n");
+    bench.check(&[("AT", "OK"), ("AT+CSQ", "OK"), ("AT+CMEE?", "OK"), ("AT+NONSENSE", "OK")]);
+    assert_eq!(bench.send(PDU), "OK");
+    assert_eq!(bench.network.transmission_count(), 0);
+}
+
+#[test]
+fn a_modem_that_swallows_tells_a_reference_for_what_is_never_transmitted() {
+    let mut bench = Bench::started(|_| {}, |_| {}, "[[fault]]\nwhen = \"AT+CMGS\"\naction = \"swallow\"\n");
+    assert_eq!((bench.send(PDU), bench.send(PDU)), ("+CMGS: 0 | OK".to_owned(), "+CMGS: 1 | OK".to_owned()));
+    assert_eq!(bench.network.transmission_count(), 0);
+}
+
+#[test]
+fn a_modem_that_talks_nonsense_says_nothing_else() {
+    let mut bench = Bench::started(|_| {}, |_| {}, "[[fault]]\nwhen = \"*\"\naction = { nonsense = \"~x\\r\\n\" }\n");
+    bench.check(&[("AT", "~x"), ("AT+CMGS=31", "~x"), ("AT+CSQ;+CREG?", "~x | ~x")]);
+}

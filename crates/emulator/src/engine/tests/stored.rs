@@ -204,3 +204,68 @@ fn an_sms_to_a_modem_of_the_network_arrives_there() {
     assert_eq!(lines(&bench.raw("to myself\u{1a}")), "+CMGS: 0 | OK | +CMTI: \"SM\",1");
     assert!(bench.ask("AT+CMGR=1").contains("\"+6281100000001\",,\"26/11/21"));
 }
+
+/// A DELIVER of class 0, "TEST", from +46705930301.
+const FLASH: &str = "040B916407950303F100106211120000008204D4E2940A";
+
+fn arrive_raw(bench: &mut Bench, hex: &str) -> String {
+    let octet = |at: usize| u8::from_str_radix(hex.get(at..at + 2).expect("a pair"), 16).expect("hexadecimal");
+    let tpdu: Vec<u8> = (0..hex.len()).step_by(2).map(octet).collect();
+    assert!(bench.network.deliver_tpdu("modem1", &tpdu));
+    bench.now = bench.now.max(Instant::now());
+    lines(&bench.pass(0))
+}
+
+#[test]
+fn a_flash_message_comes_whole_and_is_stored_nowhere() {
+    let mut bench = Bench::new();
+    bench.ask("AT+CNMI=2,1,0,0,0");
+    assert_eq!(arrive_raw(&mut bench, FLASH), format!("+CMT: ,23 | 06912618010000{FLASH}"));
+    assert_eq!(bench.ask("AT+CMGL=4"), "OK");
+}
+
+#[test]
+fn octets_that_are_no_message_are_stored_as_they_come() {
+    let mut bench = Bench::new();
+    bench.ask("AT+CNMI=2,1,0,0,0");
+    for (number, hex) in (1..).zip(["04", "0C15FF", "DEADBEEF"]) {
+        assert_eq!(arrive_raw(&mut bench, hex), format!("+CMTI: \"SM\",{number}"));
+        assert!(bench.ask(&format!("AT+CMGR={number}")).ends_with(&format!("{hex} | OK")), "{hex}");
+    }
+}
+
+#[test]
+fn a_modem_that_announces_nothing_stores_all_the_same() {
+    let mut bench = Bench::with(|modem| modem.manners.push(Manner::SilentArrivals), |_| {}, "");
+    bench.ask("AT+CNMI=2,1,0,0,0");
+    assert_eq!(arrive(&mut bench, "+46705930301", "TEST"), "");
+    assert_eq!(bench.ask("AT+CMGL=4").matches("+CMGL: ").count(), 1);
+}
+
+#[test]
+fn a_memory_that_is_full_is_told_once_until_there_is_room() {
+    let tells = |modem: &mut ModemSettings| {
+        modem.sim_capacity = 1;
+        modem.manners.push(Manner::TellsFullMemory);
+    };
+    let mut bench = Bench::with(tells, |_| {}, "");
+    bench.ask("AT+CNMI=2,1,0,0,0");
+    for told in ["+CMTI: \"SM\",1", "^SMMEMFULL:\"SM\"", ""] {
+        assert_eq!(arrive(&mut bench, "+628111", "x"), told);
+    }
+    assert_eq!(bench.ask("AT+CMGD=1"), "OK | +CMTI: \"SM\",1 | ^SMMEMFULL:\"SM\"");
+}
+
+#[test]
+fn reports_can_have_a_memory_of_their_own() {
+    let manners = |settings: &mut ModemSettings| settings.manners = vec![Manner::ReportMemory];
+    let mut bench = Bench::with(manners, |_| {}, "");
+    bench.ask("AT+CNMI=2,1,0,2,0");
+    assert_eq!(bench.send(PDU_WITH_REPORT), "+CMGS: 0 | OK | +CDSI: \"SR\",1");
+    bench.check(&[("AT+CMGL=4", "OK"), ("AT+CPMS=\"SM\",\"SR\"", "+CMS ERROR: 302")]);
+    bench.check(&[("AT+CPMS=\"SR\"", "+CPMS: 1,10,0,20,0,20 | OK")]);
+    let read = bench.ask("AT+CMGR=1");
+    assert!(read.starts_with("+CMGR: 0,,") && read.contains("06000D91261832547698F0"), "{read}");
+    bench.check(&[("AT+CMGD=1", "OK"), ("AT+CMGL=4", "OK")]);
+    assert_eq!(Bench::new().ask("AT+CPMS=\"SR\""), "+CMS ERROR: 302");
+}

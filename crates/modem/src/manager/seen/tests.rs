@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use zbus::Variant;
 
 use super::*;
+use crate::wanted::{Imei, Wanted};
 
 fn properties(all: &[(&str, Variant<'static>)]) -> Properties {
     let owned = |value: &Variant<'static>| value.try_clone().unwrap().try_into_owned().unwrap();
@@ -23,7 +24,8 @@ fn objects(more: &[(&str, Variant<'static>)]) -> Objects {
 }
 
 fn settings(path: &str, imei: Option<&str>) -> Settings {
-    Settings { imei: imei.map(str::to_owned), ..Settings::new("m", path) }
+    let wanted = Wanted { imei: imei.map(|imei| Imei::parse(imei).unwrap()), iccid: None };
+    Settings { wanted, ..Settings::new("m", path) }
 }
 
 #[test]

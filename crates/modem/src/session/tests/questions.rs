@@ -68,7 +68,7 @@ fn a_question_waits_for_the_exchange_on_the_wire_and_goes_before_the_next_step()
     assert_eq!(talk.hears("\r\nOK\r\n"), ["ATV1\r"]);
     assert_eq!(talk.hears("\r\nOK\r\n"), ["AT+CMEE=1\r"]);
     assert_eq!(talk.hears("\r\nOK\r\n"), ["AT+CSQ\r"]);
-    assert_eq!(talk.hears("\r\n+CSQ: 9,99\r\n\r\nOK\r\n"), ["(answered OK: +CSQ: 9,99)", "AT+CCID\r"]);
+    assert_eq!(talk.hears("\r\n+CSQ: 9,99\r\n\r\nOK\r\n"), ["(answered OK: +CSQ: 9,99)", "AT+CGMI\r"]);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn pin(text: &str) -> Pin {
 fn modem(name: &str, text: &str) -> ModemConfig {
     let mut line = modem::Settings::new(name, "/nowhere");
     line.sim_pin = Some(pin(text));
-    ModemConfig { line, is_default: false, is_active: true }
+    ModemConfig { line, is_default: false, is_active: true, sim_plan: domain::quota::SimPlan::default(), balance: None }
 }
 
 /// What a modem of this name and PIN would know of a card.

@@ -17,6 +17,8 @@ pub(super) fn look(config: &Config, root: &Path, findings: &mut Findings) {
     for modem in config.modems.iter().filter(|modem| modem.is_active) {
         let line = &modem.line;
         match line.driver {
+            // Which line it is on is not known before somebody has asked.
+            Driver::At if line.path.as_os_str().is_empty() => {}
             Driver::At => {
                 let words = |clash: Clash| format!("{}: {}: {}", line.name, line.path.display(), clash.words());
                 match clash(&roots, &line.path) {

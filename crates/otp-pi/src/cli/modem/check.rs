@@ -1,15 +1,15 @@
 //! `otp-pi modem check`: whether modems can send, and what to do where they cannot.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
-use modem::discovery::{Clash, FoundLine, ProbeSettings, Probed, Roots, clash, probe};
+use modem::discovery::{Clash, FoundLine, ProbeSettings, Probed, clash, probe};
 use modem::{Phase, check};
 
 use super::target::Target;
 use super::{CheckArguments, LineOptions, ask_gateway, list, load, seconds};
-use crate::app::{DirectModem, OfflineStore};
+use crate::app::{self, DirectModem, OfflineStore};
 use crate::cli::output;
 use crate::config::Config;
 use crate::control::Request;
@@ -33,14 +33,17 @@ pub(super) async fn run(arguments: &CheckArguments) -> anyhow::Result<Rendered> 
     // The PINs come second: whoever asks for none needs no store.
     let is_named = arguments.pin.pin_file.is_some();
     open_locked(&targets, &mut checked, config.as_ref(), is_named, patience).await?;
-    note_clashes(targets.iter().filter_map(Target::line).map(Path::to_owned).collect()).await?;
+    note_clashes(
+        targets.iter().zip(&checked).filter_map(|(target, checked)| target.line_in(&checked.report)).collect(),
+    )
+    .await?;
     Ok(reports(&checked))
 }
 
 /// Says on which lines ModemManager gets in the way.
 async fn note_clashes(lines: Vec<PathBuf>) -> anyhow::Result<()> {
     let look = move || {
-        let roots = Roots::below(Path::new("/"));
+        let roots = app::roots();
         lines.into_iter().filter_map(|line| Some((clash(&roots, &line)?, line))).collect::<Vec<_>>()
     };
     for (clash, line) in tokio::task::spawn_blocking(look).await? {
@@ -56,7 +59,7 @@ async fn look(modem: DirectModem, target: &Target, patience: Duration) -> Checke
     if let Err(error) = modem.stop().await {
         output::error(&format!("otp-pi: {error:#}"));
     }
-    Checked { line: target.place().display().to_string(), report }
+    Checked { line: target.place_in(&report), report, drained: None }
 }
 
 /// Looks once more at modems whose SIM asks for a PIN that is there.
@@ -109,7 +112,7 @@ async fn targets(arguments: &CheckArguments, config: Option<&Config>) -> anyhow:
         let active = config.modems.iter().filter(|modem| modem.is_active);
         return Ok(active.map(|modem| Target::configured(modem, options)).collect());
     }
-    let found = list::find(&Roots::below(Path::new("/"))).await?;
+    let found = list::find(&app::roots()).await?;
     let answering = found.iter().filter(|line| !line.is_console).map(|line| if_it_answers(line, options));
     Ok(try_join_all(answering).await?.into_iter().flatten().collect())
 }

@@ -10,7 +10,7 @@ use modem::{Phase, check};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::target::Target;
-use super::{SendArguments, ask_gateway, load, record, seconds};
+use super::{PinOption, SendArguments, ask_gateway, load, record, seconds};
 use crate::app::{DirectModem, OfflineStore};
 use crate::channel::manual::{self, ManualSms};
 use crate::config::Config;
@@ -49,7 +49,8 @@ pub(super) async fn run(arguments: &SendArguments) -> anyhow::Result<Rendered> {
     }
     let mut sms = ManualSms { receiver, text, asks_report: false, reference: 0 };
     getrandom::fill(std::slice::from_mut(&mut sms.reference)).context("the system has no randomness to give")?;
-    let modem = ready(&target, arguments, store.as_ref(), config.as_ref()).await?;
+    let pin_and_wait = (&arguments.pin, arguments.wait);
+    let modem = ready(&target, pin_and_wait, store.as_ref(), config.as_ref(), "sent").await?;
     let event = sent_by_hand(&shell(), receiver, target.name());
     let sent = match record(store.as_ref(), event).await {
         Ok(()) => send(&modem, &sms).await,
@@ -62,18 +63,19 @@ pub(super) async fn run(arguments: &SendArguments) -> anyhow::Result<Rendered> {
     Ok(rendered(&sent?))
 }
 
-/// Drives the modem until it can send.
-async fn ready(
+/// Drives the modem until it can send; `what` was not done if it cannot.
+pub(super) async fn ready(
     target: &Target,
-    arguments: &SendArguments,
+    (pin, wait): (&PinOption, u64),
     store: Option<&OfflineStore>,
     config: Option<&Config>,
+    what: &str,
 ) -> anyhow::Result<DirectModem> {
-    let patience = seconds(arguments.wait);
+    let patience = seconds(wait);
     let mut modem = target.start();
     let mut phase = modem.settled(patience).await.phase;
     if phase == Phase::PinNeeded && target.has_pin() {
-        let is_named = arguments.pin.pin_file.is_some();
+        let is_named = pin.pin_file.is_some();
         if let Some(memory) = target.pin_memory(store, config, is_named).await? {
             modem.stop().await?;
             modem = target.start_with_pin(memory);
@@ -85,8 +87,8 @@ async fn ready(
     }
     let report = check(&modem.handle).await;
     modem.stop().await?;
-    let shown = reports(&[Checked { line: target.place().display().to_string(), report }]);
-    anyhow::bail!("nothing was sent\n{}", shown.text)
+    let shown = reports(&[Checked { line: target.place_in(&report), report, drained: None }]);
+    anyhow::bail!("nothing was {what}\n{}", shown.text)
 }
 
 /// Sends it. Who interrupts the command gets the truth as well: a part on air is finished first.
@@ -123,7 +125,8 @@ fn receiver(text: &str, config: Option<&Config>) -> anyhow::Result<Msisdn> {
     Ok(msisdn)
 }
 
-fn text(argument: &str) -> anyhow::Result<SecretText> {
+/// Reads a text that is given, or that stands on standard input.
+pub(in crate::cli) fn text(argument: &str) -> anyhow::Result<SecretText> {
     if argument != "-" {
         anyhow::ensure!(!argument.is_empty(), "the text is empty");
         return Ok(SecretText::new(argument));

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use domain::secret::SecretText;
-use modem::{Driver, PinMemory, Settings, is_same_line};
+use modem::{Driver, PinMemory, Report, Settings, is_same_line};
 
 use super::LineOptions;
 use crate::app::{DirectModem, OfflineStore};
+use crate::channel::place;
 use crate::cli::output;
 use crate::config::{Config, ModemConfig};
 
@@ -86,14 +87,18 @@ impl Target {
         &self.line.name
     }
 
-    /// Where it is, as people are shown it.
-    pub(super) fn place(&self) -> PathBuf {
-        self.line.place()
+    /// Where it was found, or is configured to be, in words.
+    pub(super) fn place_in(&self, report: &Report) -> String {
+        match &report.status.line {
+            Some(line) => line.display().to_string(),
+            None => place(&self.line.path, &self.line.wanted, self.line.driver),
+        }
     }
 
-    /// Its line, unless ModemManager is to have that.
-    pub(super) fn line(&self) -> Option<&Path> {
-        (self.line.driver == Driver::At).then_some(self.line.path.as_path())
+    /// The line on which it was found, or is configured to be, unless ModemManager is to have that.
+    pub(super) fn line_in(&self, report: &Report) -> Option<PathBuf> {
+        let line = report.status.line.as_ref().unwrap_or(&self.line.path);
+        Some(line.clone()).filter(|line| self.line.driver == Driver::At && !line.as_os_str().is_empty())
     }
 
     /// Whether there is a PIN to enter.

@@ -21,6 +21,7 @@ use crate::dispatch;
 use crate::event::Events;
 use crate::gateway::{Gateway, Settings, Texts};
 use crate::limits::{self, Limiter};
+use crate::ussd::Desk;
 
 /// The gateway and what must live as long as it.
 pub(super) struct TestGateway {
@@ -50,13 +51,14 @@ impl TestGateway {
             drop_expired: true,
             max_queue: 10,
             drain_timeout: Duration::ZERO,
+            report_patience: None,
         };
         let table = RouteTable { modems: Vec::new(), when_unhealthy: WhenUnhealthy::FailOver };
         let events = Events::default();
         let (handle, dispatcher) = dispatch::build(
             settings,
             Arc::new(context),
-            dispatch::Plan { channels: Vec::new(), table },
+            dispatch::Plan { channels: Vec::new(), table, zone: jiff::tz::TimeZone::UTC },
             events.clone(),
         );
         let settings = Settings {
@@ -75,7 +77,8 @@ impl TestGateway {
         let rules = Rules { mode: Mode::Off, ..Rules::standard("62") };
         let limits = limits::Settings { rules, plan, api_users: HashMap::new() };
         let limiter = Limiter::new(store.clone(), limits, Arc::clone(&clock));
-        let gateway = Gateway::new(settings, store, (handle, limiter), events, clock);
+        let desk = Desk::new(store.clone(), Arc::clone(&clock));
+        let gateway = Gateway::new(settings, store, (handle, limiter, desk), events, clock);
         Self { gateway, _dispatcher: dispatcher, _writer: tasks, _data_dir: data_dir }
     }
 }

@@ -4,19 +4,50 @@ use ::modem::Identity;
 use ::modem::discovery::{Clash, FoundLine, Probed, UsbInterface};
 use serde_json::{Value, json};
 
-use super::{Conclusion, Rendered, table};
+use super::standing::Standing;
+use super::{Conclusion, Rendered, SimUseView, table};
 
 /// One line, with what is known of it beyond what the system tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedLine {
     /// What the system tells.
     pub line: FoundLine,
-    /// The modem of this name is configured on it.
-    pub modem: Option<String>,
+    /// Which of the configured modems it is.
+    pub modem: Option<MatchedModem>,
+    /// What the modem's SIM has sent; none where no gateway runs that knows.
+    pub sim_use: Option<SimUseView>,
     /// What it answered; none if it was not asked.
     pub probed: Option<Probed>,
     /// Whether ModemManager gets in the way.
     pub clash: Option<Clash>,
+    /// Where its modem stands, if a gateway runs that drives it.
+    pub standing: Option<Standing>,
+    /// What its SIM is worth, if that is known.
+    pub balance: Option<ListedBalance>,
+}
+
+/// A configured modem, and how its line is known to be its.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchedModem {
+    /// Its name.
+    pub name: String,
+    /// By what, in words.
+    pub by: &'static str,
+}
+
+/// What a SIM was worth when it was asked last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedBalance {
+    /// For scripts: a JSON number.
+    pub number: String,
+    /// For people.
+    pub shown: String,
+    /// When it was asked, for people.
+    pub at: String,
+    /// The same in milliseconds since the Unix epoch.
+    pub at_unix_millis: i64,
+    /// Whether that is below what is set as low.
+    pub is_low: bool,
 }
 
 /// Shows the lines.
@@ -33,7 +64,7 @@ pub fn lines(found: &[ListedLine]) -> Rendered {
 }
 
 fn block(listed: &ListedLine) -> String {
-    let ListedLine { line, modem, probed, clash } = listed;
+    let ListedLine { line, modem, sim_use, probed, standing, balance, clash } = listed;
     let mut device = line.name.clone();
     if let Some(driver) = &line.driver {
         device.push_str(&format!(", driver {driver}"));
@@ -43,7 +74,14 @@ fn block(listed: &ListedLine) -> String {
         rows.push(("usb", usb_words(usb, line.role())));
     }
     if let Some(modem) = modem {
-        rows.push(("modem", modem.clone()));
+        rows.push(("modem", format!("{}, by {}", modem.name, modem.by)));
+    }
+    rows.extend(standing.iter().flat_map(Standing::rows));
+    if let Some(sim_use) = sim_use {
+        rows.push(("sent", sim_use.words()));
+    }
+    if let Some(ListedBalance { shown, at, is_low, .. }) = balance {
+        rows.push(("balance", format!("{shown} at {at}{}", if *is_low { ", low: top it up" } else { "" })));
     }
     if line.is_console {
         rows.push(("console", "the system's own console is on it".to_owned()));
@@ -108,7 +146,7 @@ fn fault_words(fault: ::modem::LineFault) -> &'static str {
 }
 
 fn one(listed: &ListedLine) -> Value {
-    let ListedLine { line, modem, probed, clash } = listed;
+    let ListedLine { line, modem, sim_use, probed, standing, balance, clash } = listed;
     let path = |path: &std::path::Path| path.display().to_string();
     json!({
         "path": path(&line.path),
@@ -125,7 +163,13 @@ fn one(listed: &ListedLine) -> Value {
             "role": line.role(),
             "socket": usb.socket,
         })),
-        "modem": modem,
+        "modem": modem.as_ref().map(|modem| &modem.name),
+        "modem_by": modem.as_ref().map(|modem| modem.by),
+        "standing": standing.as_ref().map(Standing::json),
+        "sim_use": sim_use,
+        "balance": balance.as_ref().map(|it| json!({
+            "amount": serde_json::from_str(&it.number).unwrap_or(Value::Null), "at": it.at_unix_millis, "low": it.is_low,
+        })),
         "is_console": line.is_console,
         "in_use_by": line.holder.as_ref().map(|it| json!({"program": it.program, "process": it.process})),
         "modem_manager": clash.map(Clash::word),

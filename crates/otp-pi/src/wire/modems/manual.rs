@@ -38,6 +38,14 @@ pub enum PartState {
     NotTried,
 }
 
+impl PartState {
+    /// Tells whether it is certain that it was not sent.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        matches!(self, Self::NotSent { .. } | Self::NotTried)
+    }
+}
+
 impl Manual {
     /// Says what it comes to. Where a part may be on air, sending again may double it: that is unclear, not bad.
     #[must_use]

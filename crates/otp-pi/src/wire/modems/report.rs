@@ -5,6 +5,7 @@ use domain::receiver::Msisdn;
 use gsm::at::{Operator, PinState, RegistrationStatus, SignalQuality};
 use serde_json::{Map, Value, json};
 
+use super::standing::Healing;
 use super::{Conclusion, Rendered, table, wrapped};
 
 /// Columns of the advice.
@@ -17,6 +18,8 @@ pub struct Checked {
     pub line: String,
     /// How it is.
     pub report: Report,
+    /// Why a running gateway gives it no message that another can take.
+    pub drained: Option<String>,
 }
 
 /// Shows how modems are; the conclusion is that of the worst.
@@ -25,12 +28,13 @@ pub fn reports(checked: &[Checked]) -> Rendered {
     let all: Vec<(&Checked, Vec<Advice>)> = checked.iter().map(|one| (one, advice(&one.report))).collect();
     let blocks: Vec<String> = all.iter().map(|(one, advice)| block(one, advice)).collect();
     let modems: Vec<Value> = all.iter().map(|(one, advice)| as_json(one, advice)).collect();
-    let worst = all.iter().map(|(one, advice)| conclusion(&one.report, advice)).max().unwrap_or(Conclusion::Good);
+    let worst = all.iter().map(|(one, advice)| conclusion(one, advice)).max().unwrap_or(Conclusion::Good);
     Rendered { text: blocks.join("\n\n"), json: json!({"modems": modems}), conclusion: worst }
 }
 
-fn conclusion(report: &Report, advice: &[Advice]) -> Conclusion {
-    match report.verdict_with(advice) {
+fn conclusion(checked: &Checked, advice: &[Advice]) -> Conclusion {
+    match checked.report.verdict_with(advice) {
+        Verdict::Good if checked.drained.is_some() => Conclusion::Warned,
         Verdict::Good => Conclusion::Good,
         Verdict::Warned => Conclusion::Warned,
         Verdict::Bad => Conclusion::Bad,
@@ -39,13 +43,14 @@ fn conclusion(report: &Report, advice: &[Advice]) -> Conclusion {
 
 fn block(checked: &Checked, advice: &[Advice]) -> String {
     let report = &checked.report;
-    let verdict = match conclusion(report, advice) {
+    let verdict = match conclusion(checked, advice) {
         Conclusion::Good => "can send",
         Conclusion::Warned => "can send, with warnings",
         Conclusion::Bad | Conclusion::Unclear => "CANNOT SEND",
     };
     let mut text = format!("{} on {}: {verdict}", report.modem, checked.line);
-    let rows = rows(report);
+    let mut rows = rows(report);
+    rows.extend(checked.drained.as_ref().map(|why| ("drained", why.clone())));
     if !rows.is_empty() {
         text.push_str("\n\n");
         text.push_str(table(&rows).trim_end());
@@ -79,6 +84,7 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
     add("maker", words(&report.manufacturer, Clone::clone));
     add("model", words(&report.model, Clone::clone));
     add("revision", words(&report.revision, Clone::clone));
+    add("profile", Some(report.status.profile.to_owned()).filter(|name| !name.is_empty()));
     add("IMEI", words(&report.imei, Clone::clone));
     add("IMSI", words(&report.imsi, |imsi| masked_imsi(imsi)));
     add("ICCID", words(&report.iccid, Clone::clone));
@@ -88,6 +94,7 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
     if let Some(routing) = report.status.message_routing {
         add("reports", Some(format!("come by themselves (AT+CNMI={routing})")));
     }
+    add("healing", Healing::of(&report.status).words());
     rows
 }
 
@@ -211,11 +218,14 @@ fn as_json(checked: &Checked, advice: &[Advice]) -> Value {
     json!({
         "modem": report.modem,
         "line": checked.line,
-        "verdict": conclusion(report, advice).word(),
+        "verdict": conclusion(checked, advice).word(),
         "phase": report.status.phase.word(),
         "detail": report.status.detail,
+        "profile": Some(report.status.profile).filter(|name| !name.is_empty()),
         "pin_tries_left": report.status.pin_tries_left,
         "message_routing": report.status.message_routing,
+        "drained": checked.drained,
+        "healing": Healing::of(&report.status).json(),
         "answers": answers,
         "advice": told,
     })

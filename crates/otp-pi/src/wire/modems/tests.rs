@@ -1,11 +1,16 @@
+use ::modem::discovery::FoundLine;
 use ::modem::{Answer, AskError, Command, Fact, Phase, Report, Status};
 use domain::receiver::Msisdn;
-use gsm::FinalResult;
+use domain::secret::SecretText;
 use gsm::at::{PinState, RegistrationStatus, SignalQuality};
+use gsm::{FinalResult, UssdStatus};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Checked, Conclusion, Manual, PartState, answer, manual, no_answer, reports, wrapped};
+use super::{
+    Checked, Conclusion, ListedBalance, ListedLine, Manual, MatchedModem, PartState, answer, balance as balance_of,
+    lines as lines_of, manual, no_answer, reports, ussd, wrapped,
+};
 
 fn lines(lines: &[&str]) -> Vec<Zeroizing<String>> {
     lines.iter().map(|line| Zeroizing::new((*line).to_owned())).collect()
@@ -14,7 +19,12 @@ fn lines(lines: &[&str]) -> Vec<Zeroizing<String>> {
 fn report() -> Report {
     Report {
         modem: "one".to_owned(),
-        status: Status { phase: Phase::Ready, message_routing: Some("2,1,2,1,0"), ..Status::default() },
+        status: Status {
+            phase: Phase::Ready,
+            profile: "sim800",
+            message_routing: Some("2,1,2,1,0"),
+            ..Status::default()
+        },
         attention: Fact::Told(()),
         pin: Fact::Told(PinState::Ready),
         signal: Fact::Told(SignalQuality { rssi: Some(4), bit_error: None }),
@@ -29,7 +39,7 @@ fn report() -> Report {
 }
 
 fn checked(report: Report) -> Checked {
-    Checked { line: "/dev/ttyUSB2".to_owned(), report }
+    Checked { line: "/dev/ttyUSB2".to_owned(), report, drained: None }
 }
 
 #[test]
@@ -43,6 +53,7 @@ one on /dev/ttyUSB2: can send, with warnings
   signal        -105 dBm, too weak (4 of 31)
   registration  registered, home network
   SMSC          +CMS ERROR: 310 (sim not inserted)
+  profile       sim800
   IMSI          51010•••01
   own number    +62811•••01
   supply        4.10 V
@@ -54,7 +65,7 @@ one on /dev/ttyUSB2: can send, with warnings
     assert_eq!(rendered.conclusion, Conclusion::Warned);
     let modem = &rendered.json["modems"][0];
     assert_eq!(modem["verdict"], "warned");
-    assert_eq!(modem["phase"], "ready");
+    assert_eq!((&modem["phase"], &modem["profile"]), (&json!("ready"), &json!("sim800")));
     assert_eq!(
         modem["answers"]["signal"],
         json!({"state": "told", "value": {"rssi": 4, "dbm": -105, "word": "too weak"}})
@@ -123,6 +134,45 @@ fn what_became_of_a_manual_sms_is_said_honestly() {
         assert!(rendered.text.contains(words), "{words:?} in {}", rendered.text);
         assert!(!format!("{}{}", rendered.text, rendered.json).contains("6281234567890"));
     }
+}
+
+#[test]
+fn a_line_shows_what_its_sim_is_worth_and_an_answer_of_the_network_cannot_steer_a_terminal() {
+    let line = FoundLine {
+        name: "ttyUSB2".to_owned(),
+        device: "/dev/ttyUSB2".into(),
+        path: "/dev/serial/by-id/one".into(),
+        links: Vec::new(),
+        driver: None,
+        usb: None,
+        is_console: false,
+        holder: None,
+    };
+    let balance = ListedBalance {
+        number: "12500.5".to_owned(),
+        shown: "12,500.50".to_owned(),
+        at: "2026-11-24 09:00:00".to_owned(),
+        at_unix_millis: 7,
+        is_low: true,
+    };
+    let listed = ListedLine {
+        line,
+        modem: Some(MatchedModem { name: "one".to_owned(), by: "its port" }),
+        sim_use: None,
+        probed: None,
+        standing: None,
+        balance: Some(balance),
+        clash: None,
+    };
+    let rendered = lines_of(&[listed]);
+    assert!(rendered.text.contains("balance  12,500.50 at 2026-11-24 09:00:00, low: top it up"), "{}", rendered.text);
+    assert_eq!(rendered.json["lines"][0]["balance"], json!({"amount": 12500.5, "at": 7, "low": true}));
+
+    let (text, raw) = (SecretText::new("1 A\r\n2 B\u{1b}[2J"), SecretText::new("raw"));
+    let rendered = ussd("one", UssdStatus::ReplyExpected, &text, &raw);
+    assert_eq!(rendered.text, "1 A\n2 B\u{fffd}[2J");
+    assert_eq!((&rendered.json["replyable"], &rendered.json["raw"]), (&json!(true), &json!("raw")));
+    assert_eq!(balance_of("one", "-2.5", "-2.50", true).conclusion, Conclusion::Warned);
 }
 
 #[test]

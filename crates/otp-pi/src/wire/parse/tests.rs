@@ -38,6 +38,14 @@ fn shown(command: &Command) -> String {
             time(send.date_time),
             send.class
         ),
+        Command::RequestUssd(ussd) => format!(
+            "ussd {} {:?} {:?} {}",
+            ussd.modem,
+            ussd.code.as_ref().map(SecretText::expose),
+            ussd.reply.as_ref().map(SecretText::expose),
+            ussd.cancels
+        )
+        .replace("None", "-"),
         Command::GetStatus(query) => format!(
             "status {} {} {}",
             query.message_id.map_or("-".to_owned(), |id| id.to_string()),
@@ -123,7 +131,7 @@ fn every_documented_request_is_read_as_it_is_meant() {
         ("publisher-unblock-msisdn", "unblock 0812661111".to_owned()),
         ("publisher-get-modem-list", "modems".to_owned()),
         ("publisher-get-modem-list-delay", "modems".to_owned()),
-        ("publisher-request-ussd", "1402 this command is not offered by this gateway yet".to_owned()),
+        ("publisher-request-ussd", "ussd 0123456789abcdef0123456789abcdef Some(\"*888#\") - false".to_owned()),
         ("publisher-set-gpio-value", "1402 this command is not offered by this gateway yet".to_owned()),
         (
             "postman-request-otp",

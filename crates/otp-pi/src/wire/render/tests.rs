@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::wire::parse;
 use domain::message::{MessageId, MessageState};
+use domain::secret::SecretText;
 use serde_json::{Value, json};
 
 const ID: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
@@ -166,19 +167,31 @@ fn a_status_lists_times_and_attempts() {
         attempts: vec![StatusAttempt {
             attempt: 1,
             modem: "a".to_owned(),
+            route: Some("prefix 62812".to_owned()),
             started_at: at(1),
             ended_at: None,
             message_reference: Some(9),
             error_code: Some("CMS 38".to_owned()),
             meaning: Some("network out of order".to_owned()),
+            parts: vec![StatusPart {
+                part: 1,
+                state: "undelivered",
+                message_reference: Some(9),
+                sent_at: Some(at(2)),
+                reported_at: Some(at(3)),
+                report_status: Some(70),
+                report_meaning: Some("failed: validity period expired"),
+            }],
         }],
     }));
     let data = &answer(&body("get-status", &json!({"message_id": ID})), &reply, plain())["data"];
     assert_eq!(
         data,
         &json!({"message_id": ID, "id": "7", "state": "sent", "reason": null, "accepted_at": 1, "sent_at": 2,
-            "changed_at": 3, "attempts": [{"attempt": 1, "modem": "a", "started_at": 1, "ended_at": null,
-            "message_reference": 9, "error_code": "CMS 38", "meaning": "network out of order"}]})
+            "changed_at": 3, "attempts": [{"attempt": 1, "modem": "a", "route": "prefix 62812", "started_at": 1, "ended_at": null,
+            "message_reference": 9, "error_code": "CMS 38", "meaning": "network out of order",
+            "parts": [{"part": 1, "state": "undelivered", "message_reference": 9, "sent_at": 2, "reported_at": 3,
+            "report_status": 70, "report_meaning": "failed: validity period expired"}]}]})
     );
 }
 
@@ -191,11 +204,28 @@ fn modems_are_listed_by_name() {
         is_default: false,
         operator: Some("TELKOMSEL".to_owned()),
         signal_dbm: Some(-71),
+        balance: Some(BalanceEntry { amount: "12500.5".to_owned(), at: WallTime::from_unix_millis(7), is_low: true }),
     }]));
     assert_eq!(
         answer(r#"{"command":"get-modem-list","data":{"date_time":5}}"#, &reply, plain())["data"],
         json!({"date_time": 5, "modem_list": {"telkomsel-1": {"id": "telkomsel-1", "name": "telkomsel-1",
             "state": "ready", "connected": true, "defaultModem": false, "copsOperator": "TELKOMSEL",
-            "signalStrength": {"value": -71}}}})
+            "signalStrength": {"value": -71}, "balance": {"amount": 12500.5, "at": 7, "low": true}}}})
     );
+}
+
+#[test]
+fn what_the_network_says_is_answered_under_the_original_names() {
+    let reply = Reply::accepted(ReplyData::Ussd {
+        content: SecretText::new("1 Pulsa\n2 Nomor"),
+        raw: SecretText::new("+CUSD: 1,\"1 Pulsa\n2 Nomor\",15"),
+        is_open: true,
+    });
+    let request = r#"{"command":"request-ussd","data":{"date_time":5,"modem_id":"a","ussd_code":"*123#"}}"#;
+    assert_eq!(
+        answer(request, &reply, plain())["data"],
+        json!({"date_time": 5, "ussd_content": "1 Pulsa\n2 Nomor",
+            "ussd_content_raw": "+CUSD: 1,\"1 Pulsa\n2 Nomor\",15", "replyable": true})
+    );
+    assert!(!format!("{reply:?}").contains("Pulsa"));
 }

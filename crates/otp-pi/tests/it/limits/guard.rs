@@ -1,29 +1,12 @@
 //! The guard against pumping in a gateway that runs, and clocks that are minutes or years off.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 
 use super::{assert_refused, code, create, quick, validate};
-use crate::harness::{Emulator, Gateway, Setup, skip, wait_for};
+use crate::harness::{Emulator, Gateway, Setup, faketime, wait_for};
 
 /// Rates off, so that only the share of entered codes counts.
 const ONLY_CONVERSION: &str = "codes_per_prefix = []\n";
-
-/// The library that gives a program another wall clock; the monotonic one stays.
-fn faketime() -> Option<PathBuf> {
-    let found = glob_libraries().into_iter().find(|path| path.exists());
-    if found.is_none() {
-        skip("libfaketime");
-    }
-    found
-}
-
-fn glob_libraries() -> Vec<PathBuf> {
-    let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
-    let triple = if std::env::consts::ARCH == "arm" { "arm-linux-gnueabihf".to_owned() } else { triple };
-    vec![format!("/usr/lib/{triple}/faketime/libfaketimeMT.so.1").into()]
-}
 
 /// The same gateway with a wall clock that is off by so much: `+2m`, `-3y`.
 fn at_another_time(gateway: Gateway, setup: &mut Setup, off: &str, library: &std::path::Path) -> Gateway {

@@ -274,12 +274,12 @@ fn all_modems_of_the_configuration_are_checked_and_the_worst_decides() {
 
 #[test]
 fn the_trace_tells_commands_and_results_and_no_pin() {
-    let device = Device::start("", |modem| modem.pin = Some("4711".to_owned()));
-    let pin = device.file("pin", "4711\n");
+    let device = Device::start("", |modem| modem.pin = Some("47110815".to_owned()));
+    let pin = device.file("pin", "47110815\n");
     let ended = modem(&["check", &device.line(), "--pin-file", &pin, "--verbose"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stderr.contains("> AT+CSQ") && ended.stderr.contains("> AT+CPIN=•••"), "{}", ended.stderr);
-    for hidden in ["4711", "6281100000001", "510100000000001"] {
+    for hidden in ["47110815", "6281100000001", "510100000000001"] {
         assert!(!ended.stderr.contains(hidden), "{hidden} in {}", ended.stderr);
     }
 }

@@ -125,7 +125,9 @@ impl Player {
                 let answer = self.expect(request, "000");
                 assert!(answer["data"]["modem_list"]["m0"].is_object(), "{answer}");
             }
-            "request-ussd" | "set-gpio-value" => drop(self.expect(request, "1402")),
+            // Its modem is the publisher's own.
+            "request-ussd" => drop(self.expect(request, "1401")),
+            "set-gpio-value" => drop(self.expect(request, "1402")),
             other => panic!("{other} is documented, but nobody says what it must do"),
         }
     }

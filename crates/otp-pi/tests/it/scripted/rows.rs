@@ -64,6 +64,7 @@ const TWICE: [&[usize]; 1] = [&[2]];
 const NEVER: [&[usize]; 1] = [&[0]];
 const ALL: [&[usize]; 1] = [&[1, 1, 1]];
 const FIRST: [&[usize]; 1] = [&[1, 0, 0]];
+const FIRST_AND_LAST: [&[usize]; 1] = [&[1, 0, 1]];
 const TWO: [&[usize]; 1] = [&[1, 1, 0]];
 const NEVER_OR_ONCE: [&[usize]; 2] = [&[0], &[1]];
 
@@ -160,6 +161,14 @@ pub(super) const SINGLE: &[Row] = &rows![
     fault!("after_transmission", "\"hang\"") => "unknown", ["no final result in time"], ONCE, true, false;
     fault!("after_result", "\"hang\"") => "sent", [""], ONCE, true, false;
 
+    fault!("\"hang_until_reopened\"") => "delivered", ["no prompt", "…"], ONCE, true, true;
+    fault!("\"hang_until_reset\"") => "delivered", ["no prompt", "…"], ONCE, true, true;
+
+    // --- deeds that are none ---
+    fault!("\"ok_to_everything\"") => "unknown", ["OK without +CMGS"], NEVER, false, true;
+    fault!("\"swallow\"") => "sent", [""], NEVER, false, true;
+    fault!("{ nonsense = \"\\r\\n~~\\r\\n\" }") => "delivered", ["no prompt", ""], ONCE, true, true;
+
     // --- echo ---
     fault!("\"lost_echo\"") => "delivered", [""], ONCE, true, true;
     fault!("\"echo\"") => "delivered", [""], ONCE, true, true;
@@ -196,6 +205,10 @@ pub(super) const SINGLE: &[Row] = &rows![
     treatment!("\"never_report\"") => "sent", [""], ONCE, true, true;
     treatment!("\"report_twice\"") => "delivered", [""], ONCE, true, true;
     treatment!("{ late_report = \"300ms\" }") => "delivered", [""], ONCE, true, true;
+    treatment!("\"early_report\"") => "delivered", [""], ONCE, true, true;
+    treatment!("{ scattered_report = \"300ms\" }") => "delivered", [""], ONCE, true, true;
+    treatment!("{ pending_last = \"300ms\" }") => "delivered", [""], ONCE, true, true;
+    treatment!("{ report_for = 628990000123 }") => "sent", [""], ONCE, true, true;
     treatment!("{ slow = \"300ms\" }") => "delivered", [""], ONCE, true, true;
     treatment!("{ slow_air = \"300ms\" }") => "delivered", [""], ONCE, true, true;
     treatment!("{ slow_air = \"4s\" }") => "delivered", ["no final result in time"], ONCE, true, true;
@@ -209,8 +222,13 @@ pub(super) const SINGLE: &[Row] = &rows![
     concat!(manners!("[\"strict_prefix\", \"silent_escape\"]"), fault!("{ prompt_late = \"3s\" }"))
         => "delivered", ["no prompt", ""], ONCE, true, true;
     manners!("[\"not_allowed_at_start\", \"pin_state_without_ok\"]") => "delivered", [""], ONCE, true, true;
+    manners!("[\"silent_arrivals\", \"tells_full_memory\"]") => "delivered", [""], ONCE, true, true;
     concat!(manners!("[\"silent_start\", \"saved_text_mode\"]"), fault!("\"reset\""))
         => "delivered", ["no prompt", ""], ONCE, true, true;
+    manners!("[\"phase_two_plus_only\"]") => "delivered", [""], ONCE, true, true;
+    manners!("[\"odd_reports\"]") => "delivered", [""], ONCE, true, true;
+    concat!(manners!("[\"report_memory\"]"), "[[fault]]\nwhen = \"AT+CNMI=2,1,2,1\"\naction = \"error\"\n[[fault]]\nwhen = \"AT+CNMI=2,1,0,1\"\naction = \"error\"\n")
+        => "delivered", [""], ONCE, true, true;
     concat!(manners!("[\"silent_start\", \"saved_text_mode\"]"), fault!("after_pdu", "\"reset\""))
         => "unknown", ["no final result in time"], NEVER, false, true;
 ];
@@ -238,10 +256,16 @@ pub(super) const LONG: &[Row] = &rows![
     concat!(fault!(nth 2, "{ cms_error = 42 }"), fault!(nth 3, "{ cms_error = 42 }"), fault!(nth 4, "{ cms_error = 42 }"))
         => "failed", ["a later part was not sent: CMS 42"], FIRST, true, true;
 
+    fault!(nth 2, "{ nonsense = \"\\r\\n~~\\r\\n\" }") => "delivered", [""], ALL, true, true;
+    fault!(nth 2, "\"hang_until_reopened\"") => "delivered", [""], ALL, true, true;
+    fault!(nth 2, "\"hang_until_reset\"") => "delivered", [""], ALL, true, true;
+    fault!(nth 2, "\"swallow\"") => "sent", [""], FIRST_AND_LAST, true, true;
+
     // --- nobody can know whether it was sent: the third is not, the first is not sent again ---
     fault!(nth 2, "\"lost_answer\"") => "unknown", ["no final result in time"], TWO, true, true;
     fault!(nth 2, "\"lost_answer_not_transmitted\"") => "unknown", ["no final result in time"], FIRST, true, true;
     fault!(nth 2, "\"lost_information\"") => "unknown", ["OK without +CMGS"], TWO, true, true;
+    fault!(nth 2, "\"ok_to_everything\"") => "unknown", ["OK without +CMGS"], FIRST, true, true;
     fault!(nth 2, "{ cms_error_transmitted = 332 }")
         => "unknown", ["+CMS ERROR 332: network timeout"], TWO, true, true;
     fault!(nth 2, "{ delay = \"4s\" }") => "unknown", ["no final result in time"], TWO, true, true;
