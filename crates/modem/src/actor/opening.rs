@@ -139,3 +139,17 @@ async fn changed(locator: Option<&Locator>, (path, before): &Seen) {
         _ => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discovery::Roots;
+
+    #[test]
+    fn a_modem_that_modem_manager_has_keeps_no_line_from_others() {
+        let (locator, _search) = Locator::new(Roots::below(Path::new("/nonexistent")));
+        let ours = Settings { locator: Some(locator), ..Settings::new("m", "/dev/ttyUSB0") };
+        assert!(reserve(&ours).is_some());
+        assert!(reserve(&Settings { driver: Driver::ModemManager, ..ours }).is_none());
+    }
+}

@@ -3,7 +3,6 @@
 //! Never: deciding what a message or a state means. Used by the manager's actor.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::Instant as Began;
 
 use tokio::time::Instant;
 use zbus::{ObjectPath, OwnedObjectPath, OwnedVariant};
@@ -29,7 +28,7 @@ pub(super) struct Serving {
     /// Parts of messages that were handed on and not yet taken.
     waiting: HashMap<String, BTreeSet<u16>>,
     /// When this modem was found: a ModemManager that was started anew gives the same paths to other messages.
-    began: Began,
+    began: Instant,
 }
 
 impl Serving {
@@ -43,7 +42,7 @@ impl Serving {
             enable_at: None,
             offered: HashSet::new(),
             waiting: HashMap::new(),
-            began: Began::now(),
+            began: Instant::now(),
         }
     }
 
@@ -54,7 +53,7 @@ impl Serving {
         self.enable_at = None;
         self.offered.clear();
         self.waiting.clear();
-        self.began = Began::now();
+        self.began = Instant::now();
     }
 
     pub(super) async fn objects(&mut self) -> Result<Objects, CallError> {
@@ -83,13 +82,13 @@ impl Serving {
     /// Where a part of a message lies: the way back that a receipt takes.
     pub(super) fn handed(&self, path: &str, part: u16) -> Handed {
         let place = Place { card: path.to_owned(), storage: "D-Bus".to_owned(), index: part };
-        Handed { place, session: self.began, number: u64::from(part) }
+        Handed { place, session: self.began.into_std(), number: u64::from(part) }
     }
 
     /// Deletes a message when all its parts are safe elsewhere.
     pub(super) async fn taken(&mut self, handed: &Handed) {
         let Handed { place, session, .. } = handed;
-        if *session != self.began {
+        if *session != self.began.into_std() {
             return;
         }
         let Some(parts) = self.waiting.get_mut(&place.card) else { return };

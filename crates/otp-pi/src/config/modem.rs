@@ -30,7 +30,7 @@ pub(super) fn line(index: usize, section: &ModemSection, file: &File, found: &mu
     let key = |name: &str| format!("modem[{index}].{name}");
     let driver = found.word(&key("driver"), &section.driver, &DRIVERS);
     if driver == Some(Driver::ModemManager) {
-        with_manager(&key, section, found);
+        with_manager(key, section, found);
     } else if section.path.as_os_str().is_empty() && section.imei.is_empty() && section.iccid.is_empty() {
         found.problem(
             key("port"),
