@@ -39,7 +39,7 @@ use tracing::{debug, info, warn};
 
 use crate::channel::ChannelHandle;
 use crate::channel::modem::Context;
-use crate::config::{Config, File, Laid, Loaded, Sources};
+use crate::config::{Config, File, Laid, Loaded, ModemConfig, Sources};
 use crate::control;
 use crate::dispatch::{self, Dispatcher, DispatcherHandle, Plan};
 use crate::event::Events;
@@ -151,14 +151,10 @@ impl App {
         let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
         let desk = Desk::new(store.clone(), Arc::clone(&clock));
         let mut modems = Modems::new(lines.clone(), reports, store.clone(), desk.clone());
-        let clashes = clash::lines(&config.modems);
+        tell_of_modems(&config.modems, &lines);
         let change = modems.prepare(config.modems).await?;
         let channels = change.channels();
-        if channels.is_empty() {
-            warn!("no modem is configured: nothing can be sent");
-        }
         modems.commit(change, Duration::ZERO);
-        lines.spawn("clashes", clash::tell(clashes, lines.stop_token()));
         let context = Arc::new(Context {
             store: store.clone(),
             clock: Arc::clone(&clock),
@@ -263,6 +259,14 @@ async fn keep_api_users(store: &Store, config: &Config, laid: &Laid) -> anyhow::
     store.keep_settings(&documents, users.users.clone(), events).await.context("the API users cannot be stored")?;
     users.tell();
     Ok(users.known)
+}
+
+/// Says what there is to say of the configured modems, once.
+fn tell_of_modems(modems: &[ModemConfig], lines: &Tasks) {
+    if modems.is_empty() {
+        warn!("no modem is configured: nothing can be sent");
+    }
+    lines.spawn("clashes", clash::tell(clash::lines(modems), lines.stop_token()));
 }
 
 /// Opens the store. A command that has it for a moment is waited for, another gateway is not.
