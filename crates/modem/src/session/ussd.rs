@@ -75,11 +75,11 @@ impl fmt::Debug for Dialogue {
     }
 }
 
-/// Returns the ways to write a code, in the order in which they are tried: the one that has worked first, then the profile's own, then
-/// the others.
+/// Returns the ways to write a code, in the order in which they are tried: the one that has worked first, then the profile's, then the
+/// others in the order in which a modem of which nothing is known may be asked.
 fn ways(profile: &Profile, worked: Option<UssdForm>) -> Vec<UssdForm> {
     let mut ways: Vec<UssdForm> = Vec::new();
-    for form in worked.into_iter().chain(profile.ussd.forms.iter().copied()).chain(UssdForm::ALL) {
+    for form in worked.into_iter().chain(profile.ussd.forms.first().copied()).chain(UssdForm::ALL) {
         if !ways.contains(&form) {
             ways.push(form);
         }
