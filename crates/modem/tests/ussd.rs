@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use emulator::{Direction, Modem, ModemSettings, Network, NetworkSettings, Script};
+use emulator::{Direction, Model, Modem, ModemSettings, Network, NetworkSettings, Script};
 use gsm::{Pdu, UssdStatus};
 use modem::{ModemHandle, Phase, Settings, Submission, Timeouts, UssdCode, UssdError, UssdReply};
 use tokio::sync::mpsc;
@@ -31,9 +31,13 @@ struct Bench {
 
 impl Bench {
     async fn start(script: &str, change: impl FnOnce(&mut Timeouts)) -> Self {
+        Self::of_model(Model::Standard, script, change).await
+    }
+
+    async fn of_model(model: Model, script: &str, change: impl FnOnce(&mut Timeouts)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let network = Network::new(NetworkSettings::default());
-        let mut settings = ModemSettings::named("m", 1);
+        let mut settings = ModemSettings::of_model(model, "m", 1);
         settings.link = Some(directory.path().join("m"));
         let modem = Modem::start(&network, settings, Script::parse(script).unwrap()).unwrap();
         spawn(modem.run());
@@ -112,6 +116,17 @@ async fn a_balance_and_a_menu_are_had_in_every_form_that_a_modem_may_want() {
         let before = bench.said().matches("AT+CUSD=1").count();
         bench.handle.ussd().await.unwrap().ask(&code("*888#")).await.unwrap();
         assert_eq!(bench.said().matches("AT+CUSD=1").count(), before + 1, "{form}");
+        bench.sends().await;
+    }
+}
+
+#[tokio::test]
+async fn every_model_is_asked_in_its_own_form_from_the_first_code_on() {
+    for model in Model::ALL {
+        let bench = Bench::of_model(model, "", |_| {}).await;
+        let answer = bench.handle.ussd().await.unwrap().ask(&code("*888#")).await.unwrap();
+        assert_eq!((answer.status, answer.text.as_str()), (UssdStatus::Final, "Sisa pulsa Anda Rp10000"), "{model:?}");
+        assert_eq!(bench.said().matches("AT+CUSD=1").count(), 1, "{model:?}: nothing was tried in vain");
         bench.sends().await;
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Dialogue {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// What the profile says before a code was written.
+    Preparing,
     /// The character set was asked to be UCS-2.
     Charset,
     /// The code was written; OK is awaited.
@@ -109,7 +111,7 @@ impl Session {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Ussd(mut dialogue) => match dialogue.stage {
                 Stage::Awaiting | Stage::Open => self.end_dialogue(dialogue, Err(UssdError::Over), now),
-                Stage::Charset | Stage::Asking => {
+                Stage::Preparing | Stage::Charset | Stage::Asking => {
                     dialogue.is_abandoned = true;
                     self.state = State::Ussd(dialogue);
                 }
@@ -173,7 +175,10 @@ impl Session {
                     ends_at: now + self.settings.timeouts.ussd_longest,
                     ending: None,
                 };
-                self.try_next_way(dialogue, now);
+                match self.profile.ussd.prepare {
+                    Some(command) => self.say_in_dialogue(dialogue, Stage::Preparing, command, now),
+                    None => self.try_next_way(dialogue, now),
+                }
                 true
             }
         }
