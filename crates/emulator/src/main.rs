@@ -89,7 +89,7 @@ const SCRIPT_HELP: &str = r#"Script (docs/emulator-scripts.md says what each wor
 
   [[modem]]
   name = "modem2"             # without it every modem
-  ussd_form = "packed"        # or "ucs2", "plain"
+  ussd_form = "packed"        # or "ucs2", "ucs2_answers", "plain"
   manners = ["silent_start"]  # "strict_prefix", "silent_escape", "silent_start", "not_allowed_at_start",
                               # "pin_state_without_ok", "saved_text_mode", "phase_two_plus_only",
                               # "silent_arrivals", "tells_full_memory", "report_memory", "odd_reports"

@@ -117,17 +117,6 @@ pub(crate) enum Tries {
     Zpinpuk,
 }
 
-/// How the texts of `AT+CUSD` go over the line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum UssdManner {
-    /// Both ways in the set of `AT+CSCS`.
-    Charset,
-    /// Codes in the set of `AT+CSCS`, answers in UCS-2 always.
-    Ucs2Answers,
-    /// Both ways in packed septets, until `AT^USSDMODE=0` where the model knows that.
-    PackedHex,
-}
-
 /// What can be set with `AT+CNMI`: what `=?` says, and what is taken.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Routes {
@@ -175,7 +164,8 @@ pub(crate) struct Firmware {
     pub(crate) before_report_length: &'static str,
     /// What `AT+CPMS=?` says, and how many memories there are to choose.
     pub(crate) memories: (&'static str, usize),
-    pub(crate) ussd: UssdManner,
+    /// How it takes USSD codes, where its settings do not say so.
+    pub(crate) ussd: crate::UssdForm,
     /// What it always does, beside the manners of its settings.
     pub(crate) manners: &'static [crate::Manner],
 }

@@ -99,7 +99,7 @@ impl Modem {
     pub fn start(network: &Network, mut settings: ModemSettings, script: Script) -> Result<Self, StartError> {
         let name = settings.name.clone();
         settings.manners.extend(script.manners_of(&name));
-        settings.ussd_form = script.ussd_form_of(&name).unwrap_or(settings.ussd_form);
+        settings.ussd_form = script.ussd_form_of(&name).or(settings.ussd_form);
         settings.ussd.extend(script.ussd_of(&name).cloned());
         let pty = Pty::open().map_err(|source| StartError::Pty { name: name.clone(), source })?;
         let inbox = network.register(&name, &settings.msisdn).ok_or_else(|| StartError::NameTaken(name.clone()))?;

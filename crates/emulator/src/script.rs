@@ -101,7 +101,7 @@ pub struct ModemRule {
     /// What it does differently.
     #[serde(default)]
     pub manners: Vec<Manner>,
-    /// How it takes USSD codes.
+    /// How it takes USSD codes, whatever its model.
     #[serde(default)]
     pub ussd_form: Option<UssdForm>,
 }

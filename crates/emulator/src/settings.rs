@@ -39,15 +39,17 @@ pub enum Manner {
 }
 
 /// How a modem takes USSD codes and writes the answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UssdForm {
     /// In the character set of `AT+CSCS`.
-    #[default]
     Plain,
+    /// Codes in the character set of `AT+CSCS`, answers in UCS-2 always (Quectel M26).
+    Ucs2Answers,
     /// Only under `AT+CSCS="UCS2"`; anything else is refused.
     Ucs2,
-    /// As packed septets in hexadecimal digits, whatever the character set (Huawei in PDU mode).
+    /// As packed septets in hexadecimal digits, whatever the character set (Huawei in PDU mode), until `AT^USSDMODE=0` where the model
+    /// knows that.
     Packed,
 }
 
@@ -110,8 +112,8 @@ pub struct ModemSettings {
     pub chatter_interval: Duration,
     /// What it does differently.
     pub manners: Vec<Manner>,
-    /// How it takes USSD codes.
-    pub ussd_form: UssdForm,
+    /// How it takes USSD codes; `None` is as its model does.
+    pub ussd_form: Option<UssdForm>,
     /// What the network answers to USSD codes, before what it always answers.
     pub ussd: Vec<UssdRule>,
 }
@@ -151,7 +153,7 @@ impl ModemSettings {
             sms_ready_time: Duration::ZERO,
             chatter_interval: Duration::from_secs(2),
             manners: Vec::new(),
-            ussd_form: UssdForm::Plain,
+            ussd_form: None,
             ussd: Vec::new(),
         }
     }

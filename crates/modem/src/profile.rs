@@ -49,7 +49,7 @@ pub enum Lte {
 /// USSD (3GPP TS 27.007 §7.15) on one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UssdWays {
-    /// Said before the first code; a refusal means nothing.
+    /// Said before the code that begins a dialogue, as a restart forgets it; a refusal means nothing.
     pub prepare: Option<&'static str>,
     /// Forms in the order in which they are tried; after an ERROR the next.
     pub forms: &'static [UssdForm],

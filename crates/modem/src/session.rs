@@ -268,6 +268,8 @@ impl Session {
         if !matches!(self.state, State::Idle) {
             return;
         }
+        // What lies on another SIM is no business of this one's, whatever lies there at the same place.
+        self.steps.retain(|step| step.place().is_none_or(|place| place.card == self.card));
         if self.waiting.is_some() && !matches!(self.status.phase, Phase::Ready | Phase::Recovering) {
             self.fail_submission("the modem is not ready");
         }
@@ -291,8 +293,6 @@ impl Session {
         if self.steps.is_empty() && self.poll_due() <= now {
             self.add_poll(now);
         }
-        // What lies on another SIM is no business of this one's, whatever lies there at the same place.
-        self.steps.retain(|step| step.place().is_none_or(|place| place.card == self.card));
         if let Some(step) = self.steps.pop_front() {
             self.ask(step, now);
         }

@@ -4,12 +4,10 @@
 
 use tokio::time::Instant;
 
-use crate::model::{Firmware, Tries, UssdManner};
-use crate::tpdu::alphabet;
-use crate::tpdu::{from_hex, to_hex};
+use crate::model::{Firmware, Tries};
+use crate::settings::UssdForm;
 
 use super::card::State;
-use super::charset::Charset;
 use super::command::{Arguments, Command, Form};
 use super::error::{AtError, WRONG_VALUE};
 use super::{After, Engine, Event, Step};
@@ -48,7 +46,7 @@ impl Engine {
                 Step::Done
             }));
         }
-        if command.name == "^USSDMODE" && firmware.ussd == UssdManner::PackedHex {
+        if command.name == "^USSDMODE" && firmware.ussd == UssdForm::Packed {
             let mut mode = self.options.ussd_mode;
             let result = self.number_setting(command, 0..=1, &mut mode, WRONG_VALUE);
             self.options.ussd_mode = mode;
@@ -126,32 +124,6 @@ impl Engine {
         if let Some(line) = lines.get(turn % lines.len().max(1)) {
             self.unsolicited_text(line);
             self.at(now + self.settings.chatter_interval, Event::Chatter(turn + 1));
-        }
-    }
-
-    /// Reads the text of a USSD code as the model wants it.
-    pub(super) fn read_ussd(&self, written: &str) -> Option<String> {
-        if self.firmware().ussd == UssdManner::PackedHex && self.options.ussd_mode == 1 {
-            let bytes = from_hex(written).ok()?;
-            let text = alphabet::from_septets(&alphabet::unpack(&bytes, bytes.len() * 8 / 7, 0));
-            // Where seven bits are left over they are filled with a return.
-            return Some(text.trim_end_matches(['\r', '@']).to_owned());
-        }
-        self.options.charset.read(written)
-    }
-
-    /// Writes the text of a USSD answer as the model does, quoted, with its coding.
-    pub(super) fn write_ussd(&self, text: &str) -> String {
-        match self.firmware().ussd {
-            UssdManner::PackedHex if self.options.ussd_mode == 1 => {
-                let mut septets = alphabet::to_septets(text).unwrap_or_default();
-                if septets.len() % 8 == 7 {
-                    septets.push(0x0d);
-                }
-                format!("\"{}\",15", to_hex(&alphabet::pack(&septets, 0)))
-            }
-            UssdManner::Ucs2Answers => format!("\"{}\",72", Charset::Ucs2.write(text)),
-            UssdManner::Charset | UssdManner::PackedHex => format!("\"{}\",15", self.options.charset.write(text)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The network's menus behind `AT+CUSD`, and the three forms in which modems take codes and give answers.
+//! The network's menus behind `AT+CUSD`, and the forms in which modems take codes and give answers.
 //!
 //! A code or a reply is looked up among the script's rules, then among two that are always there: `*888#` tells a balance, `*123#` is a
 //! menu. Called by the engine.
@@ -118,10 +118,18 @@ impl Engine {
         })
     }
 
+    /// How this modem takes codes now: as its settings say, else as its model does.
+    fn ussd_form(&self) -> UssdForm {
+        match self.settings.ussd_form.unwrap_or(self.firmware().ussd) {
+            UssdForm::Packed if self.options.ussd_mode == 0 => UssdForm::Plain,
+            form => form,
+        }
+    }
+
     /// Reads a code as this modem takes it.
     fn read_ussd_code(&self, written: &str) -> Option<String> {
-        match self.settings.ussd_form {
-            UssdForm::Plain => self.read_ussd(written),
+        match self.ussd_form() {
+            UssdForm::Plain | UssdForm::Ucs2Answers => self.options.charset.read(written),
             UssdForm::Ucs2 if self.options.charset == Charset::Ucs2 => Charset::Ucs2.read(written),
             UssdForm::Ucs2 => None,
             UssdForm::Packed => {
@@ -139,12 +147,9 @@ impl Engine {
     fn ussd_line(&self, rule: &UssdRule) -> String {
         let status = rule.status.unwrap_or(u8::from(rule.menu));
         let text = &rule.answer;
-        if (rule.coding, self.settings.ussd_form) == (UssdCoding::Gsm7, UssdForm::Plain) {
-            return format!("+CUSD: {status},{}", self.write_ussd(text));
-        }
-        let (written, dcs) = match (rule.coding, self.settings.ussd_form) {
+        let (written, dcs) = match (rule.coding, self.ussd_form()) {
             (UssdCoding::Octets, _) => (to_hex(text.as_bytes()), 68),
-            (UssdCoding::Ucs2, _) => (Charset::Ucs2.write(text), 72),
+            (UssdCoding::Ucs2, _) | (UssdCoding::Gsm7, UssdForm::Ucs2Answers) => (Charset::Ucs2.write(text), 72),
             (UssdCoding::Gsm7, UssdForm::Packed) => (packed(text), 15),
             (UssdCoding::Gsm7, _) => (self.options.charset.write(text), 15),
         };

@@ -1,7 +1,8 @@
 //! The models: what captures and the makers' manuals say that the firmware answers.
 
-use super::{Firmware, Routes, Tries, UssdManner};
+use super::{Firmware, Routes, Tries};
 use crate::Manner;
+use crate::settings::UssdForm;
 
 const ROUTES: Routes = Routes {
     offered: "(0-3),(0-3),(0,2,3),(0-2),(0,1)",
@@ -32,7 +33,7 @@ pub(super) static STANDARD: Firmware = Firmware {
     routes: ROUTES,
     before_report_length: "",
     memories: ("(\"SM\",\"ME\"),(\"SM\",\"ME\"),(\"SM\",\"ME\")", 3),
-    ussd: UssdManner::Charset,
+    ussd: UssdForm::Plain,
     manners: &[],
 };
 
@@ -102,7 +103,7 @@ pub(super) static M26: Firmware = Firmware {
     iccid: &[("AT+QCCID", "")],
     tries: &[Tries::Qtrpin],
     accepted: &["AT+QSCLK=0"],
-    ussd: UssdManner::Ucs2Answers,
+    ussd: UssdForm::Ucs2Answers,
     ..STANDARD
 };
 
@@ -125,7 +126,7 @@ pub(super) static HUAWEI_E173: Firmware = Firmware {
     error: "COMMAND NOT SUPPORT",
     line_end: "\r\r\n",
     routes: QUALCOMM_ROUTES,
-    ussd: UssdManner::PackedHex,
+    ussd: UssdForm::Packed,
     ..STANDARD
 };
 

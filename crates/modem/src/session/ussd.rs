@@ -54,6 +54,8 @@ pub(super) struct Dialogue {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// What the profile says before a code was written.
+    Preparing,
     /// The character set was asked to be UCS-2.
     Charset,
     /// The code was written; OK is awaited.
@@ -75,11 +77,11 @@ impl fmt::Debug for Dialogue {
     }
 }
 
-/// Returns the ways to write a code, in the order in which they are tried: the one that has worked first, then the profile's own, then
-/// the others.
+/// Returns the ways to write a code, in the order in which they are tried: the one that has worked first, then the profile's, then the
+/// others in the order in which a modem of which nothing is known may be asked.
 fn ways(profile: &Profile, worked: Option<UssdForm>) -> Vec<UssdForm> {
     let mut ways: Vec<UssdForm> = Vec::new();
-    for form in worked.into_iter().chain(profile.ussd.forms.iter().copied()).chain(UssdForm::ALL) {
+    for form in worked.into_iter().chain(profile.ussd.forms.first().copied()).chain(UssdForm::ALL) {
         if !ways.contains(&form) {
             ways.push(form);
         }
@@ -109,7 +111,7 @@ impl Session {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Ussd(mut dialogue) => match dialogue.stage {
                 Stage::Awaiting | Stage::Open => self.end_dialogue(dialogue, Err(UssdError::Over), now),
-                Stage::Charset | Stage::Asking => {
+                Stage::Preparing | Stage::Charset | Stage::Asking => {
                     dialogue.is_abandoned = true;
                     self.state = State::Ussd(dialogue);
                 }
@@ -173,7 +175,10 @@ impl Session {
                     ends_at: now + self.settings.timeouts.ussd_longest,
                     ending: None,
                 };
-                self.try_next_way(dialogue, now);
+                match self.profile.ussd.prepare {
+                    Some(command) => self.say_in_dialogue(dialogue, Stage::Preparing, command, now),
+                    None => self.try_next_way(dialogue, now),
+                }
                 true
             }
         }

@@ -2,17 +2,44 @@
 //!
 //! The dispatcher's alone. It must never let a message that waits for a SIM hold up another that does not.
 
-use ::modem::Phase;
+use ::modem::{Phase, Status};
 use domain::clock::WallTime;
 use domain::quota::{Allowance, Spent};
 use domain::receiver::Msisdn;
-use domain::route::{ModemView, Route};
+use domain::route::{Decision, ModemView, Reason, Rotation, Route};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::queue::{Entry, GroupKey};
 use super::worker::Dispatcher;
 use crate::channel::ChannelHandle;
+use crate::channel::modem::Way;
 use crate::channel::sim::Seat;
+
+/// How the modems are, whatever their SIMs may send.
+pub(super) struct Healths {
+    /// With drained ones shown as not ready.
+    pub(super) spared: Vec<ModemView>,
+    /// With drained ones shown as they are, unless a person drained them.
+    pub(super) all: Vec<ModemView>,
+}
+
+impl Healths {
+    pub(super) fn of(dispatcher: &Dispatcher) -> Self {
+        Self { spared: dispatcher.healths(true), all: dispatcher.healths(false) }
+    }
+
+    /// Shows a modem that is busy as free.
+    pub(super) fn set_free(&mut self, place: usize) {
+        for views in [&mut self.spared, &mut self.all] {
+            views
+                .get_mut(place)
+                .into_iter()
+                .filter(|view| **view == ModemView::Busy)
+                .for_each(|view| *view = ModemView::Free);
+        }
+    }
+}
 
 /// How the modems are for one message.
 pub(super) struct Seen {
@@ -40,6 +67,28 @@ impl Dispatcher {
             }
         };
         self.plan.channels.iter().enumerate().map(view).collect()
+    }
+
+    /// Asks the route for a message that is first of its group.
+    pub(super) fn ask_route(&self, healths: &Healths, head: &Entry, rotation: &mut Rotation) -> (Seen, Decision) {
+        let choose = |seen: Seen, rotation: &mut Rotation| {
+            let decision = Route::choose(&self.plan.table, &seen.views, &head.msisdn, rotation);
+            (seen, decision)
+        };
+        let (seen, decision) = choose(self.see(&healths.spared, head), rotation);
+        if decision.reason == Reason::NoneUsable && head.excluded.is_empty() && healths.all != healths.spared {
+            // Better one that is drained than none.
+            return choose(self.see(&healths.all, head), rotation);
+        }
+        (seen, decision)
+    }
+
+    /// The way by a modem, and what that is doing.
+    pub(super) fn way_to(&self, place: usize, why: &Reason) -> Option<(Way, watch::Receiver<Status>)> {
+        let channel = self.plan.channels.get(place)?;
+        let seat = Seat::of(channel, &self.plan.zone, &self.context.store);
+        let way = Way { modem: channel.modem.name().to_owned(), why: why.to_string(), seat };
+        Some((way, channel.modem.status()))
     }
 
     /// How the modems are for one message.

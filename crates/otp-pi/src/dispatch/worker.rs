@@ -15,7 +15,7 @@ use domain::clock::WallTime;
 use domain::message::{Class, MessageId, MessageState};
 use domain::receiver::Msisdn;
 use domain::retry::FailureClass;
-use domain::route::{ModemView, Reason, Rotation, Route};
+use domain::route::{ModemView, Reason, Rotation};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use store::{Change, QueueEntry, StoreError};
@@ -25,13 +25,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::alarms::Judge;
+use super::choice::Healths;
 use super::health::Health;
 use super::queue::{Entry, GroupKey, Needs, Queue};
 use super::{Order, Plan, Settings, SharedPlan, plan};
 use crate::channel::Outcome;
 use crate::channel::gap::{Gap, Gaps, PartOnAir};
 use crate::channel::modem::{Context, Passage, Way};
-use crate::channel::sim::Seat;
 use crate::event::{Events, MessageEvent};
 
 /// The longest the task sleeps although a deadline is farther: the wall clock may jump.
@@ -275,19 +275,15 @@ impl Dispatcher {
         if self.health.is_paused(Instant::now()) {
             return false;
         }
-        let (healths, all) = (self.healths(true), self.healths(false));
-        if !all.contains(&ModemView::Free) {
+        let healths = Healths::of(self);
+        if !healths.all.contains(&ModemView::Free) {
             return false;
         }
         for (priority, key) in heads {
             let Some(head) = self.queue.head_of(&priority) else { continue };
-            let mut seen = self.see(&healths, head);
-            let mut decision = Route::choose(&self.plan.table, &seen.views, &head.msisdn, &mut self.rotation);
-            if decision.reason == Reason::NoneUsable && key.1.is_empty() && all != healths {
-                // Better one that is drained than none.
-                seen = self.see(&all, head);
-                decision = Route::choose(&self.plan.table, &seen.views, &head.msisdn, &mut self.rotation);
-            }
+            let mut rotation = std::mem::take(&mut self.rotation);
+            let (seen, decision) = self.ask_route(&healths, head, &mut rotation);
+            self.rotation = rotation;
             let Some(place) = decision.modem else {
                 if seen.closed != key.2.closed {
                     self.set_apart(&key, seen.closed);
@@ -300,14 +296,11 @@ impl Dispatcher {
                 self.quota_until = self.quota_until.into_iter().chain(seen.until).min();
                 continue;
             };
-            let Some(channel) = self.plan.channels.get(place) else { continue };
-            let Some(turn) = channel.modem.try_turn() else { continue };
-            let (status, seat) = (channel.modem.status(), Seat::of(channel, &self.plan.zone, &self.context.store));
+            let turn = self.plan.channels.get(place).and_then(|channel| channel.modem.try_turn());
+            let (Some(turn), Some(way)) = (turn, self.way_to(place, &decision.reason)) else { continue };
             let Some(entry) = self.queue.pop(&key) else { continue };
-            let why = decision.reason.to_string();
-            debug!(message.id = %entry.id, route.reason = why, route.modem = place, "routed");
-            let way = Way { modem: self.name_of(place).to_owned(), why, seat };
-            self.start(entry, way, (turn, status), None);
+            debug!(message.id = %entry.id, route.reason = way.0.why, route.modem = place, "routed");
+            self.start(entry, way, turn, None);
             return true;
         }
         false
@@ -326,8 +319,8 @@ impl Dispatcher {
     pub(super) fn start(
         &mut self,
         mut entry: Entry,
-        way: Way,
-        (turn, status): (Turn, watch::Receiver<Status>),
+        (way, status): (Way, watch::Receiver<Status>),
+        turn: Turn,
         gap: Option<Gap>,
     ) {
         entry.attempts = entry.attempts.saturating_add(1);
@@ -338,8 +331,7 @@ impl Dispatcher {
         self.judge.begun(&name, Instant::now());
         let excluded = entry.excluded.iter().map(|place| Arc::from(self.name_of(*place))).collect();
         let gaps = (entry.class != Class::Otp).then(|| Gaps::new(Arc::clone(&name), self.offers.clone()));
-        let place = self.plan.place_of(&name);
-        let more_waits = gap.is_some() || self.next_for(place, |_| true).is_some();
+        let more_waits = gap.is_some() || self.next_for(self.plan.place_of(&name), |_| true).is_some();
         let passage = Passage { way, turn, status, more_waits, gaps, on_air };
         self.sending.push(Box::pin(async move {
             let outcome = match context.store.load(entry.id).await {

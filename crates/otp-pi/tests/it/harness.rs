@@ -92,10 +92,7 @@ impl Emulator {
 
     /// One modem with a fault script.
     pub(crate) fn with_script(script: &str, extra: &[&str]) -> Self {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), script).unwrap();
-        let path = file.path().to_str().unwrap().to_owned();
-        Self::start(1, &[&["--script", path.as_str()], extra].concat())
+        Self::scripted(1, script, extra)
     }
 
     /// Everything that went on air so far, one JSON object a PDU.

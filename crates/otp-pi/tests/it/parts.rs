@@ -104,6 +104,51 @@ fn however_many_codes_there_are_a_long_text_goes_on_after_four_of_them() {
     assert!(between.contains(&4), "there were always more than enough: {order:?}");
 }
 
+/// A code went out before the last part of the text did.
+fn a_code_went_between(emulator: &Emulator) {
+    let order = order(emulator);
+    let place = |word: &str| order.iter().position(|sent| sent == word).unwrap();
+    assert!(place("code") < place(&format!("text {PARTS}")), "{order:?}");
+}
+
+#[test]
+fn a_code_that_the_sim_may_not_send_holds_up_none_behind_it_between_two_parts() {
+    let emulator = Emulator::start(1, &["--air-time", "150ms"]);
+    let mut setup = Setup::with(&emulator);
+    setup.modem = "monthly_recipients = 2".to_owned();
+    let gateway = setup.start();
+    gateway.wait_for_modems(1);
+    let data = json!({"receiver": "08120000002", "message": "one of two this month"});
+    assert_eq!(gateway.ask("send-sms", data)["response_code"], "000");
+    emulator.wait_for_transmissions(1);
+    let text = send(&gateway, &long_text());
+    emulator.wait_for_transmissions(3);
+    // A third receiver, and behind it one of the two.
+    ask_for_code(&gateway, 1);
+    ask_for_code(&gateway, 2);
+    gateway.wait_for_state(&text, "delivered");
+    a_code_went_between(&emulator);
+    assert_eq!(emulator.count("code "), 1);
+}
+
+#[test]
+fn the_only_modem_there_is_takes_a_code_between_two_parts_also_when_it_is_drained() {
+    // It transmits, and does not say so.
+    let fault = "[[fault]]\nwhen = \"AT+CMGS\"\ntimes = 3\naction = \"lost_information\"\n";
+    let emulator = Emulator::scripted(1, fault, &["--air-time", "150ms", "--report-delay", "5m"]);
+    let gateway = start(&emulator);
+    let listed = || gateway.ask("get-modem-list", json!({}))["data"]["modem_list"]["m0"]["state"].clone();
+    for number in 1..=3 {
+        send(&gateway, &format!("mute {number}"));
+    }
+    wait_for("a drained modem", || (listed() == "drained").then_some(()));
+    let text = send(&gateway, &long_text());
+    emulator.wait_for_transmissions(5);
+    ask_for_code(&gateway, 1);
+    gateway.wait_for_state(&text, "sent");
+    a_code_went_between(&emulator);
+}
+
 #[test]
 fn of_a_long_text_that_a_power_cut_broke_off_nothing_is_sent_again_and_each_part_is_told_as_far_as_it_is_known() {
     let emulator = Emulator::start(1, &["--air-time", "400ms"]);

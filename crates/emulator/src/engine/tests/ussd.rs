@@ -7,7 +7,7 @@ use crate::settings::UssdForm;
 fn bench(form: UssdForm, script: &str) -> Bench {
     let rules: Vec<UssdRule> = Script::parse(script).expect("a script").ussd;
     let modem = |settings: &mut ModemSettings| {
-        settings.ussd_form = form;
+        settings.ussd_form = Some(form);
         settings.ussd = rules.clone();
     };
     Bench::with(modem, |_| {}, "")

@@ -94,6 +94,18 @@ fn stored_reports_that_pile_up_are_read_and_deleted_between_messages_that_never_
 }
 
 #[test]
+fn what_piled_up_on_another_sim_is_not_touched_before_a_message_goes() {
+    let mut talk = Talk::ready();
+    talk.hands_over();
+    for index in 1..=5 {
+        talk.hears(&format!("\r\n+CDSI: \"SM\",{index}\r\n"));
+    }
+    "another".clone_into(&mut talk.session.card);
+    talk.session.submit(PDU_LENGTH, false, talk.now);
+    assert_eq!(talk.hears("\r\n+CMGS: 7\r\n\r\nOK\r\n"), ["(finished sent Some(7))", "AT+CMGS=24\r", "(prepare)"]);
+}
+
+#[test]
 fn reports_in_a_storage_of_their_own_are_found_there_and_the_modems_own_is_still_looked_through() {
     let mut talk = Talk::ready();
     assert_eq!(talk.hears("\r\n+CDSI: \"SR\",2\r\n"), ["AT+CPMS=\"SR\"\r"]);

@@ -107,6 +107,28 @@ fn the_three_ways_are_tried_and_what_worked_is_remembered() {
 }
 
 #[test]
+fn what_a_profile_says_before_a_code_is_said_first_and_may_be_refused() {
+    let mut talk = Talk::new();
+    talk.initialise(&[
+        ("AT+CGMI", "\r\nhuawei\r\n\r\nOK\r\n"),
+        ("AT+CGMM", "\r\nE3372\r\n\r\nOK\r\n"),
+        ("AT^ICCID?", "\r\n^ICCID: 8962100000000000001F\r\n\r\nOK\r\n"),
+    ]);
+    for result in [OK, ERROR] {
+        assert_eq!(talk.dials("*888#"), ["AT^USSDMODE=0\r"]);
+        assert_eq!(talk.hears(result), ["AT+CUSD=1,\"*888#\",15\r"]);
+        talk.hears(OK);
+        assert_eq!(talk.hears(BALANCE), ["(ussd final: Saldo Rp10000)", "(ussd over)"]);
+    }
+    // Who goes away before the code was said has asked nothing.
+    talk.dials("*888#");
+    assert_eq!(talk.gives_up(), [""; 0]);
+    assert_eq!(talk.hears(OK), ["AT+CUSD=2\r"]);
+    talk.hears(OK);
+    talk.hands_over();
+}
+
+#[test]
 fn ucs2_is_said_under_its_own_character_set_which_is_taken_back() {
     let mut talk = Talk::ready();
     talk.dials("*888#");

@@ -60,6 +60,8 @@ impl Session {
 
     fn result_in_dialogue(&mut self, mut dialogue: Dialogue, result: FinalResult, now: Instant) {
         match dialogue.stage {
+            Stage::Preparing if dialogue.is_abandoned => self.end_dialogue(dialogue, Err(UssdError::Over), now),
+            Stage::Preparing => self.try_next_way(dialogue, now),
             Stage::Charset if result.is_ok() => self.say_text(dialogue, now),
             Stage::Charset => {
                 dialogue.form = UssdForm::Plain;
@@ -128,7 +130,7 @@ impl Session {
                 tracing::info!(modem.name = %self.settings.name, "nobody has replied to the network; the dialogue is ended");
                 self.end_dialogue(dialogue, Err(UssdError::Over), now);
             }
-            Stage::Charset | Stage::Asking | Stage::Ending | Stage::Restoring => {
+            Stage::Preparing | Stage::Charset | Stage::Asking | Stage::Ending | Stage::Restoring => {
                 let ending = match (dialogue.ending.take(), dialogue.reader.take()) {
                     (Some(ending), _) => ending,
                     // It came without its OK.

@@ -1,45 +1,18 @@
 // long: conversations over real lines that share one set of helpers
-//! The actor on real pseudo terminals, against the emulator: what a caller sees and what was really transmitted.
-
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
+//! Messages, reports, PINs and lost lines: what is sent once, and never twice.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use emulator::{
-    Action, Direction, Fault, Manner, Model, Modem, ModemSettings, Moment, Network, NetworkSettings, Script,
-};
+use emulator::{Action, Direction, Fault, Manner, Model, ModemSettings, Moment, NetworkSettings};
 use futures_util::StreamExt;
-use gsm::{ErrorClass, ErrorCode, Pdu};
-use modem::{
-    ModemEvent, ModemEventKind, ModemHandle, Phase, Pin, PinMemory, Refused, SendError, Sent, Settings, Status,
-    Submission, Timeouts,
-};
+use gsm::{ErrorClass, ErrorCode};
+use modem::{ModemEventKind, Phase, Pin, PinMemory, Refused, SendError, Settings, Status, Submission, Timeouts};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// A SUBMIT to 6281234567890 that asks for a report.
-const PDU: &str = "0031000D91261832547698F00000A712D9775D0E7A52A1A0F41C4493D1643419";
-const SOON: Duration = Duration::from_secs(20);
-
-#[expect(clippy::disallowed_methods, reason = "a test has no tracker of tasks")]
-fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-    tokio::spawn(future)
-}
-
-/// One emulated modem, one actor on it, and what they did.
-struct Bench {
-    network: Network,
-    device: Modem,
-    handle: ModemHandle,
-    events: mpsc::Receiver<ModemEvent>,
-    stop: CancellationToken,
-    actor: JoinHandle<Result<(), modem::ActorError>>,
-    settings: Settings,
-    _directory: tempfile::TempDir,
-}
+use crate::bench::{Bench, PDU, SOON, pdu, spawn};
 
 fn quick() -> Timeouts {
     Timeouts {
@@ -57,77 +30,26 @@ fn quick() -> Timeouts {
     }
 }
 
-impl Bench {
-    fn start(script: &str) -> Self {
-        Self::start_with(script, |_| {}, |_| {})
-    }
-
-    fn start_with(
-        script: &str,
-        change_device: impl FnOnce(&mut ModemSettings),
-        change_settings: impl FnOnce(&mut Settings),
-    ) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let network = Network::new(NetworkSettings {
-            air_time: Duration::from_millis(30),
-            report_delay: Duration::from_millis(20),
-            ..NetworkSettings::default()
-        });
-        let mut device = ModemSettings::named("m", 1);
-        device.link = Some(directory.path().join("m"));
-        change_device(&mut device);
-        let device = Modem::start(&network, device, Script::parse(script).unwrap()).unwrap();
-        spawn(device.run());
-        let mut settings = Settings::new("m", device.path());
-        settings.timeouts = quick();
-        change_settings(&mut settings);
-        let (sender, events) = mpsc::channel(16);
-        let (handle, actor) = settings.clone().build(sender);
-        let stop = CancellationToken::new();
-        let actor = spawn(actor.run(stop.clone()));
-        Self { network, device, handle, events, stop, actor, settings, _directory: directory }
-    }
-
-    async fn until(&self, wanted: impl Fn(&Status) -> bool) -> Status {
-        let mut status = self.handle.status();
-        let found = tokio::time::timeout(SOON, status.wait_for(|status| wanted(status))).await;
-        match found {
-            Ok(Ok(status)) => status.clone(),
-            _ => panic!("waited in vain: {:?}\n{}", self.handle.status().borrow().clone(), self.said()),
-        }
-    }
-
-    async fn ready(&self) -> Status {
-        self.until(|status| status.phase == Phase::Ready && !status.busy).await
-    }
-
-    async fn send(&self) -> Result<Sent, SendError> {
-        self.submit(Submission::ready(pdu())).await
-    }
-
-    async fn submit(&self, submission: Submission) -> Result<Sent, SendError> {
-        let mut turn = tokio::time::timeout(SOON, self.handle.turn()).await.expect("a turn");
-        tokio::time::timeout(SOON, turn.send(submission)).await.expect("an outcome")
-    }
-
-    fn said(&self) -> String {
-        String::from_utf8_lossy(&self.device.byte_log().said(Direction::ToModem)).into_owned()
-    }
-
-    async fn event(&mut self) -> ModemEventKind {
-        tokio::time::timeout(SOON, self.events.recv()).await.expect("an event").expect("a sender").kind
-    }
-
-    async fn stopped(self) {
-        self.stop.cancel();
-        tokio::time::timeout(SOON, self.actor).await.expect("an end").expect("no panic").expect("no error");
-        // Otherwise it runs, with its pseudo terminal, until the test ends.
-        self.device.stop();
-    }
+fn start(script: &str) -> Bench {
+    start_with(script, |_| {}, |_| {})
 }
 
-fn pdu() -> Pdu {
-    Pdu::from_hex(PDU).unwrap()
+fn start_with(
+    script: &str,
+    change_device: impl FnOnce(&mut ModemSettings),
+    change_settings: impl FnOnce(&mut Settings),
+) -> Bench {
+    let network = NetworkSettings {
+        air_time: Duration::from_millis(30),
+        report_delay: Duration::from_millis(20),
+        ..NetworkSettings::default()
+    };
+    let mut device = ModemSettings::named("m", 1);
+    change_device(&mut device);
+    Bench::new(network, device, script, |settings, _| {
+        settings.timeouts = quick();
+        change_settings(settings);
+    })
 }
 
 fn fault(command: &str, action: &str) -> String {
@@ -136,7 +58,7 @@ fn fault(command: &str, action: &str) -> String {
 
 #[tokio::test]
 async fn a_message_is_sent_and_its_report_comes_back() {
-    let mut bench = Bench::start("");
+    let mut bench = start("");
     let status = bench.ready().await;
     assert_eq!(status.identity.manufacturer.as_deref(), Some("SIMCOM_Ltd"));
     assert_eq!(status.identity.imei.as_ref().map(String::len), Some(15));
@@ -154,7 +76,7 @@ async fn a_message_is_sent_and_its_report_comes_back() {
 
 #[tokio::test]
 async fn messages_in_a_row_on_one_turn_are_all_sent() {
-    let bench = Bench::start("");
+    let bench = start("");
     bench.ready().await;
     let mut turn = bench.handle.try_turn().expect("a turn");
     for count in 1..=5 {
@@ -187,7 +109,7 @@ async fn failures_are_told_apart_and_the_modem_sends_again_afterwards() {
         ("{ urc_inside = \"+CREG: 1\" }", Ok("sent"), 1),
         ("{ urc_inside = \"+CMTI: \\\"SM\\\",1\" }", Ok("sent"), 1),
     ] {
-        let bench = Bench::start(&fault("AT+CMGS", action));
+        let bench = start(&fault("AT+CMGS", action));
         bench.ready().await;
         let outcome_seen = match bench.send().await {
             Ok(_) => Ok("sent"),
@@ -206,7 +128,7 @@ async fn failures_are_told_apart_and_the_modem_sends_again_afterwards() {
 
 #[tokio::test]
 async fn a_late_answer_after_a_time_out_is_not_taken_for_the_next_ones() {
-    let bench = Bench::start(&fault("AT+CMGS", "{ delay = \"1200ms\" }"));
+    let bench = start(&fault("AT+CMGS", "{ delay = \"1200ms\" }"));
     bench.ready().await;
     assert!(matches!(bench.send().await, Err(SendError::Unknown { .. })));
     let sent = bench.send().await.unwrap();
@@ -223,7 +145,7 @@ async fn an_unplugged_modem_is_unknown_only_after_the_pdu_and_works_again_when_r
         (Moment::AfterPdu, "{ unplug = \"after_pdu\" }", true, 0),
         (Moment::AfterTransmission, "{ unplug = \"after_transmission\" }", true, 1),
     ] {
-        let bench = Bench::start(&fault("AT+CMGS", action));
+        let bench = start(&fault("AT+CMGS", action));
         bench.ready().await;
         // The PDU comes only when the modem is seen to be gone, if it goes before it has one.
         let submission = if is_unknown {
@@ -245,7 +167,7 @@ async fn an_unplugged_modem_is_unknown_only_after_the_pdu_and_works_again_when_r
 
 #[tokio::test]
 async fn a_refused_prepare_transmits_nothing_and_leaves_the_prompt() {
-    let bench = Bench::start("");
+    let bench = start("");
     bench.ready().await;
     let refused = bench.submit(Submission::new(pdu().tpdu_length(), async { Err(Refused) })).await;
     assert_eq!(refused, Err(SendError::Refused));
@@ -258,7 +180,7 @@ async fn a_refused_prepare_transmits_nothing_and_leaves_the_prompt() {
 
 #[tokio::test]
 async fn the_command_is_on_the_line_before_the_pdu_exists() {
-    let bench = Bench::start("");
+    let bench = start("");
     bench.ready().await;
     let (release, released) = oneshot::channel();
     let submission = Submission::new(pdu().tpdu_length(), async { released.await.map_err(|_| Refused) });
@@ -280,7 +202,7 @@ async fn the_command_is_on_the_line_before_the_pdu_exists() {
 
 #[tokio::test]
 async fn a_gone_caller_does_not_stop_its_message() {
-    let bench = Bench::start("");
+    let bench = start("");
     bench.ready().await;
     let (begun, begins) = oneshot::channel();
     let submission = Submission::new(pdu().tpdu_length(), async move {
@@ -301,7 +223,7 @@ async fn a_gone_caller_does_not_stop_its_message() {
 
 #[tokio::test]
 async fn stop_finishes_the_message_on_its_way_and_frees_the_line() {
-    let bench = Bench::start("");
+    let mut bench = start("");
     bench.ready().await;
     let stop = bench.stop.clone();
     let submission = Submission::new(pdu().tpdu_length(), async move {
@@ -309,13 +231,11 @@ async fn stop_finishes_the_message_on_its_way_and_frees_the_line() {
         Ok(pdu())
     });
     assert!(bench.submit(submission).await.is_ok());
-    let (handle, settings) = (bench.handle.clone(), bench.settings.clone());
-    let Bench { actor, network, device: _device, _directory, .. } = bench;
-    tokio::time::timeout(SOON, actor).await.expect("an end").unwrap().unwrap();
-    assert_eq!(network.transmission_count(), 1);
-    assert_eq!(handle.status().borrow().phase, Phase::Closed);
+    bench.ended().await;
+    assert_eq!(bench.network.transmission_count(), 1);
+    assert_eq!(bench.handle.status().borrow().phase, Phase::Closed);
     // The line can be had again at once.
-    let (again, actor) = settings.build(mpsc::channel(1).0);
+    let (again, actor) = bench.settings.clone().build(mpsc::channel(1).0);
     spawn(actor.run(CancellationToken::new()));
     let mut status = again.status();
     tokio::time::timeout(SOON, status.wait_for(|status| status.phase == Phase::Ready)).await.unwrap().unwrap();
@@ -323,7 +243,7 @@ async fn stop_finishes_the_message_on_its_way_and_frees_the_line() {
 
 #[tokio::test]
 async fn a_line_belongs_to_one_actor() {
-    let bench = Bench::start("");
+    let bench = start("");
     bench.ready().await;
     let (second, actor) = bench.settings.clone().build(mpsc::channel(1).0);
     let stop = CancellationToken::new();
@@ -342,7 +262,7 @@ async fn a_line_belongs_to_one_actor() {
 #[tokio::test]
 async fn a_modem_without_echo_works_as_well() {
     for echo in [false, true] {
-        let bench = Bench::start_with("", |device| device.echo = echo, |_| {});
+        let bench = start_with("", |device| device.echo = echo, |_| {});
         bench.ready().await;
         bench.send().await.unwrap();
         bench.stopped().await;
@@ -351,7 +271,7 @@ async fn a_modem_without_echo_works_as_well() {
 
 #[tokio::test]
 async fn a_right_pin_opens_the_card_once_per_power_up() {
-    let bench = Bench::start_with(
+    let bench = start_with(
         "",
         |device| device.pin = Some("1234".to_owned()),
         |settings| settings.sim_pin = Some(Pin::parse("1234").unwrap()),
@@ -365,7 +285,7 @@ async fn a_right_pin_opens_the_card_once_per_power_up() {
 async fn a_wrong_pin_is_entered_once_in_the_life_of_the_process() {
     let memory = PinMemory::default();
     let shared = memory.clone();
-    let bench = Bench::start_with(
+    let bench = start_with(
         "",
         |device| device.pin = Some("1234".to_owned()),
         |settings| {
@@ -385,14 +305,14 @@ async fn a_wrong_pin_is_entered_once_in_the_life_of_the_process() {
 
 #[tokio::test]
 async fn a_missing_pin_is_asked_for() {
-    let bench = Bench::start_with("", |device| device.pin = Some("1234".to_owned()), |_| {});
+    let bench = start_with("", |device| device.pin = Some("1234".to_owned()), |_| {});
     bench.until(|status| status.phase == Phase::PinNeeded).await;
     assert!(!bench.said().contains("AT+CPIN="));
 }
 
 #[tokio::test]
 async fn an_inbound_message_leaves_the_card_only_when_it_was_taken() {
-    let mut bench = Bench::start("");
+    let mut bench = start("");
     bench.ready().await;
     bench.device.deliver("+628126666666", "hello");
     let ModemEventKind::Inbound(first) = bench.event().await else { panic!("no inbound") };
@@ -412,7 +332,7 @@ async fn an_inbound_message_leaves_the_card_only_when_it_was_taken() {
 
 #[tokio::test]
 async fn a_message_that_came_while_nobody_listened_is_found() {
-    let mut bench = Bench::start("");
+    let mut bench = start("");
     bench.ready().await;
     bench.device.unplug();
     bench.until(|status| status.phase == Phase::Closed).await;
@@ -433,7 +353,7 @@ const FLASH: [u8; 24] = [
 
 #[tokio::test]
 async fn a_flash_message_is_handed_on_with_its_card_and_nothing_is_deleted() {
-    let mut bench = Bench::start("");
+    let mut bench = start("");
     bench.ready().await;
     bench.device.deliver_tpdu(&FLASH[..23]);
     let ModemEventKind::Inbound(inbound) = bench.event().await else { panic!("no inbound") };
@@ -446,7 +366,7 @@ async fn a_flash_message_is_handed_on_with_its_card_and_nothing_is_deleted() {
 
 #[tokio::test]
 async fn a_message_that_nobody_announced_is_found_by_the_regular_look() {
-    let mut bench = Bench::start_with("", with(&[Manner::SilentArrivals]), |settings| {
+    let mut bench = start_with("", with(&[Manner::SilentArrivals]), |settings| {
         settings.poll_interval = Duration::from_millis(50);
         settings.listing_interval = Duration::from_millis(100);
     });
@@ -463,7 +383,7 @@ async fn a_card_that_is_full_is_emptied_and_what_waits_in_the_network_comes() {
         device.sim_capacity = 3;
         device.manners = vec![Manner::SilentArrivals, Manner::TellsFullMemory];
     };
-    let mut bench = Bench::start_with("", full, |settings| settings.poll_interval = Duration::from_millis(50));
+    let mut bench = start_with("", full, |settings| settings.poll_interval = Duration::from_millis(50));
     bench.ready().await;
     for number in 0..10_u8 {
         bench.device.deliver("+628126666666", &format!("number {number}"));
@@ -487,7 +407,7 @@ fn with(manners: &[Manner]) -> impl FnOnce(&mut ModemSettings) {
 
 #[tokio::test]
 async fn a_modem_that_answers_no_esc_and_takes_it_for_a_character_gets_in_step() {
-    let bench = Bench::start_with("", with(&[Manner::StrictPrefix, Manner::SilentEscape]), |_| {});
+    let bench = start_with("", with(&[Manner::StrictPrefix, Manner::SilentEscape]), |_| {});
     bench.ready().await;
     let refused = bench.submit(Submission::new(pdu().tpdu_length(), async { Err(Refused) })).await;
     assert_eq!(refused, Err(SendError::Refused));
@@ -500,8 +420,7 @@ async fn a_modem_that_answers_no_esc_and_takes_it_for_a_character_gets_in_step()
 async fn a_modem_that_falls_back_to_text_mode_without_a_word_sends_to_nobody_else() {
     for command in ["AT+CMGS", "AT+CSQ"] {
         let manners = [Manner::SilentStart, Manner::SavedTextMode];
-        let bench =
-            Bench::start_with("", with(&manners), |settings| settings.poll_interval = Duration::from_millis(50));
+        let bench = start_with("", with(&manners), |settings| settings.poll_interval = Duration::from_millis(50));
         bench.ready().await;
         bench.device.add_fault(Fault::nth(command, 1, Action::Reset));
         let recovered = |status: &Status| status.recoveries > 0;
@@ -524,14 +443,14 @@ async fn a_modem_that_does_not_allow_messages_at_its_start_is_waited_for() {
         device.sms_ready_time = Duration::from_millis(300);
         device.manners = vec![Manner::NotAllowedAtStart];
     };
-    let bench = Bench::start_with("", late, |_| {});
+    let bench = start_with("", late, |_| {});
     assert_eq!(bench.ready().await.message_routing, Some("2,1,2,1,0"));
     bench.send().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_modem_that_says_no_ok_after_the_state_of_its_card_works() {
-    let bench = Bench::start_with("", with(&[Manner::PinStateWithoutOk]), |_| {});
+    let bench = start_with("", with(&[Manner::PinStateWithoutOk]), |_| {});
     assert_eq!(bench.ready().await.recoveries, 0);
     bench.send().await.unwrap();
 }
@@ -545,7 +464,7 @@ async fn a_modem_that_wants_everything_acknowledged_goes_on_bringing_reports() {
             ..ModemSettings::of_model(Model::HuaweiE173, "m", 1)
         };
     };
-    let mut bench = Bench::start_with("", device, |_| {});
+    let mut bench = start_with("", device, |_| {});
     bench.ready().await;
     for count in 1..=3 {
         let sent = bench.send().await.unwrap();
@@ -558,7 +477,7 @@ async fn a_modem_that_wants_everything_acknowledged_goes_on_bringing_reports() {
 
 #[tokio::test]
 async fn a_reset_modem_is_initialised_again() {
-    let bench = Bench::start("");
+    let bench = start("");
     bench.ready().await;
     bench.device.add_fault(Fault::nth("AT+CMGS", 1, Action::Reset));
     let outcome = bench.send().await;
@@ -570,7 +489,7 @@ async fn a_reset_modem_is_initialised_again() {
 
 #[tokio::test]
 async fn a_hanging_modem_is_silent_and_comes_back_after_replugging() {
-    let bench = Bench::start(&fault("AT+CMGS", "\"hang\""));
+    let bench = start(&fault("AT+CMGS", "\"hang\""));
     bench.ready().await;
     assert!(bench.send().await.is_err());
     bench.until(|status| status.phase == Phase::Silent).await;
@@ -582,7 +501,7 @@ async fn a_hanging_modem_is_silent_and_comes_back_after_replugging() {
 
 #[tokio::test]
 async fn signal_and_registration_are_followed() {
-    let bench = Bench::start_with("", |_| {}, |settings| settings.poll_interval = Duration::from_millis(50));
+    let bench = start_with("", |_| {}, |settings| settings.poll_interval = Duration::from_millis(50));
     bench.ready().await;
     bench.device.set_signal(7);
     bench.until(|status| status.rssi == Some(7) && status.signal_dbm == Some(-99)).await;
@@ -594,7 +513,7 @@ async fn signal_and_registration_are_followed() {
 
 #[tokio::test]
 async fn a_modem_whose_card_is_still_being_read_is_waited_for() {
-    let bench = Bench::start_with("", |device| device.sms_ready_time = Duration::from_millis(300), |_| {});
+    let bench = start_with("", |device| device.sms_ready_time = Duration::from_millis(300), |_| {});
     let status = bench.ready().await;
     assert_eq!(status.message_routing, Some("2,1,2,1,0"));
     bench.send().await.unwrap();
@@ -630,7 +549,7 @@ impl tracing::Subscriber for Collector {
 async fn no_log_line_holds_a_pin_a_pdu_a_text_or_a_receiver() {
     let collector = Collector::default();
     let _guard = tracing::subscriber::set_default(collector.clone());
-    let mut bench = Bench::start_with(
+    let mut bench = start_with(
         "",
         |device| device.pin = Some("73519".to_owned()),
         |settings| settings.sim_pin = Some(Pin::parse("73519").unwrap()),
@@ -649,7 +568,7 @@ async fn no_log_line_holds_a_pin_a_pdu_a_text_or_a_receiver() {
 
 /// What a fresh actor says until it is ready, each command once.
 async fn commands_of_initialisation() -> Vec<String> {
-    let bench = Bench::start("");
+    let bench = start("");
     bench.ready().await;
     let said = bench.said();
     let lines = said.split('\r').map(|line| line.trim_start_matches('\u{1b}')).filter(|line| line.starts_with("AT"));
@@ -667,7 +586,7 @@ async fn commands_of_initialisation() -> Vec<String> {
 
 /// Starts with a fault in its initialisation, and sends.
 async fn sends_although(script: String) {
-    let bench = Bench::start(&script);
+    let bench = start(&script);
     // What strikes the last commands may strike a message that is first in line; it is not sent then, for certain.
     for left in (0..3).rev() {
         bench.ready().await;

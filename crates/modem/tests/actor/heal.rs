@@ -1,67 +1,32 @@
-//! Modems that do not do their work, on real pseudo terminals: every step of the ladder, told, counted and to an end.
-
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
+//! Modems that do not do their work: every step of the ladder, told, counted and to an end.
 
 use std::time::Duration;
 
-use emulator::{Direction, Modem, ModemSettings, Network, NetworkSettings, Script};
-use gsm::Pdu;
+use emulator::{Modem, ModemSettings, NetworkSettings};
 use modem::{
-    HealCounts, HealNews, HealStep, ModemEvent, ModemEventKind, ModemHandle, Phase, Pin, PowerError, PowerSwitch,
-    Settings, Status, Submission, Timeouts, Trouble,
+    HealCounts, HealNews, HealStep, ModemEventKind, Phase, Pin, PowerError, PowerSwitch, Settings, Submission,
+    Timeouts, Trouble,
 };
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-/// A SUBMIT to 6281234567890.
-const PDU: &str = "0031000D91261832547698F00000A712D9775D0E7A52A1A0F41C4493D1643419";
-const SOON: Duration = Duration::from_secs(20);
+use crate::bench::{Bench, SOON, pdu};
 
-#[expect(clippy::disallowed_methods, reason = "a test has no tracker of tasks")]
-fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-    tokio::spawn(future)
+fn start(script: &str) -> Bench {
+    start_with(script, |_, _| {})
 }
 
-/// One emulated modem and one actor on it.
-struct Bench {
-    network: Network,
-    device: Modem,
-    handle: ModemHandle,
-    events: mpsc::Receiver<ModemEvent>,
-    stop: CancellationToken,
-    _directory: tempfile::TempDir,
+fn start_with(script: &str, change: impl FnOnce(&mut Settings, &Modem)) -> Bench {
+    start_all(script, |_| {}, change)
 }
 
-impl Drop for Bench {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        self.device.stop();
-    }
-}
-
-impl Bench {
-    fn start(script: &str) -> Self {
-        Self::start_with(script, |_, _| {})
-    }
-
-    fn start_with(script: &str, change: impl FnOnce(&mut Settings, &Modem)) -> Self {
-        Self::start_all(script, |_| {}, change)
-    }
-
-    fn start_all(
-        script: &str,
-        change_device: impl FnOnce(&mut ModemSettings),
-        change: impl FnOnce(&mut Settings, &Modem),
-    ) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let network = Network::new(NetworkSettings { air_time: Duration::ZERO, ..NetworkSettings::default() });
-        let mut device = ModemSettings::named("m", 1);
-        device.link = Some(directory.path().join("m"));
-        change_device(&mut device);
-        let device = Modem::start(&network, device, Script::parse(script).unwrap()).unwrap();
-        spawn(device.run());
-        let mut settings = Settings::new("m", device.path());
+fn start_all(
+    script: &str,
+    change_device: impl FnOnce(&mut ModemSettings),
+    change: impl FnOnce(&mut Settings, &Modem),
+) -> Bench {
+    let network = NetworkSettings { air_time: Duration::ZERO, ..NetworkSettings::default() };
+    let mut device = ModemSettings::named("m", 1);
+    change_device(&mut device);
+    Bench::new(network, device, script, |settings, device| {
         settings.poll_interval = Duration::from_millis(20);
         settings.timeouts = Timeouts {
             attention: Duration::from_millis(100),
@@ -78,33 +43,17 @@ impl Bench {
             heal_longest: Duration::from_millis(200),
             ..Timeouts::default()
         };
-        change(&mut settings, &device);
-        let (sender, events) = mpsc::channel(64);
-        let (handle, actor) = settings.build(sender);
-        let stop = CancellationToken::new();
-        spawn(actor.run(stop.clone()));
-        Self { network, device, handle, events, stop, _directory: directory }
-    }
+        change(settings, device);
+    })
+}
 
-    async fn until(&self, wanted: impl Fn(&Status) -> bool) -> Status {
-        let mut status = self.handle.status();
-        let found = tokio::time::timeout(SOON, status.wait_for(|status| wanted(status))).await;
-        match found {
-            Ok(Ok(status)) => status.clone(),
-            _ => panic!("waited in vain: {:?}\n{}", self.handle.status().borrow().clone(), self.said()),
-        }
-    }
-
-    async fn ready(&self) -> Status {
-        self.until(|status| status.phase == Phase::Ready && !status.busy).await
-    }
-
+impl Bench {
     /// Sends, again and again until it is sent.
     async fn sends(&self) {
         let send = async {
             loop {
                 let mut turn = self.handle.turn().await;
-                if turn.send(Submission::ready(Pdu::from_hex(PDU).unwrap())).await.is_ok() {
+                if turn.send(Submission::ready(pdu())).await.is_ok() {
                     return;
                 }
             }
@@ -112,14 +61,9 @@ impl Bench {
         tokio::time::timeout(SOON, send).await.unwrap_or_else(|_| panic!("nothing is sent\n{}", self.said()));
     }
 
-    fn said(&self) -> String {
-        String::from_utf8_lossy(&self.device.byte_log().said(Direction::ToModem)).into_owned()
-    }
-
     async fn news(&mut self) -> HealNews {
         loop {
-            let event = tokio::time::timeout(SOON, self.events.recv()).await.expect("news").expect("a sender");
-            if let ModemEventKind::Heal(news) = event.kind {
+            if let ModemEventKind::Heal(news) = self.event().await {
                 return news;
             }
         }
@@ -140,7 +84,7 @@ fn silent(step: HealStep) -> HealNews {
 
 #[tokio::test]
 async fn a_modem_that_hangs_until_it_is_opened_again_comes_back_without_a_restart() {
-    let bench = Bench::start(&hang("\"hang_until_reopened\""));
+    let bench = start(&hang("\"hang_until_reopened\""));
     bench.until(|status| status.heal.reopenings > 0).await;
     bench.ready().await;
     let counts = bench.counts();
@@ -151,7 +95,7 @@ async fn a_modem_that_hangs_until_it_is_opened_again_comes_back_without_a_restar
 
 #[tokio::test]
 async fn a_modem_that_hangs_until_it_is_restarted_is_restarted_and_told_to_be_well_again() {
-    let mut bench = Bench::start(&hang("\"hang_until_reset\""));
+    let mut bench = start(&hang("\"hang_until_reset\""));
     assert_eq!(bench.news().await, silent(HealStep::Reset));
     assert_eq!(bench.news().await, HealNews::Well);
     let status = bench.ready().await;
@@ -163,7 +107,7 @@ async fn a_modem_that_hangs_until_it_is_restarted_is_restarted_and_told_to_be_we
 
 #[tokio::test]
 async fn a_modem_that_only_power_brings_back_gets_it_where_there_is_a_switch() {
-    let mut bench = Bench::start_with(&hang("\"hang\""), |settings, device| {
+    let mut bench = start_with(&hang("\"hang\""), |settings, device| {
         let device = device.clone();
         settings.power = Some(PowerSwitch::new(move || {
             let device = device.clone();
@@ -186,7 +130,7 @@ async fn a_modem_that_only_power_brings_back_gets_it_where_there_is_a_switch() {
 async fn one_that_nothing_brings_back_is_told_about_again_and_again_and_works_when_a_person_has_helped() {
     for switch in [None, Some(PowerSwitch::new(|| Box::pin(async { Err(PowerError("no helper".to_owned())) })))] {
         let has_switch = switch.is_some();
-        let mut bench = Bench::start_with(&hang("\"hang\""), |settings, _| settings.power = switch);
+        let mut bench = start_with(&hang("\"hang\""), |settings, _| settings.power = switch);
         for _ in 0..2 {
             assert_eq!(bench.news().await, silent(HealStep::Reset));
             if has_switch {
@@ -210,7 +154,7 @@ async fn one_that_nothing_brings_back_is_told_about_again_and_again_and_works_wh
 
 #[tokio::test]
 async fn a_modem_that_talks_nonsense_climbs_the_ladder_as_a_silent_one_does() {
-    let mut bench = Bench::start("[[fault]]\nwhen = \"*\"\naction = { nonsense = \"\\r\\n~garbage~\\r\\n\" }\n");
+    let mut bench = start("[[fault]]\nwhen = \"*\"\naction = { nonsense = \"\\r\\n~garbage~\\r\\n\" }\n");
     for step in [HealStep::Reset, HealStep::Alarm] {
         assert_eq!(bench.news().await, silent(step));
     }
@@ -218,7 +162,7 @@ async fn a_modem_that_talks_nonsense_climbs_the_ladder_as_a_silent_one_does() {
 
 #[tokio::test]
 async fn a_modem_that_has_lost_its_network_for_too_long_is_restarted_and_then_told_about() {
-    let mut bench = Bench::start("");
+    let mut bench = start("");
     bench.ready().await;
     bench.device.set_registration(2);
     let offline = |step| HealNews::Step(step, Trouble::Offline);
@@ -232,11 +176,11 @@ async fn a_modem_that_has_lost_its_network_for_too_long_is_restarted_and_then_to
 
 #[tokio::test]
 async fn a_modem_that_answers_and_refuses_every_message_is_restarted() {
-    let mut bench = Bench::start("[[fault]]\nwhen = \"AT+CMGS\"\ntimes = 6\naction = { cms_error = 331 }\n");
+    let mut bench = start("[[fault]]\nwhen = \"AT+CMGS\"\ntimes = 6\naction = { cms_error = 331 }\n");
     bench.ready().await;
     for _ in 0..6 {
         let mut turn = bench.handle.turn().await;
-        assert!(turn.send(Submission::ready(Pdu::from_hex(PDU).unwrap())).await.is_err());
+        assert!(turn.send(Submission::ready(pdu())).await.is_err());
     }
     assert_eq!(bench.news().await, HealNews::Step(HealStep::Reset, Trouble::Refusing));
     bench.sends().await;
@@ -246,7 +190,7 @@ async fn a_modem_that_answers_and_refuses_every_message_is_restarted() {
 
 #[tokio::test]
 async fn a_sim_with_a_pin_is_opened_again_after_a_restart() {
-    let bench = Bench::start_all(
+    let bench = start_all(
         &hang("\"hang_until_reset\""),
         |device| device.pin = Some("1234".to_owned()),
         |settings, _| settings.sim_pin = Some(Pin::parse("1234").unwrap()),
@@ -259,7 +203,7 @@ async fn a_sim_with_a_pin_is_opened_again_after_a_restart() {
 
 #[tokio::test]
 async fn who_only_looks_at_a_modem_never_has_it_restarted() {
-    let bench = Bench::start_with(&hang("\"hang_until_reset\""), |settings, _| settings.heals = false);
+    let bench = start_with(&hang("\"hang_until_reset\""), |settings, _| settings.heals = false);
     bench.until(|status| status.heal.reopenings > 4).await;
     assert!(!bench.said().contains("CFUN"), "{}", bench.said());
 }
