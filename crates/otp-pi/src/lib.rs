@@ -16,6 +16,7 @@ pub mod event;
 pub mod gateway;
 pub mod http;
 pub mod inbox;
+pub mod intake;
 pub mod limits;
 pub mod operator;
 pub mod telemetry;

@@ -6,6 +6,7 @@ use store::Store;
 use crate::channel::ChannelHandle;
 use crate::dispatch::DispatcherHandle;
 use crate::event::Events;
+use crate::intake::{Board, Phase as IntakePhase, Report};
 use crate::operator::Operator;
 use crate::telemetry::metrics::{Exposition, Kind};
 use crate::wire::modems::{SimUseView, UseView};
@@ -16,6 +17,7 @@ pub(super) struct Sources {
     pub(super) dispatcher: DispatcherHandle,
     pub(super) events: Events,
     pub(super) operator: Operator,
+    pub(super) intakes: Board,
 }
 
 impl Sources {
@@ -32,7 +34,43 @@ impl Sources {
         self.modems(&mut text);
         self.healing(&mut text);
         self.sims(&mut text);
+        self.subscribers(&mut text);
         text.finish()
+    }
+
+    fn subscribers(&self, text: &mut Exposition) {
+        fn label(report: &Report) -> Vec<(&str, &str)> {
+            vec![("subscriber", report.name.as_str())]
+        }
+        let reports = self.intakes.reports();
+        text.family(
+            "otp_pi_subscriber_connected",
+            Kind::Gauge,
+            "Whether a subscriber is subscribed at its broker.",
+            reports.iter().map(|it| (label(it), u8::from(it.phase == IntakePhase::Connected))),
+        );
+        text.family(
+            "otp_pi_subscriber_connections_total",
+            Kind::Counter,
+            "How often it was subscribed since the start.",
+            reports.iter().map(|it| (label(it), it.connections)),
+        );
+        let outcomes = reports.iter().flat_map(|it| {
+            let counts = [("accepted", it.accepted), ("refused", it.refused), ("no_command", it.poison)];
+            counts.map(|(outcome, count)| (vec![("subscriber", it.name.as_str()), ("outcome", outcome)], count))
+        });
+        text.family(
+            "otp_pi_subscriber_messages_total",
+            Kind::Counter,
+            "Messages from a broker, by what became of them.",
+            outcomes,
+        );
+        text.family(
+            "otp_pi_subscriber_answers_total",
+            Kind::Counter,
+            "Answers that were published.",
+            reports.iter().map(|it| (label(it), it.answers)),
+        );
     }
 
     fn gateway(&self, text: &mut Exposition) {

@@ -7,6 +7,7 @@ mod clash;
 mod clock;
 mod direct;
 mod inbox;
+mod intakes;
 mod keys;
 mod listeners;
 mod live;
@@ -46,10 +47,12 @@ use crate::event::Events;
 use crate::gateway::Gateway;
 use crate::http::auth::{Auth, KnownUser};
 use crate::http::{ApiState, Readiness};
+use crate::intake::{Board, Phase};
 use crate::limits::Limiter;
 use crate::operator::{Operator, SettingsHandle};
 use crate::telemetry::LogHandle;
 use crate::ussd::Desk;
+use intakes::Intakes;
 use listeners::Listeners;
 use live::Live;
 use modems::Modems;
@@ -173,22 +176,38 @@ impl App {
         let gateway = Gateway::new(config.gateway, store.clone(), asked, events.clone(), Arc::clone(&clock));
         let auth = Auth::start(api_users, clock).context("the hashing thread cannot be started")?;
         let auth = auth.telling(record::throttled(store.clone()));
-        let readiness = readiness(store.clone(), handle.clone());
+        let board = Board::default();
+        let readiness = readiness(store.clone(), handle.clone(), board.clone());
         let (settings, asks) = SettingsHandle::new();
         let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()));
         let operator = operator.with_inbox(inbox.clone()).with_desk(desk);
         let (dispatcher, of_store) = (handle.clone(), store.clone());
-        let numbers = metrics::Sources { store: of_store, dispatcher, events, operator: operator.clone() };
+        let intakes = board.clone();
+        let numbers = metrics::Sources { store: of_store, dispatcher, events, operator: operator.clone(), intakes };
+        let render = config.api.render;
         let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness, move || numbers.text()));
         record::started(&store, &at_start).await;
         listening.commit(bound, certificate, &state);
+        let mut intakes = Intakes::new(listeners.clone(), gateway.clone(), Arc::clone(&state), board);
+        intakes.commit(config.intakes, render);
         // Among the lines, which outlive the listeners: the last uses are those of the last requests.
         lines.spawn("uses", users::keep_uses(Arc::clone(&state), store.clone(), lines.stop_token()));
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
         let addresses = listening.plain_addresses();
         let (dispatcher, api) = (handle, state);
-        let running =
-            Running { gateway, limiter, inbox, dispatcher, dispatch_rules, modems, api, listening, log, drain };
+        let running = Running {
+            gateway,
+            limiter,
+            inbox,
+            dispatcher,
+            dispatch_rules,
+            modems,
+            api,
+            listening,
+            intakes,
+            log,
+            drain,
+        };
         let live = Live::new(sources, loaded.laid, store.clone(), Some(running));
         listeners.spawn("settings", live.run(asks, listeners.stop_token()));
         Ok(Self {
@@ -359,15 +378,30 @@ async fn deliver(mut dispatcher: Dispatcher, store: Store, stop: CancellationTok
     dispatcher.run(stop).await
 }
 
-fn readiness(store: Store, dispatcher: DispatcherHandle) -> impl Fn() -> Readiness + Send + Sync + 'static {
+fn readiness(
+    store: Store,
+    dispatcher: DispatcherHandle,
+    intakes: Board,
+) -> impl Fn() -> Readiness + Send + Sync + 'static {
     move || {
+        let away = |report: crate::intake::Report| match report.phase {
+            Phase::Connected => None,
+            Phase::Connecting => Some(format!("subscriber {} is not connected yet", report.name)),
+            Phase::Away(_) => Some(format!("subscriber {}: its broker cannot be used", report.name)),
+        };
         let words = |channel: &ChannelHandle| {
             let why = dispatcher.why_no_candidate(channel)?;
             Some(format!("modem {} is {why}", channel.modem.name()))
         };
         Readiness {
             ready: store.is_writable() && store.try_reserve().is_some(),
-            degraded: dispatcher.plan().channels.iter().filter_map(words).collect(),
+            degraded: dispatcher
+                .plan()
+                .channels
+                .iter()
+                .filter_map(words)
+                .chain(intakes.reports().into_iter().filter_map(away))
+                .collect(),
         }
     }
 }

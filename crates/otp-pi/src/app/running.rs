@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::intakes::Intakes;
 use super::listeners::{Bound, Listeners, NewCertificate};
 use super::live::said;
 use super::modems::{Change, Modems};
@@ -28,6 +29,7 @@ pub(super) struct Running {
     pub(super) modems: Modems,
     pub(super) api: Arc<ApiState>,
     pub(super) listening: Listeners,
+    pub(super) intakes: Intakes,
     pub(super) log: LogHandle,
     /// How long the end of the gateway waits for what is on air.
     pub(super) drain: watch::Sender<Duration>,
@@ -67,11 +69,13 @@ impl Running {
     /// Changes over.
     pub(super) async fn commit(&mut self, ready: Ready, config: Config) {
         let Ready { modems, certificate, bound } = ready;
+        let render = config.api.render;
         self.api.set_settings(config.api);
         self.listening.commit(bound, certificate, &self.api);
         self.gateway.set_rules(config.gateway);
         self.limiter.set_settings(config.limits);
         self.inbox.set_settings(config.inbox);
+        self.intakes.commit(config.intakes, render);
         self.log.set_filter(&config.log.filter);
         let drain = config.dispatch.drain_timeout;
         self.drain.send_replace(drain);

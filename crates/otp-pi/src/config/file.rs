@@ -21,9 +21,11 @@ macro_rules! defaults {
 
 mod limits;
 mod modem;
+mod subscriber;
 
 pub use limits::Limits;
 pub use modem::ModemSection;
+pub use subscriber::SubscriberSection;
 
 fn seconds(count: u64) -> Span {
     Span(std::time::Duration::from_secs(count))
@@ -61,6 +63,9 @@ pub struct File {
     pub modem: Vec<ModemSection>,
     /// Who may call the API.
     pub api_user: Vec<ApiUserSection>,
+    /// Brokers that bring commands.
+    #[serde(deserialize_with = "subscriber::read")]
+    pub subscriber: Vec<SubscriberSection>,
 }
 defaults!(File {
     data_dir: PathBuf::from("/var/lib/otp-pi"),
@@ -77,6 +82,7 @@ defaults!(File {
     log: Log::default(),
     modem: Vec::new(),
     api_user: Vec::new(),
+    subscriber: Vec::new(),
 });
 
 /// `[keys]`

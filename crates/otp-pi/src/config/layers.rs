@@ -29,8 +29,12 @@ const ONE_OF: [&[&str]; 2] = [
 ];
 
 /// What an object cannot be without: one key of these.
-const NEEDED: [(&str, &[&str]); 3] =
-    [("modem", &["port"]), ("api_user", &["password", "password_file", "password_hash"]), ("otp_template", &["text"])];
+const NEEDED: [(&str, &[&str]); 4] = [
+    ("modem", &["port"]),
+    ("api_user", &["password", "password_file", "password_hash"]),
+    ("otp_template", &["text"]),
+    ("subscriber", &["host"]),
+];
 
 /// The keys that say the same as this one, itself among them.
 pub(super) fn one_of<'a>(key: &'a &'a str) -> &'a [&'a str] {

@@ -17,6 +17,7 @@ mod resolve;
 mod schema;
 mod sim_plan;
 mod simple;
+mod subscriber;
 mod text;
 mod texts;
 mod tls;

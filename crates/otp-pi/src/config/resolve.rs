@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 
 use super::Problem;
 use super::file::File;
-use super::{api_user, limits, modem, opening, sim_plan, simple, texts, tls};
+use super::{api_user, limits, modem, opening, sim_plan, simple, subscriber, texts, tls};
 use crate::ussd::BalanceSettings;
 use crate::wire::{RenderSettings, SuccessCode};
 use crate::{dispatch, gateway, http, telemetry};
@@ -53,6 +53,8 @@ pub struct Config {
     pub zone: TimeZone,
     /// Who may call the API.
     pub api_users: Vec<ApiUserSource>,
+    /// Brokers that bring commands.
+    pub intakes: Vec<crate::intake::Settings>,
     /// Whether the printed IMEI of a modem may be written back to it.
     pub allows_imei_write: bool,
     /// What is allowed but unwise.
@@ -165,6 +167,7 @@ impl Config {
             .collect();
         api_user::check_all(&file.api_user, &mut found);
         api.simple = simple::settings(file, &api_users, &mut found);
+        let intakes = subscriber::read_all(file, &api_users, &mut found);
 
         let Found { problems, warnings } = found;
         let (Some(plan), Some(code_length), Some(choices), Some(texts), Some(limits), Some(zone), true) =
@@ -204,6 +207,7 @@ impl Config {
             routes: RouteTable { modems: routes, when_unhealthy: choices.when_unhealthy },
             zone,
             api_users,
+            intakes,
             allows_imei_write: file.device.allow_imei_write,
             warnings,
         })

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use toml::Table;
 use toml::de::{DeTable, DeValue};
+use toml::{Table, Value};
 
 use super::file::File;
 use super::layers::{Layer, Origin};
@@ -36,7 +36,22 @@ pub(super) fn read(text: &str, home: Home, schema: &Schema) -> Result<Layer, Vec
         return Err(reader.complaints);
     }
     let origins = reader.spans.iter().map(|(key, span)| (key.clone(), reader.origin(span.start))).collect();
-    Ok(Layer { table: text.parse::<Table>().unwrap_or_default(), origins })
+    let mut table = text.parse::<Table>().unwrap_or_default();
+    schema.sections().iter().filter(|section| section.has_tables).for_each(|section| to_list(&mut table, section));
+    Ok(Layer { table, origins })
+}
+
+/// Turns `[section.name]` tables into the list of objects that they are, in the order in which they were walked.
+fn to_list(table: &mut Table, section: &Section) {
+    let (Some(Value::Table(objects)), Some(identity)) = (table.get_mut(section.name), section.identity) else { return };
+    let named = std::mem::take(objects).into_iter().map(|(name, mut object)| {
+        if let Value::Table(object) = &mut object {
+            object.insert(identity.to_owned(), Value::String(name));
+        }
+        object
+    });
+    let list = Value::Array(named.collect());
+    table.insert(section.name.to_owned(), list);
 }
 
 struct Reader<'a> {
@@ -57,6 +72,16 @@ impl Reader<'_> {
                     self.spans.insert(name.to_owned(), at);
                     self.walk_section(name, table, section);
                 }
+                (Some(section), DeValue::Table(objects)) if section.has_tables => {
+                    for (index, (object, value)) in objects.iter().enumerate() {
+                        let path = format!("{name}[{index}]");
+                        self.spans.insert(path.clone(), object.span());
+                        match value.get_ref() {
+                            DeValue::Table(table) => self.walk_section(&path, table, section),
+                            _ => self.unknown(&format!("{name}.{}", object.get_ref()), object.span(), None),
+                        }
+                    }
+                }
                 (Some(section), DeValue::Array(objects)) if section.identity.is_some() => {
                     for (index, object) in objects.iter().enumerate() {
                         let path = format!("{name}[{index}]");
@@ -67,7 +92,11 @@ impl Reader<'_> {
                     }
                 }
                 (Some(section), _) => {
-                    let line = if section.identity.is_some() { format!("[[{name}]]") } else { format!("[{name}]") };
+                    let line = match section.identity {
+                        _ if section.has_tables => format!("[{name}.NAME]"),
+                        Some(_) => format!("[[{name}]]"),
+                        None => format!("[{name}]"),
+                    };
                     self.complain(name, at, "it is a section".to_owned(), format!("write {line} on a line of its own"));
                 }
                 (None, _) if schema.top.kind(name).is_some() => drop(self.spans.insert(name.to_owned(), whole)),

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::clock::{Clock, WallTime};
-use domain::command::Caller;
+use domain::command::{Caller, Entrance};
 use domain::network::household;
 use domain::secret::SecretText;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -182,6 +182,17 @@ impl Auth {
             identity = self.identify(claim, peer).await?;
         }
         Err(AuthFailure::Busy)
+    }
+
+    /// Who an API user is by now, and something to hold while a command is done in its name; none where it may not call. For commands that a
+    /// broker brings, whose sender logged in there.
+    pub fn in_the_name_of(&self, username: &str) -> Option<(Caller, Box<dyn Send>)> {
+        let now = self.clock.now();
+        let user = self.users.find(username, now).0?;
+        let identity = Identity { user, by: By::Nothing };
+        let pass = self.users.pass(&identity, now)?;
+        let caller = Caller { entrance: Entrance::Broker, peer: None, ..identity.user.caller.clone() };
+        Some((caller, Box::new(pass)))
     }
 
     /// # Standard

@@ -42,7 +42,7 @@ impl SuccessCode {
 }
 
 /// How answers are written.
-#[derive(Copy, Clone, Debug, Default)]
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct RenderSettings {
     /// How success is spelt.
     pub success_code: SuccessCode,
