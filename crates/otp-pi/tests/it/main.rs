@@ -11,6 +11,7 @@ mod harness;
 mod api_users;
 mod at_rest;
 mod audit;
+mod authority;
 mod clients;
 mod corpora;
 mod crash;
