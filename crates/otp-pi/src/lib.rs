@@ -21,3 +21,4 @@ pub mod operator;
 pub mod telemetry;
 pub mod ussd;
 pub mod wire;
+pub mod ws_broker;

@@ -43,3 +43,4 @@ mod soak;
 mod through_manager;
 mod udev;
 mod ussd;
+mod ws_broker;
