@@ -45,3 +45,4 @@ mod soak;
 mod through_manager;
 mod udev;
 mod ussd;
+mod ws_broker;
