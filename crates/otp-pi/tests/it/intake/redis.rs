@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::authority::Authority;
 use crate::harness::{Emulator, Gateway, Setup, code_in, wait_for};
 
-const PASSWORD: &str = "redis-password";
+pub(super) const PASSWORD: &str = "redis-password";
 const BROKER: &str = "
 [subscriber.redis]
 enabled = true
@@ -22,15 +22,15 @@ reconnect_delay = \"100ms\"
 ";
 
 /// A server that a test may do anything with.
-struct Redis {
+pub(super) struct Redis {
     child: Child,
-    port: u16,
+    pub(super) port: u16,
     dir: TempDir,
     extra: Vec<String>,
 }
 
 impl Redis {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self::start_with(&[])
     }
 
@@ -150,7 +150,7 @@ impl Drop for Listener {
 }
 
 /// A gateway with one modem that is subscribed to `redis`; `lines` are more of its section, and sections after it.
-fn subscribed(redis: &Redis, lines: &str) -> (Emulator, Gateway) {
+pub(super) fn subscribed(redis: &Redis, lines: &str) -> (Emulator, Gateway) {
     let emulator = Emulator::start(1, &[]);
     let gateway = node(&emulator, redis, lines);
     (emulator, gateway)
