@@ -34,6 +34,9 @@ const PUT_ASIDE_FOR: u32 = 24 * 60 * 60 * 1000;
 /// Answers that wait for their pause or for the broker; beyond that no more is taken.
 const MOST_ANSWERS: usize = 1024;
 
+/// The publishers of the original appliance make the queue for their answer after they have asked: it is looked for again after these.
+const PATIENCE: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(300)];
+
 /// How long what is under way may take when the connection for answers has gone, and the other has not.
 const LAST_THINGS: Duration = Duration::from_secs(5);
 
@@ -223,25 +226,31 @@ fn begin<'a>(
 /// Publishes an answer, after the pause that was asked for. One that no queue takes is nobody's loss but its reader's.
 async fn answer(settings: &Settings, door: &Door, publisher: &Publisher, pending: Pending) -> Result<(), IntakeError> {
     let Pending { answer: Answer { to, body }, reply_to, correlation_id } = pending;
-    let queue = match to {
+    let (queue, patience) = match to {
         Destination::Callback(topic, delay) => {
             if !delay.is_zero() {
                 sleep(delay).await;
             }
-            short(&topic)?
+            (short(&topic)?, &PATIENCE[..])
         }
-        Destination::Sender => reply_to.unwrap_or_default(),
+        Destination::Sender => (reply_to.unwrap_or_default(), &[][..]),
     };
     let mut properties =
         BasicProperties::default().with_delivery_mode(PERSISTENT).with_content_type(short("application/json")?);
     if let Some(correlation_id) = correlation_id {
         properties = properties.with_correlation_id(correlation_id);
     }
-    if publish(&publisher.answers, queue, &body, properties).await.map_err(refused("answering"))? {
-        door.status.count_answer();
-    } else {
-        debug!(intake.name = settings.name, "an answer was dropped by the broker: there is no such queue");
+    let mut pauses = patience.iter();
+    loop {
+        let sent = publish(&publisher.answers, queue.clone(), &body, properties.clone()).await;
+        if sent.map_err(refused("answering"))? {
+            door.status.count_answer();
+            return Ok(());
+        }
+        let Some(pause) = pauses.next() else { break };
+        sleep(*pause).await;
     }
+    debug!(intake.name = settings.name, "an answer was dropped: the broker has no such queue");
     Ok(())
 }
 

@@ -1,3 +1,5 @@
 //! Commands that brokers bring, over real brokers.
 
+mod amqp;
+mod rabbit;
 mod redis;
