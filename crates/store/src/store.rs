@@ -302,6 +302,12 @@ impl Store {
         self.inner.texts.as_ref().is_some_and(|texts| texts.holds(id))
     }
 
+    /// True when texts are never written to the disk: what waits is lost with this process.
+    #[must_use]
+    pub fn keeps_texts_in_memory(&self) -> bool {
+        self.inner.texts.is_some()
+    }
+
     /// All messages that wait to be sent, in the order in which they were queued. The rules of recovery were applied when the
     /// store was opened. Rows that cannot be unsealed are left out and logged by id.
     ///

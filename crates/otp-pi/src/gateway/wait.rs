@@ -1,5 +1,8 @@
 //! Answers that wait until the channel has taken the message, or has refused it for good (`api.wait = "sent"`).
 //!
+//! A broker's message is done when it is durable, and its answer does not wait. With texts in memory only nothing is durable but the
+//! broker's own copy: there it waits too, so that the broker keeps the message until it is sent.
+//!
 //! Called by [`super::Gateway::handle`] after the request was accepted: whatever happens here, the message stays accepted, and
 //! a caller that does not wait for its answer takes nothing with it. It must never wait longer than the limit, nor after the
 //! dispatcher has ended, and never call accepted what is lost with this process.
@@ -21,6 +24,9 @@ use crate::event::MessageEvent;
 /// within a second.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// How long a broker's message waits at most: RabbitMQ takes a message from who has it for 30 minutes.
+const LONGEST_AT_A_BROKER: Duration = Duration::from_secs(25 * 60);
+
 /// A listener that hears everything from before the message was accepted.
 pub(super) struct Watch {
     events: broadcast::Receiver<MessageEvent>,
@@ -36,9 +42,13 @@ struct Standing {
 impl Inner {
     /// Begins to listen, if the answer to this command is to wait. To be called before the message is accepted.
     pub(super) fn watch(&self, command: &Command, entrance: Entrance) -> Option<Watch> {
-        let limit = self.settings.wait?;
+        let limit = match entrance {
+            Entrance::Rest | Entrance::Simple => self.settings.wait?,
+            Entrance::Broker if self.store.keeps_texts_in_memory() => LONGEST_AT_A_BROKER,
+            Entrance::Broker | Entrance::Admin | Entrance::Cli => return None,
+        };
         let is_sent = matches!(command, Command::CreateOtp(_) | Command::SendCode { .. } | Command::Send(_));
-        (is_sent && waits(entrance)).then(|| Watch { events: self.events.subscribe(), limit })
+        is_sent.then(|| Watch { events: self.events.subscribe(), limit })
     }
 
     /// Waits for what becomes of an accepted message and writes it into the reply.
@@ -109,14 +119,6 @@ impl Inner {
             Ok(None) => {}
             Err(error) => warn!(message.id = %id, error = %error, "a message that is waited for cannot be read"),
         }
-    }
-}
-
-/// Brokers answer when the request is durable; whoever asks over HTTP may wait.
-const fn waits(entrance: Entrance) -> bool {
-    match entrance {
-        Entrance::Rest | Entrance::Simple => true,
-        Entrance::Broker | Entrance::Admin | Entrance::Cli => false,
     }
 }
 

@@ -8,6 +8,7 @@
 //! A message that is no command is put aside and never taken again. When the gateway is full the intake stops reading: the broker keeps
 //! the rest.
 
+mod amqp;
 mod board;
 mod door;
 mod error;

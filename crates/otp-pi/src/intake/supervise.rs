@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 use super::board::Phase;
 use super::door::Door;
 use super::settings::{Broker, Settings};
-use super::{IntakeError, redis};
+use super::{IntakeError, amqp, redis};
 
 /// The longest pause before the broker is tried again, but for `reconnect_delay` where that is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ pub async fn run(settings: Settings, door: Door, stop: CancellationToken) {
         }
         let pause = pauses.next();
         let wait = format!("{:.1} s", pause.as_secs_f32());
-        if was == Phase::Away(error.clone()) {
+        if matches!(was, Phase::Away(_)) {
             debug!(intake.name = settings.name, error, wait, "the broker is still away");
         } else {
             warn!(intake.name = settings.name, error, wait, "the broker cannot be used: trying again");
@@ -69,10 +69,9 @@ async fn live(settings: &Settings, door: &Door, stop: &CancellationToken) -> Res
 /// Why the connection was not made, or has ended.
 async fn serve(settings: &Settings, door: &Door, life: &CancellationToken) -> Result<(), IntakeError> {
     match &settings.broker {
+        Broker::RabbitMq(broker) => amqp::serve(settings, broker, door, life).await,
         Broker::Redis(broker) => redis::serve(settings, broker, door, life).await,
-        Broker::RabbitMq(_) | Broker::Mqtt(_) | Broker::WebSocket(_) | Broker::Nats(_) => {
-            Err(IntakeError::Lost("not spoken yet".to_owned()))
-        }
+        Broker::Mqtt(_) | Broker::WebSocket(_) | Broker::Nats(_) => Err(IntakeError::Lost("not spoken yet".to_owned())),
     }
 }
 
@@ -82,10 +81,9 @@ async fn serve(settings: &Settings, door: &Door, life: &CancellationToken) -> Re
 /// What would keep the intake from its work.
 pub async fn check(settings: &Settings) -> Result<(), IntakeError> {
     match &settings.broker {
+        Broker::RabbitMq(broker) => amqp::check(settings, broker).await,
         Broker::Redis(broker) => redis::check(settings, broker).await,
-        Broker::RabbitMq(_) | Broker::Mqtt(_) | Broker::WebSocket(_) | Broker::Nats(_) => {
-            Err(IntakeError::Lost("not spoken yet".to_owned()))
-        }
+        Broker::Mqtt(_) | Broker::WebSocket(_) | Broker::Nats(_) => Err(IntakeError::Lost("not spoken yet".to_owned())),
     }
 }
 

@@ -61,12 +61,20 @@ pub fn is_filter(text: &str) -> bool {
     EnvFilter::try_new(text).is_ok()
 }
 
+/// Libraries that print what they carry: payloads of brokers, logins. What they have to say is in our own errors.
+const KEPT_QUIET: [&str; 1] = ["lapin=off"];
+
+fn filter_of(text: &str) -> Option<EnvFilter> {
+    let quiet = KEPT_QUIET.iter().map(|directive| directive.parse().ok()).collect::<Option<Vec<_>>>()?;
+    Some(quiet.into_iter().fold(EnvFilter::try_new(text).ok()?, EnvFilter::add_directive))
+}
+
 /// Starts logging to `writer`. A second call in one process changes nothing and answers a handle that changes nothing.
 pub fn start<W>(settings: &Settings, writer: W) -> LogHandle
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = filter_of(&settings.filter).or_else(|| filter_of("info")).unwrap_or_default();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     let (is_started, handle) = match settings.format {
         Format::Text => {
@@ -85,5 +93,5 @@ where
     if !is_started {
         return LogHandle::none();
     }
-    LogHandle(Box::new(move |filter| EnvFilter::try_new(filter).is_ok_and(&handle)))
+    LogHandle(Box::new(move |filter| filter_of(filter).is_some_and(&handle)))
 }

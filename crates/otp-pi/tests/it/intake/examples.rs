@@ -17,7 +17,13 @@ pub(super) fn python() -> Option<String> {
 }
 
 /// Runs an example against a broker from which a gateway with this emulator's modem takes commands.
-pub(super) fn sends_and_checks_a_code(interpreter: &str, file: &str, broker: &str, login: (&str, &str), emulator: &Emulator) {
+pub(super) fn sends_and_checks_a_code(
+    interpreter: &str,
+    file: &str,
+    broker: &str,
+    login: (&str, &str),
+    emulator: &Emulator,
+) {
     let before = emulator.transmissions().len();
     let phone = format!("0812{before:07}");
     let mut talk = Talk::start(Command::new(interpreter).arg(examples().join("brokers").join(file)).arg(phone).envs([

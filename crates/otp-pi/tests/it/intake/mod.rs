@@ -1,4 +1,6 @@
 //! Commands that brokers bring, over real brokers.
 
+mod amqp;
 mod examples;
+mod rabbit;
 mod redis;
