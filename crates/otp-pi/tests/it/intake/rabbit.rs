@@ -13,7 +13,7 @@ use std::thread;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{pause, skip, wait_for};
+use crate::harness::{skip, wait_for};
 
 /// Debian's program, without the wrapper that changes the user.
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
@@ -249,7 +249,7 @@ impl Proxy {
                 let (up, down) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 thread::spawn(move || pump(client, server, None));
                 let limit = (Arc::clone(&left), Arc::clone(&cuts));
-                thread::spawn(move || pump(down, up, Some(limit)));
+                thread::spawn(move || pump(down, up, Some(&limit)));
             }
         });
         proxy
@@ -265,12 +265,12 @@ impl Proxy {
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, limit: Option<(Arc<AtomicU64>, Arc<AtomicU64>)>) {
+fn pump(mut from: TcpStream, mut to: TcpStream, limit: Option<&(Arc<AtomicU64>, Arc<AtomicU64>)>) {
     let mut octets = [0; 4096];
     while let Ok(count @ 1..) = from.read(&mut octets) {
         let mut count = count;
         let mut is_over = false;
-        if let Some((left, cuts)) = &limit {
+        if let Some((left, cuts)) = limit {
             let wanted = u64::try_from(count).unwrap();
             let before = left.load(Ordering::SeqCst);
             if before != u64::MAX {
@@ -289,5 +289,4 @@ fn pump(mut from: TcpStream, mut to: TcpStream, limit: Option<(Arc<AtomicU64>, A
     }
     let _cut = from.shutdown(Shutdown::Both);
     let _cut = to.shutdown(Shutdown::Both);
-    pause(std::time::Duration::ZERO);
 }
