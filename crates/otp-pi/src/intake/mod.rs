@@ -11,11 +11,13 @@
 mod board;
 mod door;
 mod error;
+mod nats;
 mod redis;
 mod settings;
 mod stream;
 mod supervise;
 mod tls;
+mod websocket;
 
 pub use board::{Board, Phase, Report, Status};
 pub use door::{Callers, Door};

@@ -61,12 +61,22 @@ pub fn is_filter(text: &str) -> bool {
     EnvFilter::try_new(text).is_ok()
 }
 
+/// Libraries that tell as errors what is told by us once, and where it is handled.
+const LOUD: [&str; 1] = ["async_nats"];
+
+/// The filter that this text describes; loud libraries are heard only where it names them.
+fn parse_filter(text: &str) -> Option<EnvFilter> {
+    let quiet = LOUD.into_iter().filter(|name| !text.contains(name)).map(|name| format!(",{name}=off"));
+    EnvFilter::try_new(text).ok()?;
+    EnvFilter::try_new(text.to_owned() + &quiet.collect::<String>()).ok()
+}
+
 /// Starts logging to `writer`. A second call in one process changes nothing and answers a handle that changes nothing.
 pub fn start<W>(settings: &Settings, writer: W) -> LogHandle
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = parse_filter(&settings.filter).unwrap_or_else(|| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     let (is_started, handle) = match settings.format {
         Format::Text => {
@@ -85,5 +95,5 @@ where
     if !is_started {
         return LogHandle::none();
     }
-    LogHandle(Box::new(move |filter| EnvFilter::try_new(filter).is_ok_and(&handle)))
+    LogHandle(Box::new(move |filter| parse_filter(filter).is_some_and(&handle)))
 }

@@ -21,6 +21,7 @@ mod faults;
 mod flood;
 mod https;
 mod inbox;
+mod intake;
 mod keys;
 mod limits;
 mod lines;
