@@ -80,7 +80,7 @@ pub enum Broker {
     Redis(Redis),
     /// MQTT.
     Mqtt(Mqtt),
-    /// The WSMessageBroker handshake.
+    /// The handshake of `WSMessageBroker`.
     WebSocket(WebSocket),
     /// NATS.
     Nats(Nats),

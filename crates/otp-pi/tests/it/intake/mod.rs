@@ -1,8 +1,9 @@
-//! Commands that come from brokers: real servers, and publishers that share no line of code with us.
+//! Commands that brokers bring: real brokers, and publishers that share no line of code with us.
 //!
-//! A server or a Python library that is not installed is skipped by name.
+//! A Python library that is not installed is skipped by name.
 
 mod commands;
 mod nats;
 mod peer;
+mod redis;
 mod websocket;
