@@ -1,14 +1,14 @@
-//! NATS: a plain subscription, shared by a queue group where one is named, and a stream of JetStream with a durable consumer, which loses
+//! NATS: a plain subscription, shared by a queue group where one is named, and a stream of `JetStream` with a durable consumer, which loses
 //! nothing.
 //!
 //! One connection, read by the library's own task. A plain subscription holds a bounded number of messages; what comes faster than that is
-//! dropped by the library, which is told in the log: at most once is what core NATS promises. A consumer of JetStream is asked for no more than
+//! dropped by the library, which is told in the log: at most once is what core NATS promises. A consumer of `JetStream` is asked for no more than
 //! we may have in hand.
 //!
 //! A plain message's reply subject is its way back. A stream's message has none: there the reply subject is where it is acknowledged.
 //!
 //! # Standard
-//! The NATS client protocol, <https://docs.nats.io/reference/reference-protocols/nats-protocol>; JetStream ADR 13 for pulled consumers.
+//! The NATS client protocol, <https://docs.nats.io/reference/reference-protocols/nats-protocol>; `JetStream` ADR 13 for pulled consumers.
 
 mod link;
 mod stream;

@@ -1,4 +1,4 @@
-//! WebSocket: the handshake of WSMessageBroker, which the original appliance and its publishers speak. One connection is one topic, one text
+//! WebSocket: the handshake of `WSMessageBroker`, which the original appliance and its publishers speak. One connection is one topic, one text
 //! frame is one message.
 //!
 //! A relay keeps nothing and acknowledges nothing: what is published while we are away is lost. An answer goes over a connection of its own to
@@ -30,10 +30,10 @@ use super::settings::{Server, Settings, WebSocket};
 use super::stream::{self, Stream, within};
 use super::supervise::chain;
 
-/// How long a silent relay is left alone before it is asked whether it is still there.
+/// How long at most a silent relay is left alone before it is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(25);
 
-/// How long it may take for its answer, or for anything else.
+/// How long at most it may take for its answer, or for anything else.
 const PONG_WITHIN: Duration = Duration::from_secs(10);
 
 /// A longer frame ends the connection; what is longer than a command may be is refused behind the door.
@@ -58,13 +58,13 @@ pub(super) async fn serve(
     let mut work = FuturesUnordered::new();
     // One is read ahead, so that pings are answered while the gateway is full; then nothing is read any more.
     let mut ahead: Option<Utf8Bytes> = None;
-    let mut alarm = Alarm::rearmed();
+    let mut alarm = Alarm::rearmed(settings);
     loop {
         if work.len() < most
             && let Some(text) = ahead.take()
         {
             work.push(take(settings, broker, door, text, &has_warned));
-            alarm = Alarm::rearmed();
+            alarm = Alarm::rearmed(settings);
         }
         // Cancel-safe: the socket keeps what it has read of a frame, and work goes on in its set.
         tokio::select! {
@@ -72,13 +72,13 @@ pub(super) async fn serve(
             Some(()) = work.next() => {}
             () = sleep_until(alarm.at), if ahead.is_none() => {
                 if alarm.is_asked {
-                    return Err(IntakeError::Lost(format!("nothing came for {} s", (PING_EVERY + PONG_WITHIN).as_secs())));
+                    return Err(IntakeError::Lost("the relay does not answer a ping".to_owned()));
                 }
                 send(settings, &mut socket, Message::Ping(Bytes::new())).await?;
-                alarm = Alarm::asked();
+                alarm = Alarm::asked(settings);
             }
             frame = socket.next(), if ahead.is_none() => {
-                alarm = Alarm::rearmed();
+                alarm = Alarm::rearmed(settings);
                 ahead = read(settings, door, frame)?;
             }
         }
@@ -102,12 +102,12 @@ struct Alarm {
 }
 
 impl Alarm {
-    fn rearmed() -> Self {
-        Self { at: Instant::now() + PING_EVERY, is_asked: false }
+    fn rearmed(settings: &Settings) -> Self {
+        Self { at: Instant::now() + PING_EVERY.min(settings.timeout.saturating_mul(2)), is_asked: false }
     }
 
-    fn asked() -> Self {
-        Self { at: Instant::now() + PONG_WITHIN, is_asked: true }
+    fn asked(settings: &Settings) -> Self {
+        Self { at: Instant::now() + PONG_WITHIN.min(settings.timeout), is_asked: true }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::intake::IntakeError;
 use crate::intake::settings::{Nats, Settings};
 use crate::intake::stream::within;
 
-/// How often a connection that is silent is asked whether it is still there; it is lost when two such questions stay open.
+/// How often at least a connection that is silent is asked whether it is still there; it is lost when two such questions stay open.
 const PING_EVERY: Duration = Duration::from_secs(20);
 
 /// How many messages of a subscription wait here for their turn; the library drops what comes beyond.
@@ -144,7 +144,7 @@ fn options(settings: &Settings, broker: &Nats) -> Result<ConnectOptions, IntakeE
         .name(&broker.client_name)
         .connection_timeout(settings.timeout)
         .request_timeout(Some(settings.timeout))
-        .ping_interval(PING_EVERY)
+        .ping_interval(PING_EVERY.min(settings.timeout.saturating_mul(2)))
         .subscription_capacity(WAITING)
         .ignore_discovered_servers()
         .max_reconnects(1);

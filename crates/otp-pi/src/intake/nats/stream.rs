@@ -1,4 +1,4 @@
-//! A stream of JetStream read through a durable consumer: what is taken and not acknowledged comes again, to us or to another node.
+//! A stream of `JetStream` read through a durable consumer: what is taken and not acknowledged comes again, to us or to another node.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -55,7 +55,8 @@ pub(super) async fn read(
     let (mut work, mut taken) = (FuturesUnordered::new(), BTreeSet::new());
     loop {
         let free = most.saturating_sub(work.len());
-        if batch.is_none() && free > most / 2 {
+        // Not for every single one: a request of the server's for each would be dear.
+        if batch.is_none() && free.saturating_mul(4) > most {
             let asked = consumer.batch().max_messages(free).expires(BATCH_LASTS).messages();
             batch = Some(within(settings.timeout, "reading", asked).await?.map_err(lost("reading"))?);
         }

@@ -2,16 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Emulator, Gateway, code_in};
+use crate::harness::{Emulator, code_in};
 
 const PHONE: &str = "08126666666";
 
 /// Goes through all commands. `ask` publishes a command and answers what is answered.
-pub(super) fn go_through_all(gateway: &Gateway, emulator: &Emulator, ask: &dyn Fn(&str, Value) -> Value) {
-    let code_of = |answer: &Value| answer["response_code"].as_str().unwrap().to_owned();
+pub(super) fn go_through_all(emulator: &Emulator, ask: &dyn Fn(&str, Value) -> Value) {
     let expect = |command: &str, data: Value, code: &str| -> Value {
         let answer = ask(command, data);
-        assert_eq!((&answer["command"], code_of(&answer).as_str()), (&json!(command), code), "{answer}");
+        assert_eq!((&answer["command"], &answer["response_code"]), (&json!(command), &json!(code)), "{answer}");
         answer
     };
     for (create, validate) in [("create-otp", "validate-otp"), ("request-otp", "verify-otp")] {
@@ -44,7 +43,5 @@ pub(super) fn go_through_all(gateway: &Gateway, emulator: &Emulator, ask: &dyn F
     expect("echo", json!({}), "000");
     expect("set-gpio-value", json!({"gpio_number": 1}), "1402");
     expect("send-sms", json!({"message": "to nobody"}), "1401");
-    let ussd = json!({"modem_id": "m0", "ussd_code": "*888#"});
-    let by_rest = gateway.ask("request-ussd", ussd.clone());
-    expect("request-ussd", ussd, &code_of(&by_rest));
+    expect("request-ussd", json!({"modem_id": "m0", "ussd_code": "*888#"}), "000");
 }

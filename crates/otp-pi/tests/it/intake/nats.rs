@@ -141,7 +141,7 @@ fn every_command_is_answered_at_its_callback_topic_over_nats() {
     gateway.wait_for_modems(1);
     wait_for_subscriber(&gateway, "nats");
     let asked = std::cell::Cell::new(0);
-    go_through_all(&gateway, &emulator, &|command, data| {
+    go_through_all(&emulator, &|command, data| {
         asked.set(asked.get() + 1);
         let topic = format!("answers.{}", asked.get());
         peer.ask(json!({"do": "listen", "topic": topic}));
@@ -199,7 +199,7 @@ fn every_command_is_answered_over_jetstream_and_nothing_stays_in_the_stream() {
     gateway.wait_for_modems(1);
     wait_for_subscriber(&gateway, "nats");
     let asked = std::cell::Cell::new(0);
-    go_through_all(&gateway, &emulator, &|command, data| {
+    go_through_all(&emulator, &|command, data| {
         asked.set(asked.get() + 1);
         let topic = format!("answers.{}", asked.get());
         peer.ask(json!({"do": "listen", "topic": topic}));

@@ -62,6 +62,10 @@ impl Peer {
         wait_for(&format!("the end of {what}"), || self.said.lock().unwrap().iter().find(is_answer).cloned())
     }
 
+    pub(super) fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
     /// What it has heard at a topic, as JSON.
     pub(super) fn heard(&self, topic: &str) -> Vec<Value> {
         let said = self.said.lock().unwrap();
