@@ -1,4 +1,4 @@
-//! NATS, core and JetStream: the real server, and nats-py as publisher.
+//! NATS, plain subscriptions and streams: the real server, and nats-py as publisher.
 
 use std::fs;
 use std::net::TcpStream;
