@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import bench_brokers
 import bench_flood
 import bench_peer
 from bench_rig import Counters, Emulator, Gateway, Load, TimedModem, fill, fresh_directory, load
@@ -335,6 +336,10 @@ def flood():
     bench_flood.run(row, rate_row, UNKNOWN, REFUSED, tier.seconds)
 
 
+def brokers():
+    bench_brokers.run(row, 50_000 if tier is FULL else 10_000)
+
+
 def peer():
     """The gateway takes texts durably; Kannel takes them into memory."""
     if not bench_peer.is_installed():
@@ -351,7 +356,7 @@ def peer():
 
 
 ALL = {"accept": accept, "validate": validate, "limits": limits, "tls": tls, "growth": growth, "latency": latency, "utilisation": utilisation, "start": start,
-       "memory": memory, "written": written, "flood": flood, "peer": peer}
+       "memory": memory, "written": written, "flood": flood, "brokers": brokers, "peer": peer}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

@@ -22,3 +22,4 @@ pub mod operator;
 pub mod telemetry;
 pub mod ussd;
 pub mod wire;
+pub mod ws_broker;

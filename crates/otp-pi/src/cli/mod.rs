@@ -23,6 +23,7 @@ mod serve;
 mod settings;
 mod template;
 mod when;
+mod ws_broker;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -82,6 +83,8 @@ enum Command {
     Modem(modem::ModemArguments),
     /// Asks the network a USSD code over a modem, and goes through its menus
     Ussd(modem::UssdArguments),
+    /// Runs the WebSocket broker for applications that cannot reach the gateway
+    WsBroker(ws_broker::WsBrokerArguments),
     /// Writes the completions of a shell
     Completions(generate::CompletionsArguments),
     /// Writes manual pages
@@ -159,6 +162,7 @@ pub fn run() -> ExitCode {
         Command::Backup(arguments) => finish_as(is_json, backup::run(&arguments)),
         Command::Template(command) => template::run(&command).unwrap_or_else(|error| finish_as(is_json, Err(error))),
         Command::Ussd(arguments) => modem::run_ussd(&arguments).unwrap_or_else(|error| finish_as(is_json, Err(error))),
+        Command::WsBroker(arguments) => finish(ws_broker::run(arguments)),
         Command::Modem(arguments) => modem::run(&arguments).unwrap_or_else(|error| finish_as(is_json, Err(error))),
     }
 }

@@ -69,7 +69,7 @@ impl Signals {
     }
 
     /// Ends with SIGTERM or SIGINT.
-    async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -132,6 +132,6 @@ async fn reload(app: &App) {
 }
 
 /// Tells systemd, where there is one.
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
+pub(super) fn notify(states: &[sd_notify::NotifyState<'_>]) {
     drop(sd_notify::notify(states));
 }

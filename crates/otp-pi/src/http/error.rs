@@ -8,7 +8,10 @@ use std::time::Duration;
 use domain::clock::whole_seconds;
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+};
 use hyper::{Response, StatusCode};
 
 use super::auth::AuthFailure;
@@ -17,7 +20,7 @@ use crate::wire::{AnswerKind, SimpleAnswer};
 
 /// Why a request has no outcome.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// No login, or a wrong one.
     Unauthorized,
     /// A login that may not read this.
@@ -40,6 +43,10 @@ pub(super) enum Fault {
     NotACommand,
     /// A method other than GET and HEAD where a state is asked.
     NotAQuestion,
+    /// No handshake of WebSocket where nothing else is understood.
+    NotAWebSocket,
+    /// A subscriber of a broker that names no topic, or not one.
+    NoTopic,
     /// The body is longer than allowed.
     BodyTooLarge,
     /// The body did not come in time.
@@ -64,9 +71,10 @@ impl Fault {
             Self::Busy | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotACommand | Self::NotAQuestion => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyBroken | Self::NotEncrypted | Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::BodyBroken | Self::NotEncrypted | Self::Malformed | Self::NoTopic => StatusCode::BAD_REQUEST,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         }
     }
@@ -84,6 +92,8 @@ impl Fault {
             Self::NotFound => "there is nothing at this path",
             Self::NotACommand => "use POST or PUT",
             Self::NotAQuestion => "use GET",
+            Self::NotAWebSocket => "this is a WebSocket broker: ask for an upgrade to websocket, version 13",
+            Self::NoTopic => "one topic of 1 to 255 bytes is needed: ?topic=NAME",
             Self::BodyTooLarge => "the body is too large",
             Self::BodyTimedOut => "the body did not come in time",
             Self::BodyBroken => "the body could not be read",
@@ -98,6 +108,8 @@ impl Fault {
                 | Self::NotEncrypted
                 | Self::Malformed
                 | Self::HeadTooLarge
+                | Self::NotAWebSocket
+                | Self::NoTopic
                 | Self::BodyTooLarge
                 | Self::BodyTimedOut
                 | Self::BodyBroken
@@ -117,6 +129,8 @@ impl Fault {
             | Self::Malformed
             | Self::HeadTooLarge
             | Self::NotFound
+            | Self::NotAWebSocket
+            | Self::NoTopic
             | Self::BodyTooLarge
             | Self::BodyTimedOut
             | Self::BodyBroken => None,
@@ -135,6 +149,8 @@ impl Fault {
             | Self::NotFound
             | Self::NotACommand
             | Self::NotAQuestion
+            | Self::NotAWebSocket
+            | Self::NoTopic
             | Self::BodyTooLarge
             | Self::BodyTimedOut
             | Self::BodyBroken => None,
@@ -142,7 +158,8 @@ impl Fault {
     }
 
     /// Returns the answer; `challenge` is the value of `WWW-Authenticate`.
-    pub(super) fn response(self, challenge: &HeaderValue) -> Response<Full<Bytes>> {
+    #[must_use]
+    pub fn response(self, challenge: &HeaderValue) -> Response<Full<Bytes>> {
         let mut response = json(self.status(), format!("{{\"error\":\"{}\"}}", self.words()).into_bytes());
         let headers = response.headers_mut();
         if self == Self::Unauthorized {
@@ -153,6 +170,10 @@ impl Fault {
         }
         if let Some(wait) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
+        if self == Self::NotAWebSocket {
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
         if self.ends_connection() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -181,6 +202,21 @@ impl From<AuthFailure> for Fault {
             AuthFailure::Busy => Self::Busy,
         }
     }
+}
+
+/// The answer to a handshake of WebSocket that is agreed to; `accept` is what was made of the client's key.
+///
+/// # Standard
+/// RFC 6455 section 4.2.2.
+#[must_use]
+pub fn websocket(accept: HeaderValue) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::new()));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    response
 }
 
 /// The answer to a command, whatever its outcome.

@@ -23,6 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -30,7 +31,7 @@ use tracing::{debug, warn};
 use super::api::ApiState;
 use super::error::Fault;
 use super::tls::Certificates;
-use crowd::{Crowd, Place};
+pub use crowd::{Crowd, Place};
 use framing::Refusal;
 use guard::{Guarded, Limits, Progress};
 
@@ -206,12 +207,20 @@ where
     drop(room);
 }
 
+/// Agrees on TLS over one connection that speaks HTTP/1.1 alone. The caller bounds its time.
+///
+/// # Errors
+/// No TLS came about.
+pub async fn accept_tls(stream: TcpStream, certificates: &Certificates) -> io::Result<TlsStream<TcpStream>> {
+    secure::accept(stream, certificates.for_http1()).await
+}
+
 /// Answers 503 over a connection that has no room, without reading a request.
-async fn refuse(stream: TcpStream, transport: Transport, permit: OwnedSemaphorePermit) {
+pub async fn refuse(stream: TcpStream, transport: Transport, permit: OwnedSemaphorePermit) {
     match transport {
         Transport::Plain => say(stream, Fault::TooManyConnections).await,
         Transport::Tls(certificates) => {
-            if let Ok(Ok(stream)) = timeout(REFUSAL_TIME, secure::accept(stream, certificates.for_refusals())).await {
+            if let Ok(Ok(stream)) = timeout(REFUSAL_TIME, secure::accept(stream, certificates.for_http1())).await {
                 say(stream, Fault::TooManyConnections).await;
             }
         }

@@ -55,7 +55,7 @@ impl Talk {
     }
 
     /// Types one line.
-    fn type_line(&mut self, line: &str) {
+    pub(crate) fn type_line(&mut self, line: &str) {
         self.child.stdin.as_mut().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
@@ -70,7 +70,7 @@ impl Talk {
     }
 
     /// Waits until it has said this.
-    fn wait_for(&self, words: &str) {
+    pub(crate) fn wait_for(&self, words: &str) {
         let start = instant();
         while !self.said().contains(words) {
             assert!(start.elapsed() < PATIENCE, "{words:?} is not in {:?}", self.said());
@@ -79,7 +79,7 @@ impl Talk {
     }
 
     /// Closes its input and waits for its end.
-    fn finish(mut self) -> Ended {
+    pub(crate) fn finish(mut self) -> Ended {
         drop(self.child.stdin.take());
         loop {
             if let Some(ended) = self.try_finish() {
@@ -271,13 +271,16 @@ fn every_example_is_on_the_page_of_the_examples_or_on_one_about_moving_over() {
     let moving =
         ["migrate-sim800l.md", "migrate-redis-otp.md"].map(|page| fs::read_to_string(docs.join(page)).unwrap());
     let page = fs::read_to_string(examples().join("README.md")).unwrap();
-    let tests = include_str!("clients.rs");
+    let (tests, over_brokers) = (include_str!("clients.rs"), include_str!("intake/examples.rs"));
     for (directory, is_run) in [
         (
             examples(),
             &(|name: &str| page.contains(&format!("({name})")) && tests.contains(&format!("\"{name}\"")))
                 as &dyn Fn(&str) -> bool,
         ),
+        (examples().join("brokers"), &|name| {
+            page.contains(&format!("(brokers/{name})")) && over_brokers.contains(&format!("\"{name}\""))
+        }),
         (examples().join("flask-era"), &|name| moving.concat().contains(&format!(" examples/flask-era/{name}\n"))),
     ] {
         for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {

@@ -1,6 +1,6 @@
 //! How many connections each address has.
 //!
-//! For [`super::serve`]. It must never hold more addresses than there are connections, and never ask who is behind one: loopback
+//! For [`super::serve`] and the WebSocket broker. It must never hold more addresses than there are connections, and never ask who is behind one: loopback
 //! is an address like others, since a program on this machine that never lets go would else keep everybody out.
 
 use std::collections::HashMap;
@@ -10,20 +10,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use domain::network::household;
 
 /// The addresses that have connections.
-#[derive(Default)]
-pub(super) struct Crowd {
+#[derive(Debug, Default)]
+pub struct Crowd {
     connections: Mutex<HashMap<IpAddr, usize>>,
 }
 
 /// The place of one connection, given back when dropped.
-pub(super) struct Place {
+#[derive(Debug)]
+pub struct Place {
     crowd: Arc<Crowd>,
     address: IpAddr,
 }
 
 impl Crowd {
     /// Takes a place, unless the address has `most` already.
-    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr, most: usize) -> Option<Place> {
+    #[must_use]
+    pub fn enter(self: &Arc<Self>, peer: IpAddr, most: usize) -> Option<Place> {
         let address = household(peer);
         let mut connections = self.lock();
         let count = connections.get(&address).copied().unwrap_or_default();

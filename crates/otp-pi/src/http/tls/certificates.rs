@@ -86,8 +86,8 @@ impl Certificates {
         Arc::clone(&self.0.served.read().unwrap_or_else(PoisonError::into_inner).config)
     }
 
-    /// What a connection is served with that gets nothing but a word: over HTTP/1.1, where a word is all it takes.
-    pub(in crate::http) fn for_refusals(&self) -> Arc<ServerConfig> {
+    /// What a connection is served with that speaks HTTP/1.1 alone: a refusal, where a word is all it takes, or WebSocket.
+    pub(in crate::http) fn for_http1(&self) -> Arc<ServerConfig> {
         let mut config = ServerConfig::clone(&self.current());
         config.alpn_protocols = vec![HTTP1.to_vec()];
         Arc::new(config)

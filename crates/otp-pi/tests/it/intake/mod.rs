@@ -3,7 +3,9 @@
 //! A Python library that is not installed is skipped by name.
 
 mod commands;
+mod examples;
 mod nats;
 mod peer;
+
 mod redis;
 mod websocket;

@@ -6,9 +6,10 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::authority::Authority;
 use crate::harness::{Emulator, Gateway, Setup, code_in, wait_for};
 
-const PASSWORD: &str = "redis-password";
+pub(super) const PASSWORD: &str = "redis-password";
 const BROKER: &str = "
 [subscriber.redis]
 enabled = true
@@ -21,15 +22,15 @@ reconnect_delay = \"100ms\"
 ";
 
 /// A server that a test may do anything with.
-struct Redis {
+pub(super) struct Redis {
     child: Child,
-    port: u16,
+    pub(super) port: u16,
     dir: TempDir,
     extra: Vec<String>,
 }
 
 impl Redis {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self::start_with(&[])
     }
 
@@ -149,7 +150,7 @@ impl Drop for Listener {
 }
 
 /// A gateway with one modem that is subscribed to `redis`; `lines` are more of its section, and sections after it.
-fn subscribed(redis: &Redis, lines: &str) -> (Emulator, Gateway) {
+pub(super) fn subscribed(redis: &Redis, lines: &str) -> (Emulator, Gateway) {
     let emulator = Emulator::start(1, &[]);
     let gateway = node(&emulator, redis, lines);
     (emulator, gateway)
@@ -476,4 +477,57 @@ fn what_comes_in_pieces_or_breaks_off_is_no_harm() {
     let text = "x".repeat(1500);
     redis.publish(&sms("1", &format!("long {text}")));
     emulator.text_with("long ");
+}
+
+/// What the gateway says of its broker: connected, or why not.
+fn said_of_tls(emulator: &Emulator, port: u16, lines: &str) -> String {
+    let broker = BROKER.replace("PORT", &port.to_string()).replace("127.0.0.1", "localhost");
+    let setup = Setup { more: format!("{broker}tls = true\n{lines}"), ..Setup::with(emulator) };
+    let gateway = setup.start();
+    wait_for("a word about the broker", || {
+        let log = gateway.log();
+        log.lines().find(|line| line.contains("subscribed") || line.contains("cannot be used")).map(str::to_owned)
+    })
+}
+
+#[test]
+fn a_broker_must_prove_who_it_is_and_we_prove_who_we_are() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let options = |asks: &str| {
+        let files = [("cert", "server.pem"), ("key", "server.key"), ("ca-cert", "ca.pem")];
+        let files = files.iter().flat_map(|(option, file)| [format!("--tls-{option}-file"), authority.text(file)]);
+        let port = ["--tls-port".to_owned(), port.to_string(), "--tls-auth-clients".to_owned(), asks.to_owned()];
+        port.into_iter().chain(files).collect::<Vec<_>>()
+    };
+    let emulator = Emulator::start(1, &[]);
+    let ca = |authority: &Authority| format!("tls_ca_file = {:?}\n", authority.text("ca.pem"));
+    let ours = |authority: &Authority| {
+        format!(
+            "tls_certificate = {:?}\ntls_private_key = {:?}\n",
+            authority.text("client.pem"),
+            authority.text("client.key")
+        )
+    };
+    let redis = Redis::start_with(&options("no"));
+    for (lines, expected) in [
+        (ca(&authority), "subscribed"),
+        (ca(&other), "invalid peer certificate"),
+        (String::new(), "invalid peer certificate"),
+        (format!("{}tls_server_name = \"broker.test\"\n", ca(&authority)), "subscribed"),
+        (format!("{}tls_server_name = \"elsewhere.test\"\n", ca(&authority)), "certificate not valid for name"),
+    ] {
+        let said = said_of_tls(&emulator, port, &lines);
+        assert!(said.contains(expected), "{lines}{said}");
+    }
+    drop(redis);
+    let _redis = Redis::start_with(&options("yes"));
+    for (lines, is_let_in) in [
+        (format!("{}{}", ca(&authority), ours(&authority)), true),
+        (format!("{}{}", ca(&authority), ours(&other)), false),
+        (ca(&authority), false),
+    ] {
+        let said = said_of_tls(&emulator, port, &lines);
+        assert_eq!(said.contains("subscribed"), is_let_in, "{lines}{said}");
+    }
 }
