@@ -17,18 +17,18 @@ use super::peer::{
 use crate::harness::{Emulator, Gateway, Setup, skip, wait_for};
 
 const PHONE: &str = "08126666666";
-const LOGIN: &str = "authorization { users = [ {user: otp, password: secret-of-nats} ] }";
+pub(super) const LOGIN: &str = "authorization { users = [ {user: otp, password: secret-of-nats} ] }";
 
 /// A server of its own, on a port that it keeps.
-struct Server {
+pub(super) struct Server {
     dir: TempDir,
-    port: u16,
+    pub(super) port: u16,
     child: Child,
 }
 
 impl Server {
     /// None, and the reason told, where it is not installed.
-    fn start(more: &str) -> Option<Self> {
+    pub(super) fn start(more: &str) -> Option<Self> {
         if Command::new("nats-server").arg("--version").stdout(Stdio::null()).status().is_err() {
             skip("a test of NATS (nats-server is not installed)");
             return None;
@@ -72,7 +72,7 @@ impl Server {
     }
 
     /// A section that reads from here.
-    fn section(&self, name: &str, more: &str) -> String {
+    pub(super) fn section(&self, name: &str, more: &str) -> String {
         section(name, self.port, more)
     }
 }
@@ -106,7 +106,7 @@ fn bodies(ids: &[String]) -> Vec<String> {
     ids.iter().map(|id| sms(id)).collect()
 }
 
-fn setup(emulator: &Emulator, more: String) -> Setup {
+pub(super) fn setup(emulator: &Emulator, more: String) -> Setup {
     let mut setup = Setup::with(emulator);
     setup.more = more;
     setup.log = "debug";
@@ -342,6 +342,8 @@ fn a_wrong_password_of_nats_is_told_and_mended_by_a_reload() {
     let gateway = setup.start();
     wait_for("the refusal in the log", || gateway.log().contains("logging in was refused").then_some(()));
     assert!(!gateway.log().contains("another"), "the password is in the log");
+    let doctor = gateway.operate(&["doctor"]);
+    assert!(doctor.stdout.contains("authorization violation"), "{doctor:?}");
     assert_rest_is_quick(&gateway);
     setup.more = right;
     gateway.reload_as(&setup);
@@ -540,5 +542,73 @@ fn check_of_nats_tells_a_consumer_that_reads_something_else() {
     let gateway = setup(&emulator, more).start();
     for words in ["it reads other subjects than the topic", "does not hold the subject mail"] {
         wait_for(words, || gateway.log().contains(words).then_some(()));
+        let doctor = gateway.operate(&["doctor"]);
+        assert!(doctor.stdout.contains(words), "{doctor:?}");
     }
+    let stream = peer.ask(json!({"do": "stream", "stream": "OTP"}));
+    assert_eq!(stream["messages"], 0);
+}
+
+#[test]
+fn the_doctor_changes_nothing_at_a_server_of_nats() {
+    let Some(server) = Server::start(LOGIN) else { return };
+    let Some(peer) = server.peer() else { return };
+    let setup = Setup { more: server.section("nats", JETSTREAM), ..Setup::without_modems() };
+    let directory = TempDir::new().unwrap();
+    setup.write(&directory.path().join("otp-pi.toml"), &directory.path().join("data"));
+    let doctor = crate::harness::operate(directory.path(), &["doctor"]);
+    let is_well = |line: &str| line.contains("nats: nats at 127.0.0.1:") && !line.starts_with("BAD");
+    assert!(doctor.stdout.lines().any(is_well), "{doctor:?}");
+    let stream = peer.ask(json!({"do": "stream", "stream": "OTP"}));
+    assert!(stream["error"].as_str().is_some_and(|error| error.contains("NotFound")), "{stream}");
+}
+
+#[test]
+fn a_password_alone_is_a_token_for_nats() {
+    let Some(server) = Server::start("authorization { token: secret-of-nats }") else { return };
+    let Some(peer) = server.peer_with(json!({"token": "secret-of-nats"})) else { return };
+    let emulator = Emulator::start(1, &[]);
+    let more = server.section("nats", "").replace("username = \"otp\"\n", "");
+    let gateway = setup(&emulator, more).start();
+    wait_for_subscriber(&gateway, "nats");
+    peer.ask(json!({"do": "publish", "topic": "sms", "bodies": [sms("token")]}));
+    emulator.text_with("text token.");
+    nothing_secret_in(&gateway);
+}
+
+#[test]
+fn a_refreshed_connection_to_a_stream_loses_and_doubles_nothing() {
+    let Some(server) = Server::start(LOGIN) else { return };
+    let Some(peer) = server.peer() else { return };
+    make_hasty_consumer(&peer);
+    let emulator = Emulator::start(1, &[]);
+    let gateway = setup(&emulator, server.section("nats", &format!("{JETSTREAM}\nrefresh = \"1s\""))).start();
+    let mut ids = Vec::new();
+    for round in 1..4 {
+        wait_for_connections(&gateway, "nats", round);
+        let fresh = many(&format!("refreshed{round}-"), 20);
+        peer.ask(json!({"do": "store", "topic": "sms", "bodies": bodies(&fresh)}));
+        ids.extend(fresh);
+    }
+    emulator.wait_for_transmissions(ids.len());
+    gateway.send_sentinel(&emulator, PHONE, "after all");
+    let counts: Vec<_> = ids.iter().map(|id| emulator.count(&format!("text {id}."))).collect();
+    assert_eq!(counts, vec![1; ids.len()]);
+    assert!(!gateway.log().contains("the broker cannot be used"), "{}", gateway.log());
+}
+
+#[test]
+fn what_comes_faster_than_a_full_gateway_takes_it_is_bounded_and_told() {
+    let Some(server) = Server::start(LOGIN) else { return };
+    let Some(peer) = server.peer() else { return };
+    let directory = TempDir::new().unwrap();
+    let mut setup = without_line(directory.path(), server.section("nats", "unacknowledged = 2"));
+    setup.sms = "max_queue = 1".to_owned();
+    let gateway = setup.start();
+    wait_for_subscriber(&gateway, "nats");
+    peer.ask(json!({"do": "publish", "topic": "sms", "bodies": bodies(&many("flood-", 3000))}));
+    let words = "messages came faster than they could be taken";
+    wait_for("the loss in the log", || gateway.log().contains(words).then_some(()));
+    assert_rest_is_quick(&gateway);
+    assert_eq!(messages(&gateway, "nats", "accepted"), 1);
 }

@@ -13,6 +13,7 @@ use base64::Engine as _;
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 
+use super::examples::python;
 use crate::harness::{Gateway, PATIENCE, skip, wait_for};
 
 /// A Python program that does what a line of JSON asks, says how it went in a line with the same number, and tells what it hears.
@@ -26,10 +27,7 @@ pub(super) struct Peer {
 impl Peer {
     /// None, and the reason told, where Python or one of its modules is missing.
     pub(super) fn start(program: &str, modules: &str, arguments: &[&str]) -> Option<Self> {
-        let Some(python) = python() else {
-            skip("a broker's test (OTP_PI_TEST_PYTHON is not set)");
-            return None;
-        };
+        let python = python()?;
         let has = Command::new(&python).args(["-c", &format!("import {modules}")]).stderr(Stdio::null()).status();
         if !has.unwrap().success() {
             skip(&format!("a broker's test ({modules} is not installed)"));
@@ -62,8 +60,9 @@ impl Peer {
         wait_for(&format!("the end of {what}"), || self.said.lock().unwrap().iter().find(is_answer).cloned())
     }
 
-    pub(super) fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap().success());
+    /// The number of the process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has heard at a topic, as JSON.
@@ -87,11 +86,6 @@ impl Drop for Peer {
         let _gone = self.child.kill();
         let _status = self.child.wait();
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one who runs the tests says which Python has the libraries")]
-fn python() -> Option<String> {
-    std::env::var("OTP_PI_TEST_PYTHON").ok()
 }
 
 /// A port of this machine that nobody listens on.

@@ -1,7 +1,9 @@
-//! WebSocket: a relay and publishers over Python's websockets.
+//! WebSocket: publishers over Python's websockets, on an independent relay over the same library and on our own broker.
 
-use std::os::unix::fs::symlink;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -17,14 +19,52 @@ const PHONE: &str = "08126666666";
 const LOGIN: &str = "otp:secret-of-relay";
 
 /// A relay on a port that it keeps, and a publisher that knows it.
-struct Relay {
-    port: u16,
+pub(super) struct Relay {
+    pub(super) port: u16,
     options: Value,
-    process: Option<Peer>,
+    process: Option<Process>,
     peer: Peer,
 }
 
+/// What relays.
+enum Process {
+    Python(Peer),
+    Ours(Ours),
+}
+
+/// `otp-pi ws-broker`
+struct Ours {
+    child: Child,
+    _dir: TempDir,
+}
+
+impl Ours {
+    fn start(port: u16) -> Self {
+        let dir = TempDir::new().unwrap();
+        let (user, word) = LOGIN.split_once(':').unwrap();
+        let password = dir.path().join("password");
+        fs::write(&password, format!("{word}\n")).unwrap();
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_otp-pi"));
+        command.args(["ws-broker", "--user", user, "--password-file"]).arg(&password);
+        command.args(["--listen", &format!("127.0.0.1:{port}")]).stdin(Stdio::null()).stderr(Stdio::null());
+        Self { child: command.spawn().unwrap(), _dir: dir }
+    }
+}
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
 impl Relay {
+    /// The independent relay and our own broker, as far as there is a publisher for them.
+    pub(super) fn both() -> Vec<Self> {
+        [json!({"login": LOGIN}), json!({"login": LOGIN, "ours": true})].into_iter().filter_map(Self::start).collect()
+    }
+
     /// None, and the reason told, where Python or its library is missing.
     fn start(options: Value) -> Option<Self> {
         let login = options.get("login").cloned();
@@ -43,7 +83,11 @@ impl Relay {
 
     fn restart(&mut self) -> Option<()> {
         let options = self.options.to_string();
-        let process = Peer::start(include_str!("ws_relay.py"), "websockets.asyncio.server", &[&options])?;
+        let process = if self.options["ours"] == true {
+            Process::Ours(Ours::start(self.port))
+        } else {
+            Process::Python(Peer::start(include_str!("ws_relay.py"), "websockets.asyncio.server", &[&options])?)
+        };
         wait_for("the relay", || std::net::TcpStream::connect(("127.0.0.1", self.port)).ok());
         self.process = Some(process);
         Some(())
@@ -53,7 +97,23 @@ impl Relay {
         self.process = None;
     }
 
-    fn section(&self, name: &str, more: &str) -> String {
+    fn signal(&self, name: &str) {
+        let id = match self.process.as_ref().unwrap() {
+            Process::Python(peer) => peer.id(),
+            Process::Ours(ours) => ours.child.id(),
+        };
+        assert!(Command::new("kill").args(["-s", name, &id.to_string()]).status().unwrap().success());
+    }
+
+    /// The requests for connections, where the relay tells them.
+    fn requests(&self) -> Option<Vec<Value>> {
+        match self.process.as_ref().unwrap() {
+            Process::Python(peer) => Some(peer.heard("requests")),
+            Process::Ours(_) => None,
+        }
+    }
+
+    pub(super) fn section(&self, name: &str, more: &str) -> String {
         section(name, self.port, more)
     }
 
@@ -93,7 +153,7 @@ fn setup(emulator: &Emulator, more: String) -> Setup {
     setup
 }
 
-fn subscribed(emulator: &Emulator, more: String) -> Gateway {
+pub(super) fn subscribed(emulator: &Emulator, more: String) -> Gateway {
     let gateway = setup(emulator, more).start();
     gateway.wait_for_modems(1);
     wait_for_subscriber(&gateway, "relay");
@@ -108,30 +168,33 @@ fn nothing_secret_in(gateway: &Gateway) {
 }
 
 #[test]
-fn every_command_is_answered_at_its_callback_topic_over_a_relay() {
-    let Some(relay) = Relay::start(json!({"login": LOGIN})) else { return };
-    let emulator = Emulator::start(1, &[]);
-    let gateway = subscribed(&emulator, relay.section("relay", "path = \"/ws?key=1&topic=old\""));
-    let asked = std::cell::Cell::new(0);
-    go_through_all(&emulator, &|command, data| {
-        asked.set(asked.get() + 1);
-        let topic = format!("answers{}", asked.get());
-        relay.listen(&topic);
-        let delay = if asked.get() % 2 == 0 { json!(20) } else { json!("20") };
-        let body = json!({"command": command, "callback_topic": topic, "callback_delay": delay, "data": data});
-        relay.publish("sms", &[body.to_string()]);
-        wait_for("an answer", || relay.peer.heard(&topic).pop())
-    });
-    let requests = relay.process.as_ref().unwrap().heard("requests");
-    let host = format!("127.0.0.1:{}", relay.port);
-    for path in ["/ws?key=1&topic=sms&channel=sms", "/ws?key=1&topic=answers1&channel=answers1"] {
-        let request = requests.iter().find(|request| request["path"] == path).unwrap_or_else(|| panic!("{requests:?}"));
-        assert_eq!(
-            (&request["Host"], &request["Authorization"]),
-            (&json!(host), &json!("Basic b3RwOnNlY3JldC1vZi1yZWxheQ=="))
-        );
+fn every_command_is_answered_at_its_callback_topic_over_two_relays() {
+    for relay in Relay::both() {
+        let emulator = Emulator::start(1, &[]);
+        let gateway = subscribed(&emulator, relay.section("relay", "path = \"/ws?key=1&topic=old\""));
+        let asked = std::cell::Cell::new(0);
+        go_through_all(&emulator, &|command, data| {
+            asked.set(asked.get() + 1);
+            let topic = format!("answers{}", asked.get());
+            relay.listen(&topic);
+            let delay = if asked.get() % 2 == 0 { json!(20) } else { json!("20") };
+            let body = json!({"command": command, "callback_topic": topic, "callback_delay": delay, "data": data});
+            relay.publish("sms", &[body.to_string()]);
+            wait_for("an answer", || relay.peer.heard(&topic).pop())
+        });
+        let host = format!("127.0.0.1:{}", relay.port);
+        let requests = relay.requests();
+        for path in ["/ws?key=1&topic=sms&channel=sms", "/ws?key=1&topic=answers1&channel=answers1"] {
+            let Some(requests) = &requests else { continue };
+            let request =
+                requests.iter().find(|request| request["path"] == path).unwrap_or_else(|| panic!("{requests:?}"));
+            assert_eq!(
+                (&request["Host"], &request["Authorization"]),
+                (&json!(host), &json!("Basic b3RwOnNlY3JldC1vZi1yZWxheQ=="))
+            );
+        }
+        nothing_secret_in(&gateway);
     }
-    nothing_secret_in(&gateway);
 }
 
 #[test]
@@ -168,70 +231,74 @@ fn a_frame_that_is_no_command_is_put_aside_and_not_told_in_the_log() {
 
 #[test]
 fn a_wrong_password_of_a_relay_is_told_and_mended_by_a_reload() {
-    let Some(relay) = Relay::start(json!({"login": LOGIN})) else { return };
-    let emulator = Emulator::start(1, &[]);
-    let right = relay.section("relay", "");
-    let mut setup = setup(&emulator, right.replace("secret-of-relay", "another"));
-    let gateway = setup.start();
-    wait_for("the refusal in the log", || gateway.log().contains("was refused: 401 Unauthorized").then_some(()));
-    assert!(!gateway.log().contains("another"), "the password is in the log");
-    let doctor = gateway.operate(&["doctor"]);
-    assert!(doctor.stdout.contains("401 Unauthorized"), "{doctor:?}");
-    assert_rest_is_quick(&gateway);
-    setup.more = right;
-    gateway.reload_as(&setup);
-    wait_for_subscriber(&gateway, "relay");
-    relay.publish("sms", &[sms("mended")]);
-    emulator.text_with("text mended.");
+    for relay in Relay::both() {
+        let emulator = Emulator::start(1, &[]);
+        let right = relay.section("relay", "");
+        let mut setup = setup(&emulator, right.replace("secret-of-relay", "another"));
+        let gateway = setup.start();
+        wait_for("the refusal in the log", || gateway.log().contains("was refused: 401 Unauthorized").then_some(()));
+        assert!(!gateway.log().contains("another"), "the password is in the log");
+        let doctor = gateway.operate(&["doctor"]);
+        assert!(doctor.stdout.contains("401 Unauthorized"), "{doctor:?}");
+        assert_rest_is_quick(&gateway);
+        setup.more = right;
+        gateway.reload_as(&setup);
+        wait_for_subscriber(&gateway, "relay");
+        relay.publish("sms", &[sms("mended")]);
+        emulator.text_with("text mended.");
+    }
 }
 
 #[test]
 fn a_relay_that_is_killed_and_started_again_is_found_again() {
-    let Some(mut relay) = Relay::start(json!({"login": LOGIN})) else { return };
-    let emulator = Emulator::start(1, &[]);
-    let gateway = subscribed(&emulator, relay.section("relay", ""));
-    for round in 2..4 {
-        relay.kill();
-        let away = |log: &str| log.matches("the broker cannot be used").count() + 1 >= round;
-        wait_for("the loss in the log", || away(&gateway.log()).then_some(()));
-        assert_rest_is_quick(&gateway);
-        relay.restart().unwrap();
-        wait_for_connections(&gateway, "relay", u64::try_from(round).unwrap());
-        let id = format!("round{round}");
-        relay.publish("sms", &[sms(&id)]);
-        emulator.text_with(&format!("text {id}."));
+    for mut relay in Relay::both() {
+        let emulator = Emulator::start(1, &[]);
+        let gateway = subscribed(&emulator, relay.section("relay", ""));
+        for round in 2..4 {
+            relay.kill();
+            let away = |log: &str| log.matches("the broker cannot be used").count() + 1 >= round;
+            wait_for("the loss in the log", || away(&gateway.log()).then_some(()));
+            assert_rest_is_quick(&gateway);
+            relay.restart().unwrap();
+            wait_for_connections(&gateway, "relay", u64::try_from(round).unwrap());
+            let id = format!("round{round}");
+            relay.publish("sms", &[sms(&id)]);
+            emulator.text_with(&format!("text {id}."));
+        }
     }
 }
 
 #[test]
 fn a_relay_that_says_nothing_any_more_is_left_and_tried_again() {
-    let Some(relay) = Relay::start(json!({"login": LOGIN})) else { return };
-    let emulator = Emulator::start(1, &[]);
-    let gateway = subscribed(&emulator, relay.section("relay", ""));
-    let process = relay.process.as_ref().unwrap();
-    process.signal("STOP");
-    wait_for("the end of patience", || gateway.log().contains("does not answer a ping").then_some(()));
-    assert_rest_is_quick(&gateway);
-    process.signal("CONT");
-    wait_for_connections(&gateway, "relay", 2);
-    relay.publish("sms", &[sms("again")]);
-    emulator.text_with("text again.");
-    assert_eq!(emulator.count("text again."), 1);
+    for relay in Relay::both() {
+        let emulator = Emulator::start(1, &[]);
+        let gateway = subscribed(&emulator, relay.section("relay", ""));
+
+        relay.signal("STOP");
+        wait_for("the end of patience", || gateway.log().contains("does not answer a ping").then_some(()));
+        assert_rest_is_quick(&gateway);
+        relay.signal("CONT");
+        wait_for_connections(&gateway, "relay", 2);
+        relay.publish("sms", &[sms("again")]);
+        emulator.text_with("text again.");
+        assert_eq!(emulator.count("text again."), 1);
+    }
 }
 
 #[test]
 fn a_connection_to_a_relay_cut_in_the_middle_of_a_message_is_made_anew() {
-    let Some(relay) = Relay::start(json!({"login": LOGIN})) else { return };
-    let emulator = Emulator::start(1, &[]);
-    let proxy = Proxy::to(relay.port);
-    let gateway = subscribed(&emulator, section("relay", proxy.port, ""));
-    proxy.cut_after(60);
-    relay.publish("sms", &[sms("cut")]);
-    wait_for_connections(&gateway, "relay", 2);
-    relay.publish("sms", &[sms("whole")]);
-    emulator.text_with("text whole.");
-    // At most once: half a message is none.
-    assert_eq!((emulator.count("text cut."), messages(&gateway, "relay", "no_command")), (0, 0));
+    for relay in Relay::both() {
+        let emulator = Emulator::start(1, &[]);
+        let proxy = Proxy::to(relay.port);
+        let gateway = subscribed(&emulator, section("relay", proxy.port, ""));
+        proxy.cut_after(60);
+        relay.publish("sms", &[sms("cut")]);
+        wait_for_connections(&gateway, "relay", 2);
+        relay.publish("sms", &[sms("whole")]);
+        emulator.text_with("text whole.");
+        // At most once: half a message is none.
+        assert_eq!((emulator.count("text cut."), messages(&gateway, "relay", "no_command")), (0, 0));
+    }
 }
 
 /// A gateway with room for one message and a modem that comes later; what was published meanwhile is sent then.
@@ -328,12 +395,12 @@ fn an_answer_never_goes_to_the_topic_of_a_relay_that_is_read() {
 
 #[test]
 fn the_same_id_over_two_relays_is_sent_once() {
-    let relays = [Relay::start(json!({"login": LOGIN})), Relay::start(json!({"login": LOGIN}))];
-    let [Some(first), Some(second)] = relays else { return };
+    let relays = Relay::both();
+    let [first, second] = relays.as_slice() else { return };
     let emulator = Emulator::start(1, &[]);
     let gateway = subscribed(&emulator, first.section("relay", "") + &second.section("other", ""));
     wait_for_subscriber(&gateway, "other");
-    for relay in [&first, &second] {
+    for relay in [first, second] {
         relay.listen("answers");
         relay.publish("sms", &[sms("the-same")]);
         assert_eq!(relay.peer.answer("answers", "the-same")["response_code"], "000");
