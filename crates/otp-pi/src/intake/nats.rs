@@ -13,11 +13,13 @@
 mod link;
 mod stream;
 
+use async_nats::client::PublishErrorKind;
 use async_nats::{Client, Message, Subscriber};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use super::IntakeError;
 use super::door::{Answer, Destination, Door, Taken};
@@ -122,8 +124,12 @@ async fn answer(door: &Door, answers: Vec<Answer>, back: Option<&str>, client: &
             (Destination::Sender, Some(back)) => back.to_owned(),
             (Destination::Sender, None) => continue,
         };
-        client.publish(subject, body.into()).await.map_err(lost("answering"))?;
-        door.status.count_answer();
+        match client.publish(subject, body.into()).await {
+            Ok(()) => door.status.count_answer(),
+            Err(error) if error.kind() == PublishErrorKind::Send => return Err(lost("answering")(error)),
+            // The server takes none so long. The command is done all the same, and the connection is sound.
+            Err(error) => debug!(%error, "an answer cannot be published"),
+        }
     }
     Ok(())
 }

@@ -33,6 +33,7 @@ pub(super) struct Link {
     troubles: mpsc::Receiver<String>,
     dropped: Arc<AtomicU64>,
     telling: Interval,
+    has_told_refusal: bool,
 }
 
 impl Link {
@@ -64,7 +65,7 @@ impl Link {
         client.set_server_pool(NOWHERE).await.map_err(lost("connecting"))?;
         let mut telling = interval(TELL_EVERY);
         telling.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self { client, troubles, dropped, telling })
+        Ok(Self { client, troubles, dropped, telling, has_told_refusal: false })
     }
 
     /// Waits until the connection cannot be used any more, and says why. Cancel-safe: nothing that was told is lost.
@@ -86,7 +87,14 @@ impl Link {
                 Some(Verdict::Lost) => {
                     return IntakeError::Lost(told.unwrap_or_else(|| "the connection ended".to_owned()));
                 }
-                None => warn!(intake.name = settings.name, error = told, "an answer was refused by the server"),
+                // Told once for each connection: where one subject is forbidden, others are.
+                None if self.has_told_refusal => {
+                    debug!(intake.name = settings.name, error = told, "an answer was refused by the server");
+                }
+                None => {
+                    self.has_told_refusal = true;
+                    warn!(intake.name = settings.name, error = told, "an answer was refused by the server");
+                }
             }
         }
     }

@@ -408,6 +408,54 @@ fn a_server_of_nats_that_is_paused_slows_nothing_else() {
 }
 
 #[test]
+fn a_server_of_nats_that_says_nothing_any_more_is_left_and_tried_again() {
+    let Some(server) = Server::start(LOGIN) else { return };
+    let emulator = Emulator::start(1, &[]);
+    let more = server.section("stored", JETSTREAM) + &server.section("plain", "topic = \"plain\"");
+    let gateway = setup(&emulator, more.replace("\"3s\"", "\"500ms\"")).start();
+    for name in ["stored", "plain"] {
+        wait_for_subscriber(&gateway, name);
+    }
+    server.signal("STOP");
+    wait_for("the end of patience", || (gateway.log().matches("the broker cannot be used").count() == 2).then_some(()));
+    assert_rest_is_quick(&gateway);
+    server.signal("CONT");
+    for name in ["stored", "plain"] {
+        wait_for_connections(&gateway, name, 2);
+    }
+    let Some(peer) = server.peer() else { return };
+    peer.ask(json!({"do": "store", "topic": "sms", "bodies": [sms("stored")]}));
+    peer.ask(json!({"do": "publish", "topic": "plain", "bodies": [sms("plain")]}));
+    emulator.text_with("text stored.");
+    emulator.text_with("text plain.");
+}
+
+#[test]
+fn an_answer_that_the_server_of_nats_forbids_ends_nothing() {
+    let permissions = "{publish: {allow: [\"answers\", \"_INBOX.>\"]}, subscribe: {allow: [\"sms\", \"_INBOX.>\"]}}";
+    let users = format!(
+        "authorization {{ users = [ {{user: otp, password: secret-of-nats, permissions: {permissions}}}, {{user: all, password: all}} ] }}"
+    );
+    let Some(server) = Server::start(&users) else { return };
+    let Some(peer) = server.peer_with(json!({"user": "all", "password": "all"})) else { return };
+    let emulator = Emulator::start(1, &[]);
+    let gateway = setup(&emulator, server.section("nats", "")).start();
+    wait_for_subscriber(&gateway, "nats");
+    let forbidden = ["one", "two"].map(|id| sms(id).replace("answers", "forbidden"));
+    peer.ask(json!({"do": "publish", "topic": "sms", "bodies": forbidden}));
+    peer.ask(json!({"do": "listen", "topic": "answers"}));
+    peer.ask(json!({"do": "publish", "topic": "sms", "bodies": [sms("three")]}));
+    assert_eq!(peer.answer("answers", "three")["response_code"], "000");
+    emulator.wait_for_transmissions(3);
+    wait_for("both refusals", || {
+        (gateway.log().matches("an answer was refused by the server").count() == 2).then_some(())
+    });
+    let is_told = |line: &&str| line.contains("WARN") && line.contains("an answer was refused by the server");
+    assert_eq!(gateway.log().lines().filter(is_told).count(), 1);
+    assert_eq!(metric(&gateway, "otp_pi_subscriber_connections_total{subscriber=\"nats\"}"), 1);
+}
+
+#[test]
 fn a_connection_cut_in_the_middle_of_a_stored_message_loses_and_doubles_nothing() {
     let Some(server) = Server::start(LOGIN) else { return };
     let Some(peer) = server.peer() else { return };
@@ -508,6 +556,35 @@ fn an_answer_never_goes_to_a_subject_of_nats_that_is_read() {
     gateway.send_sentinel(&emulator, PHONE, "after the loop");
     assert_eq!((emulator.count("looped"), messages(&gateway, "nats", "accepted")), (0, 0));
     assert!(peer.heard("elsewhere").is_empty());
+}
+
+#[test]
+fn the_rights_that_the_page_names_are_enough_for_a_stream() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/brokers.md")).unwrap();
+    let rights = page.split("With `jetstream`: subscribe").nth(1).unwrap().split("Without the right").next().unwrap();
+    let publish: Vec<_> = rights.split('`').filter(|word| word.starts_with("$JS.")).collect();
+    assert_eq!(publish.len(), 6, "{publish:?}");
+    let named = |right: &&str| {
+        right
+            .replace("STREAM.GROUP", "OTP.otp-pi")
+            .replace("INFO.STREAM", "INFO.OTP")
+            .replace("CREATE.STREAM", "CREATE.OTP")
+    };
+    let publish: Vec<_> = publish.iter().map(named).chain(["answers".to_owned()]).collect();
+    let permissions = format!("{{publish: {{allow: {publish:?}}}, subscribe: {{allow: [\"_INBOX.>\"]}}}}");
+    let users = format!(
+        "authorization {{ users = [ {{user: otp, password: secret-of-nats, permissions: {permissions}}}, {{user: all, password: all}} ] }}"
+    );
+    let Some(server) = Server::start(&users) else { return };
+    let Some(peer) = server.peer_with(json!({"user": "all", "password": "all"})) else { return };
+    let emulator = Emulator::start(1, &[]);
+    let gateway = setup(&emulator, server.section("nats", JETSTREAM)).start();
+    wait_for_subscriber(&gateway, "nats");
+    peer.ask(json!({"do": "listen", "topic": "answers"}));
+    peer.ask(json!({"do": "store", "topic": "sms", "bodies": [sms("by-right")]}));
+    assert_eq!(peer.answer("answers", "by-right")["response_code"], "000");
+    wait_for("an empty stream", || (peer.ask(json!({"do": "stream", "stream": "OTP"}))["messages"] == 0).then_some(()));
+    assert!(!gateway.log().to_lowercase().contains("permissions violation"), "{}", gateway.log());
 }
 
 #[test]

@@ -207,9 +207,13 @@ fn a_relay_that_gives_everything_to_everybody_makes_no_loop() {
     assert_eq!(relay.peer.answer("answers", "once")["response_code"], "000");
     relay.publish("sms", &[sms("again")]);
     assert_eq!(relay.peer.answer("answers", "again")["response_code"], "000");
+    // Its answer repeats all of the command, the place of the answer too.
+    let echo = json!({"command": "echo", "callback_topic": "answers", "data": {"id": "echo"}});
+    relay.publish("sms", &[echo.to_string()]);
+    relay.peer.answer("answers", "echo");
     gateway.send_sentinel(&emulator, PHONE, "after all");
     assert_eq!((emulator.count("text once."), emulator.count("text again.")), (1, 1));
-    assert_eq!((messages(&gateway, "relay", "accepted"), messages(&gateway, "relay", "refused")), (2, 0));
+    assert_eq!((messages(&gateway, "relay", "accepted"), messages(&gateway, "relay", "refused")), (3, 0));
 }
 
 #[test]
