@@ -12,11 +12,13 @@ mod amqp;
 mod board;
 mod door;
 mod error;
+mod nats;
 mod redis;
 mod settings;
 mod stream;
 mod supervise;
 mod tls;
+mod websocket;
 
 pub use board::{Board, Phase, Report, Status};
 pub use door::{Callers, Door};

@@ -195,10 +195,15 @@ impl Settings {
     pub fn is_subscribed(&self, topic: &str) -> bool {
         match &self.broker {
             Broker::Mqtt(_) => covers(&self.topic, topic, '/', ("+", "#")),
-            Broker::Nats(_) => covers(&self.topic, topic, '.', ("*", ">")),
+            Broker::Nats(_) => Self::covers_subject(&self.topic, topic),
             Broker::RabbitMq(broker) => topic == self.topic || (!topic.is_empty() && topic == broker.dead_letter),
             Broker::Redis(_) | Broker::WebSocket(_) => topic == self.topic,
         }
+    }
+
+    /// True where one subject of NATS, which may have wildcards, takes in another.
+    pub(super) fn covers_subject(filter: &str, subject: &str) -> bool {
+        covers(filter, subject, '.', ("*", ">"))
     }
 
     /// True where the broker takes something that is published to this topic.

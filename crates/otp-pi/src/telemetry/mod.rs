@@ -62,7 +62,7 @@ pub fn is_filter(text: &str) -> bool {
 }
 
 /// Libraries that print what they carry: payloads of brokers, logins. What they have to say is in our own errors.
-const KEPT_QUIET: [&str; 1] = ["lapin=off"];
+const KEPT_QUIET: [&str; 2] = ["lapin=off", "async_nats=off"];
 
 fn filter_of(text: &str) -> Option<EnvFilter> {
     let quiet = KEPT_QUIET.iter().map(|directive| directive.parse().ok()).collect::<Option<Vec<_>>>()?;

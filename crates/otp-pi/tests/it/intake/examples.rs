@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::redis::{self, Redis};
+use super::{nats, peer, websocket};
 use crate::clients::{Talk, examples, is_there};
 use crate::harness::{Emulator, code_in, wait_for};
 
@@ -55,5 +56,28 @@ fn the_examples_for_redis_send_and_check_a_code() {
             let Some(interpreter) = interpreter else { continue };
             sends_and_checks_a_code(&interpreter, file, &broker, ("", redis::PASSWORD), &emulator);
         }
+    }
+}
+
+#[test]
+fn the_example_for_nats_sends_and_checks_a_code() {
+    let Some(server) = nats::Server::start(nats::LOGIN) else { return };
+    let Some(python) = python() else { return };
+    let emulator = Emulator::start(1, &[]);
+    let gateway = nats::setup(&emulator, server.section("nats", "")).start();
+    gateway.wait_for_modems(1);
+    peer::wait_for_subscriber(&gateway, "nats");
+    let broker = format!("127.0.0.1:{}", server.port);
+    sends_and_checks_a_code(&python, "nats_request.py", &broker, ("otp", "secret-of-nats"), &emulator);
+}
+
+#[test]
+fn the_example_for_websocket_sends_and_checks_a_code_over_two_relays() {
+    for relay in websocket::Relay::both() {
+        let Some(python) = python() else { return };
+        let emulator = Emulator::start(1, &[]);
+        let _gateway = websocket::subscribed(&emulator, relay.section("relay", ""));
+        let broker = format!("127.0.0.1:{}", relay.port);
+        sends_and_checks_a_code(&python, "websocket_relay.py", &broker, ("otp", "secret-of-relay"), &emulator);
     }
 }
