@@ -11,6 +11,7 @@
 mod board;
 mod door;
 mod error;
+mod mqtt;
 mod redis;
 mod settings;
 mod stream;

@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 use super::board::Phase;
 use super::door::Door;
 use super::settings::{Broker, Settings};
-use super::{IntakeError, redis};
+use super::{IntakeError, mqtt, redis};
 
 /// The longest pause before the broker is tried again, but for `reconnect_delay` where that is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -70,7 +70,8 @@ async fn live(settings: &Settings, door: &Door, stop: &CancellationToken) -> Res
 async fn serve(settings: &Settings, door: &Door, life: &CancellationToken) -> Result<(), IntakeError> {
     match &settings.broker {
         Broker::Redis(broker) => redis::serve(settings, broker, door, life).await,
-        Broker::RabbitMq(_) | Broker::Mqtt(_) | Broker::WebSocket(_) | Broker::Nats(_) => {
+        Broker::Mqtt(broker) => mqtt::serve(settings, broker, door, life).await,
+        Broker::RabbitMq(_) | Broker::WebSocket(_) | Broker::Nats(_) => {
             Err(IntakeError::Lost("not spoken yet".to_owned()))
         }
     }
@@ -83,7 +84,8 @@ async fn serve(settings: &Settings, door: &Door, life: &CancellationToken) -> Re
 pub async fn check(settings: &Settings) -> Result<(), IntakeError> {
     match &settings.broker {
         Broker::Redis(broker) => redis::check(settings, broker).await,
-        Broker::RabbitMq(_) | Broker::Mqtt(_) | Broker::WebSocket(_) | Broker::Nats(_) => {
+        Broker::Mqtt(broker) => mqtt::check(settings, broker).await,
+        Broker::RabbitMq(_) | Broker::WebSocket(_) | Broker::Nats(_) => {
             Err(IntakeError::Lost("not spoken yet".to_owned()))
         }
     }
