@@ -354,6 +354,8 @@ pub struct Caller {
     pub default_class: Class,
     /// Through which door he came.
     pub entrance: Entrance,
+    /// By which subscriber, where the door is a broker.
+    pub subscriber: Option<String>,
     /// From which address, where the door knows one; for the record alone.
     pub peer: Option<IpAddr>,
 }

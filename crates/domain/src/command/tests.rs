@@ -64,6 +64,7 @@ fn a_caller_may_exactly_what_its_scopes_say() {
             scopes,
             default_class: Class::Transactional,
             entrance: Entrance::Rest,
+            subscriber: None,
             peer: None,
         };
         for (command, name, scope) in commands() {

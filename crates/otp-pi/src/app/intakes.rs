@@ -30,9 +30,15 @@ struct Running {
 }
 
 impl Intakes {
-    pub(super) fn new(tasks: Tasks, gateway: Gateway, api: Arc<ApiState>, board: Board) -> Self {
+    pub(super) fn new(tasks: Tasks, (gateway, api, board): (Gateway, Arc<ApiState>, Board)) -> Self {
         let callers: Callers = Arc::new(move |username: &str| api.auth().in_the_name_of(username));
         Self { tasks, gateway, callers, board, running: Vec::new() }
+    }
+
+    /// The same, with these running.
+    pub(super) fn with(mut self, wanted: Vec<Settings>, render: RenderSettings) -> Self {
+        self.commit(wanted, render);
+        self
     }
 
     /// Lets these run, and no others.

@@ -21,6 +21,19 @@ pub(super) struct Sources {
 }
 
 impl Sources {
+    pub(super) fn new(
+        (store, dispatcher, operator, intakes): (&Store, &DispatcherHandle, &Operator, &Board),
+        events: Events,
+    ) -> Self {
+        Self {
+            store: store.clone(),
+            dispatcher: dispatcher.clone(),
+            events,
+            operator: operator.clone(),
+            intakes: intakes.clone(),
+        }
+    }
+
     /// The numbers of this moment.
     pub(super) fn text(&self) -> String {
         let mut text = Exposition::default();

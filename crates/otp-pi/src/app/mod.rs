@@ -6,6 +6,7 @@
 mod clash;
 mod clock;
 mod direct;
+mod documents;
 mod inbox;
 mod intakes;
 mod keys;
@@ -33,20 +34,21 @@ use anyhow::Context as _;
 use domain::clock::Clock;
 use domain::secret::SecretText;
 use store::{AuditBy, AuditEvent, AuditKind, OpenError, Store, Writer};
+use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::channel::ChannelHandle;
 use crate::channel::modem::Context;
-use crate::config::{Config, File, Laid, Loaded, ModemConfig, Sources};
+use crate::config::{Config, Laid, ModemConfig, Sources};
 use crate::control;
 use crate::dispatch::{self, Dispatcher, DispatcherHandle, Plan};
 use crate::event::Events;
 use crate::gateway::Gateway;
 use crate::http::auth::{Auth, KnownUser};
-use crate::http::{ApiState, Readiness};
+use crate::http::{self, ApiState, Readiness};
 use crate::intake::{Board, Phase};
 use crate::limits::Limiter;
 use crate::operator::{Operator, SettingsHandle};
@@ -60,6 +62,8 @@ use running::Running;
 
 pub use clock::SystemClock;
 pub use direct::DirectModem;
+use documents::load_kept;
+pub use documents::{document, kept, load};
 pub use keys::{place as keys_place, readable as keys_readable};
 pub use memory::forbid_dumps;
 pub use offline::{OfflineStore, check_owner};
@@ -132,17 +136,8 @@ impl App {
         let mut listening = Listeners::new(listeners.clone(), Arc::clone(&clock));
         let bound = listening.bind(&config.api).await?;
 
-        let is_first = !store::has_database(&config.store.data_dir);
-        let (store, writer) = open_store(&config, &clock).await?;
-        // As soon as the data is ours: whoever asks from now on waits for the answer.
-        let socket = control::bind(&config.store.data_dir)?;
-        store_tasks.spawn("writer", writer.run(store_tasks.stop_token()));
-        store_tasks.spawn("retention", retention::run(store.clone(), Arc::clone(&clock), store_tasks.stop_token()));
-        live::check_kept(&store, kept.as_ref()).await?;
+        let (store, socket) = open_data(&config, &clock, kept.as_ref(), &store_tasks).await?;
         let at_start = AuditBy::gateway("start");
-        if is_first {
-            store.audit(AuditEvent::new(AuditKind::KeysMade, &at_start, "")).await?;
-        }
         let api_users = keep_api_users(&store, &config, &loaded.laid).await?;
         store_tasks.spawn("keys", keys::tend(store.clone(), store_tasks.stop_token()));
 
@@ -174,27 +169,21 @@ impl App {
         lines.spawn("limits", limiter.clone().tend(events.subscribe(), lines.stop_token()));
         let asked = (handle.clone(), limiter.clone(), desk.clone());
         let gateway = Gateway::new(config.gateway, store.clone(), asked, events.clone(), Arc::clone(&clock));
-        let auth = Auth::start(api_users, clock).context("the hashing thread cannot be started")?;
-        let auth = auth.telling(record::throttled(store.clone()));
-        let board = Board::default();
-        let readiness = readiness(store.clone(), handle.clone(), board.clone());
+        let auth = logins(api_users, clock, &store)?;
         let (settings, asks) = SettingsHandle::new();
         let operator = Operator::new(store.clone(), Some(handle.clone()), settings.clone(), Some(limiter.clone()));
         let operator = operator.with_inbox(inbox.clone()).with_desk(desk);
-        let (dispatcher, of_store) = (handle.clone(), store.clone());
-        let intakes = board.clone();
-        let numbers = metrics::Sources { store: of_store, dispatcher, events, operator: operator.clone(), intakes };
-        let render = config.api.render;
-        let state = Arc::new(ApiState::new(gateway.clone(), auth, config.api, readiness, move || numbers.text()));
+        let board = Board::default();
+        let numbers = metrics::Sources::new((&store, &handle, &operator, &board), events);
+        let (render, state) = (config.api.render, api(numbers, (gateway.clone(), auth, config.api)));
         record::started(&store, &at_start).await;
         listening.commit(bound, certificate, &state);
-        let mut intakes = Intakes::new(listeners.clone(), gateway.clone(), Arc::clone(&state), board);
-        intakes.commit(config.intakes, render);
+        let parts = (gateway.clone(), Arc::clone(&state), board);
+        let intakes = Intakes::new(listeners.clone(), parts).with(config.intakes, render);
         // Among the lines, which outlive the listeners: the last uses are those of the last requests.
         lines.spawn("uses", users::keep_uses(Arc::clone(&state), store.clone(), lines.stop_token()));
         listeners.spawn("control", control::serve(socket, operator, listeners.stop_token()));
-        let addresses = listening.plain_addresses();
-        let (dispatcher, api) = (handle, state);
+        let (dispatcher, api, addresses) = (handle, state, listening.plain_addresses());
         let running = Running {
             gateway,
             limiter,
@@ -266,6 +255,26 @@ impl App {
     }
 }
 
+/// Opens the data, has its writer work, and answers the socket on which operators ask.
+async fn open_data(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    kept: Option<&SecretText>,
+    tasks: &Tasks,
+) -> anyhow::Result<(Store, UnixListener)> {
+    let is_first = !store::has_database(&config.store.data_dir);
+    let (store, writer) = open_store(config, clock).await?;
+    // As soon as the data is ours: whoever asks from now on waits for the answer.
+    let socket = control::bind(&config.store.data_dir)?;
+    tasks.spawn("writer", writer.run(tasks.stop_token()));
+    tasks.spawn("retention", retention::run(store.clone(), Arc::clone(clock), tasks.stop_token()));
+    live::check_kept(&store, kept).await?;
+    if is_first {
+        store.audit(AuditEvent::new(AuditKind::KeysMade, &AuditBy::gateway("start"), "")).await?;
+    }
+    Ok((store, socket))
+}
+
 /// Stores what the configuration says of API users, and records what has changed about the settings since they were in force last;
 /// answers those that may call.
 async fn keep_api_users(store: &Store, config: &Config, laid: &Laid) -> anyhow::Result<Vec<KnownUser>> {
@@ -304,65 +313,6 @@ async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(
     }
 }
 
-/// Reads the settings from file, environment and database. Makes nothing.
-///
-/// # Errors
-/// What is wrong with them.
-pub async fn load(sources: &Sources) -> anyhow::Result<Loaded> {
-    Ok(load_kept(sources, false).await?.0)
-}
-
-/// The settings, and the document of the database that is among them.
-async fn load_kept(sources: &Sources, is_start: bool) -> anyhow::Result<(Loaded, Option<SecretText>)> {
-    let document = sources.document()?;
-    let found = if is_start { read_kept(&document).await } else { kept(&document).await };
-    let sources = sources.clone();
-    let work = move || match found {
-        Ok(kept) => Ok((sources.load(kept.as_ref())?, kept)),
-        Err(error) => {
-            debug!(error = format!("{error:#}"), "the settings in the database cannot be read");
-            let loaded = sources.load(None).map_err(|problem| error.context(problem.to_string()))?;
-            Ok((loaded, None))
-        }
-    };
-    tokio::task::spawn_blocking(work).await?
-}
-
-/// The document of file, environment and database, whatever is wrong with the database's.
-///
-/// # Errors
-/// File or environment cannot be read.
-pub async fn document(sources: &Sources) -> anyhow::Result<File> {
-    let document = sources.document()?;
-    let kept = kept(&document).await.unwrap_or_else(|error| {
-        debug!(error = format!("{error:#}"), "the settings in the database cannot be read");
-        None
-    });
-    Ok(sources.lay(kept.as_ref()).map_or(document, |laid| laid.file))
-}
-
-/// The document that the database keeps, where there is one. An error is passed over by those who open the store next, which says the
-/// same of database and keys, and then read the document through it.
-///
-/// # Errors
-/// Database, keys or document cannot be read, by this user or at all.
-pub async fn kept(document: &File) -> anyhow::Result<Option<SecretText>> {
-    // Even to look makes files beside the database, which its owner could not use.
-    if store::has_database(&document.data_dir) {
-        check_owner(&document.data_dir)?;
-    }
-    read_kept(document).await
-}
-
-async fn read_kept(document: &File) -> anyhow::Result<Option<SecretText>> {
-    let data_dir = &document.data_dir;
-    if !store::has_database(data_dir) {
-        return Ok(None);
-    }
-    let keys = keys::load(data_dir, document.keys_file())?;
-    Ok(store::peek(data_dir, keys, live::DOCUMENT).await?)
-}
-
 /// Takes what waited when the last run ended into the queue, then works on it. The listeners answer meanwhile, since a long queue
 /// takes a while to read: what they accept is durable, and waits for its turn behind it.
 async fn deliver(mut dispatcher: Dispatcher, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
@@ -376,6 +326,18 @@ async fn deliver(mut dispatcher: Dispatcher, store: Store, stop: CancellationTok
         info!(queue.recovered = recovered, "messages from before the last stop are queued again");
     }
     dispatcher.run(stop).await
+}
+
+/// Who may log in.
+fn logins(users: Vec<KnownUser>, clock: Arc<dyn Clock>, store: &Store) -> anyhow::Result<Auth> {
+    let auth = Auth::start(users, clock).context("the hashing thread cannot be started")?;
+    Ok(auth.telling(record::throttled(store.clone())))
+}
+
+/// What the API listeners share.
+fn api(numbers: metrics::Sources, (gateway, auth, settings): (Gateway, Auth, http::Settings)) -> Arc<ApiState> {
+    let readiness = readiness(numbers.store.clone(), numbers.dispatcher.clone(), numbers.intakes.clone());
+    Arc::new(ApiState::new(gateway, auth, settings, readiness, move || numbers.text()))
 }
 
 fn readiness(

@@ -118,6 +118,7 @@ fn known_user(user: &ApiUser, previous: Option<PreviousSecret>, networks: Vec<do
         scopes: user.scopes,
         default_class: user.class,
         entrance: Entrance::Rest,
+        subscriber: None,
         peer: None,
     };
     KnownUser { caller, password_hash: user.password_hash.clone(), previous, networks }

@@ -2,6 +2,7 @@
 //!
 //! It looks and changes nothing, whether a gateway runs or not. What it cannot look at it says.
 
+mod brokers;
 mod clashes;
 
 use std::net::{SocketAddr, TcpStream};
@@ -143,6 +144,7 @@ async fn look(path: &Path, root: &Path) -> Findings {
     look_at_listeners(&loaded.config, is_running, &mut findings);
     look_at_modems(&loaded.config, is_running, &mut findings).await;
     clashes::look(&loaded.config, root, &mut findings);
+    brokers::look(&loaded.config, &mut findings).await;
     findings
 }
 

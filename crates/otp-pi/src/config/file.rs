@@ -130,6 +130,8 @@ pub struct Api {
     pub success_code: String,
     /// `"accept"` or `"reject"`: what the same id with other content is.
     pub id_conflict: String,
+    /// `"user"` or `"entrance"`: within what an id of a caller stands for one message.
+    pub id_scope: String,
     /// `"accepted"` or `"sent"`: what an answer waits for.
     pub wait: String,
     /// How long it waits at most.
@@ -158,6 +160,7 @@ defaults!(Api {
     unblock_path: "/api/unblock".to_owned(),
     success_code: "000".to_owned(),
     id_conflict: "accept".to_owned(),
+    id_scope: "user".to_owned(),
     wait: "accepted".to_owned(),
     wait_limit: seconds(30),
     simple_otp: true,

@@ -174,6 +174,7 @@ impl Laid {
             Problem::new(key, what, format!("define it again, or otp-pi settings unset {key}"))
         };
         config.warnings.extend(self.layers.leftovers().iter().map(leftover));
+        config.warnings.iter_mut().for_each(|warning| self.name(warning));
         Ok(config)
     }
 
@@ -184,7 +185,16 @@ impl Laid {
             problem.key = self.layers.spoken(&problem.key);
             problem.fix = format!("{}\n  in the database: otp-pi settings set or unset {}", problem.fix, problem.key);
         }
+        self.name(&mut problem);
         Complaint { origin, problem, excerpt: None }
+    }
+
+    /// What stands in the file under its name is called so: `subscriber[0].host` is `subscriber.rabbitmq.host`.
+    fn name(&self, problem: &mut Problem) {
+        let section = problem.key.split('[').next().and_then(|name| self.schema.section(name));
+        if section.is_some_and(|section| section.has_tables) {
+            problem.key = self.layers.spoken(&problem.key);
+        }
     }
 
     /// Every value that is in force, defaults included.

@@ -187,6 +187,7 @@ impl Config {
                 drop_expired: file.sms.drop_expired,
                 expiration_offset: file.sms.expiration_offset.0,
                 rejects_id_conflict: choices.rejects_id_conflict,
+                ids_per_entrance: choices.ids_per_entrance,
                 texts,
                 wait: choices.waits.then_some(file.api.wait_limit.0),
             },
@@ -268,6 +269,7 @@ struct Choices {
     when_unhealthy: WhenUnhealthy,
     log_format: telemetry::Format,
     rejects_id_conflict: bool,
+    ids_per_entrance: bool,
     waits: bool,
 }
 
@@ -287,11 +289,20 @@ fn choices(file: &File, found: &mut Found) -> Option<Choices> {
     }
     let rejects_id_conflict =
         found.word("api.id_conflict", &file.api.id_conflict, &[("accept", false), ("reject", true)]);
+    let ids_per_entrance = found.word("api.id_scope", &file.api.id_scope, &[("user", false), ("entrance", true)]);
+    if ids_per_entrance == Some(true) && rejects_id_conflict == Some(true) {
+        found.problem(
+            "api.id_scope",
+            "with id_conflict = \"reject\" an id that came through one entrance would be refused at every other",
+            "write \"user\", or id_conflict = \"accept\"",
+        );
+    }
     let waits = found.word("api.wait", &file.api.wait, &[("accepted", false), ("sent", true)]);
     Some(Choices {
         when_unhealthy: when_unhealthy?,
         log_format: log_format?,
         rejects_id_conflict: rejects_id_conflict?,
+        ids_per_entrance: ids_per_entrance?,
         waits: waits?,
     })
 }

@@ -94,11 +94,8 @@ fn an_unknown_key_is_refused_with_its_line_and_a_caret() {
         ],
     );
     check(
-        "[[modem]]\napn = \"1\"\n[subscriber.rabbitmq]\nenabled = true\n",
-        &[
-            "line 2: modem[0].apn: this release cannot do that yet",
-            "line 3: subscriber: this release cannot do that yet",
-        ],
+        "[[modem]]\napn = \"1\"\n[email]\ndirect = true\n",
+        &["line 2: modem[0].apn: this release cannot do that yet", "line 3: email: this release cannot do that yet"],
     );
     check("[smss]\n", &["line 1: smss: there is no such key", "did you mean sms?"]);
     check("[[modems]]\n", &["did you mean modem?"]);
@@ -276,7 +273,7 @@ fn every_key_is_explained_in_the_example() {
     let mut section = String::new();
     for line in example.lines() {
         if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_start_matches('[').split(']').next().unwrap().to_owned();
+            section = name.trim_start_matches('[').split([']', '.']).next().unwrap().to_owned();
         }
         let lines = sections.entry(section.clone()).or_default();
         *lines = format!("{lines}{}\n", line.trim_start_matches(['#', ' ']));
@@ -289,10 +286,91 @@ fn every_key_is_explained_in_the_example() {
     }
 }
 
+fn with_broker(lines: &str) -> String {
+    format!("{GOOD}[subscriber.redis]\nenabled = true\nhost = \"localhost\"\napi_user = \"shop\"\n{lines}")
+}
+
+#[test]
+fn a_broker_is_called_by_the_name_of_its_section() {
+    let intakes = parse(&with_broker("password = \"secret\"\n[subscriber.far]\nkind = \"nats\"\n")).unwrap().intakes;
+    assert_eq!(intakes.len(), 1, "the other is not enabled");
+    let redis = &intakes[0];
+    assert_eq!((redis.name.as_str(), redis.server.port, redis.topic.as_str()), ("redis", 6379, "sms"));
+    assert!(
+        matches!(&redis.broker, crate::intake::Broker::Redis(redis) if redis.mode == crate::intake::RedisMode::PubSub)
+    );
+    assert!(!format!("{redis:?}").contains("secret"));
+    let as_list = "[[subscriber]]\nname = \"mine\"\nkind = \"mosquitto\"\nenabled = true\nhost = \"::1\"\ntls = true\n\
+                   api_user = \"shop\"\n";
+    let intakes = parse(&format!("{GOOD}{as_list}")).unwrap().intakes;
+    assert_eq!((intakes[0].name.as_str(), intakes[0].server.address().as_str()), ("mine", "[::1]:8883"));
+}
+
+#[test]
+fn a_broker_is_set_by_environment_and_database_as_well() {
+    let database = "[[subscriber]]\nname = \"redis\"\nhost = \"10.0.0.1\"\ntopic = \"mine\"\nrefresh = \"30m\"\n";
+    let variables = [("OTP_PI__SUBSCRIBER__REDIS__TOPIC".to_owned(), "orders".to_owned())];
+    let loaded = assemble(&with_broker(""), database, &variables).unwrap();
+    let redis = &loaded.config.intakes[0];
+    assert_eq!((redis.server.host.as_str(), redis.topic.as_str()), ("localhost", "orders"), "above the database");
+    assert_eq!(redis.refresh, Some(Duration::from_secs(1800)), "where nobody else says it");
+    let settings = loaded.laid.settings();
+    let topic = settings.iter().find(|one| one.key == "subscriber.redis.topic").unwrap();
+    assert!(topic.is_locked && topic.origin.contains("OTP_PI__SUBSCRIBER__REDIS__TOPIC"), "{}", topic.origin);
+    let exported = loaded.laid.export(None).unwrap();
+    assert_eq!(assemble(GOOD, &exported, &[]).unwrap().config.intakes, loaded.config.intakes);
+}
+
+#[test]
+fn what_is_wrong_with_a_broker_is_told_by_its_name() {
+    for (lines, expected) in [
+        ("hots = \"x\"\n", "subscriber.redis.hots: there is no such key"),
+        ("hots = \"x\"\n", "did you mean host?"),
+        ("qos = 2\n", "subscriber.redis.qos: a subscriber of this kind has no qos"),
+        (
+            "mode = \"list\"\n",
+            "subscriber.redis.mode: \"list\" is not known\n  fix: write one of \"pubsub\", \"stream\"",
+        ),
+        ("timeout = \"0s\"\n", "subscriber.redis.timeout: it is not between 100ms and 5m"),
+        ("refresh = \"1ms\"\n", "subscriber.redis.refresh: it is shorter than a second"),
+        ("unacknowledged = 0\n", "subscriber.redis.unacknowledged: with 0 nothing could be taken"),
+        ("topic = \"\"\n", "subscriber.redis.topic: it is empty"),
+        ("callback_prefix = \"sms\"\n", "subscriber.redis.callback_prefix: commands are read from there"),
+        ("tls = true\ntls_ca_file = \"/nowhere\"\n", "subscriber.redis.tls_ca_file: /nowhere cannot be read"),
+        (
+            "tls = true\ntls_certificate = \"/dev/null\"\n",
+            "subscriber.redis.tls_private_key: it is missing beside the other",
+        ),
+        (
+            "tls = true\ntls_ca_file = \"/dev/null\"\n",
+            "subscriber.redis.tls: there is no certificate of an authority in it",
+        ),
+        ("password = \"a\"\npassword_file = \"/x\"\n", "subscriber.redis.password: there is also a password_file"),
+        ("[subscriber.other]\nenabled = true\n", "subscriber.other.kind: \"other\" is not known"),
+        ("[subscriber.nats]\nenabled = true\n", "subscriber.nats.host: it is missing"),
+        ("[subscriber.nats]\nenabled = true\n", "subscriber.nats.api_user: it is missing"),
+        ("[subscriber.nats]\nenabled = true\nhost = \"x\"\napi_user = \"nobody\"\n", "there is no such API user"),
+        ("[subscriber]\nnats = 5\n", "subscriber.nats: there is no such key"),
+    ] {
+        check(&with_broker(lines), &[expected]);
+    }
+    check(
+        &format!("subscriber = 5\n{GOOD}"),
+        &["subscriber: it is a section", "write [subscriber.NAME] on a line of its own"],
+    );
+    let warnings = parse(&with_broker(
+        "password = \"x\"\n[subscriber.nats]\nenabled = true\nhost = \"far\"\napi_user = \"shop\"\n",
+    ));
+    let warnings: Vec<_> = warnings.unwrap().warnings.into_iter().map(|warning| warning.key).collect();
+    for key in ["subscriber.redis.password", "subscriber.nats.tls"] {
+        assert!(warnings.iter().any(|one| one == key), "{warnings:?}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_document_makes_it_panic_and_no_secret_is_repeated(
-        section in "(\\[\\[?(modem|api_user|otp|x)\\]\\]?\n)?",
+        section in "(\\[\\[?(modem|api_user|otp|subscriber|subscriber.redis|subscriber.redis.x|x)\\]\\]?\n)?",
         lines in "((password|sim_pin) ?= ?(\"s3cr3t\"|'s3cr3t|s3cr3t|\\[\"s3cr3t\"\\]|\"s3cr3t)\n|(length|name) ?= ?(12|\"a\"|\\[1\\])\n){0,4}",
     ) {
         if let Err(error) = assemble(&format!("{section}{lines}"), "", &[]) {

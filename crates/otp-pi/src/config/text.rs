@@ -22,7 +22,7 @@ pub(super) enum Home {
 
 /// Reads a document.
 pub(super) fn read(text: &str, home: Home, schema: &Schema) -> Result<Layer, Vec<Complaint>> {
-    let mut reader = Reader { text, home, spans: BTreeMap::new(), complaints: Vec::new() };
+    let mut reader = Reader { text, home, spans: BTreeMap::new(), names: Vec::new(), complaints: Vec::new() };
     match DeTable::parse(text) {
         Ok(document) => reader.walk(document.get_ref(), schema),
         Err(error) => reader.malformed(&error),
@@ -59,6 +59,8 @@ struct Reader<'a> {
     home: Home,
     /// Key → where it stands, from its name to the end of its value.
     spans: BTreeMap<String, Range<usize>>,
+    /// Objects that the text calls by their names: `subscriber[0]` and `subscriber.rabbitmq`.
+    names: Vec<(String, String)>,
     complaints: Vec<Complaint>,
 }
 
@@ -76,6 +78,7 @@ impl Reader<'_> {
                     for (index, (object, value)) in objects.iter().enumerate() {
                         let path = format!("{name}[{index}]");
                         self.spans.insert(path.clone(), object.span());
+                        self.names.push((path.clone(), format!("{name}.{}", object.get_ref())));
                         match value.get_ref() {
                             DeValue::Table(table) => self.walk_section(&path, table, section),
                             _ => self.unknown(&format!("{name}.{}", object.get_ref()), object.span(), None),
@@ -146,6 +149,9 @@ impl Reader<'_> {
     }
 
     fn complain(&mut self, key: &str, at: Range<usize>, what: String, fix: String) {
+        let named =
+            self.names.iter().find_map(|(path, name)| Some(format!("{name}{}", key.strip_prefix(path.as_str())?)));
+        let key = named.as_deref().unwrap_or(key);
         let origin = self.origin(at.start);
         let excerpt = matches!(origin, Origin::File { .. }).then(|| self.excerpt(&at));
         self.complaints.push(Complaint { origin, problem: Problem::new(key, what, fix), excerpt });

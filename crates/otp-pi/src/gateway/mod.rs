@@ -55,6 +55,8 @@ pub struct Settings {
     pub expiration_offset: Duration,
     /// Whether the same id with other content is refused (1401) or a new message.
     pub rejects_id_conflict: bool,
+    /// Whether the same id through another entrance is another message; else it is the same one, whichever way it comes.
+    pub ids_per_entrance: bool,
     /// The texts of codes whose caller names none.
     pub texts: Texts,
     /// How long an answer over HTTP waits until the channel has taken the message; without it, not at all.

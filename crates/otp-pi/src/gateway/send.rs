@@ -71,6 +71,13 @@ impl Inner {
 
     /// What is remembered of a request under a caller's own id, whatever it asks for.
     pub(super) fn replay(&self, caller: &Caller, own_id: &str, content: Fingerprint) -> Replay {
+        let content = if self.settings.ids_per_entrance {
+            let subscriber = caller.subscriber.as_deref().unwrap_or_default();
+            let entrance = [content.as_bytes(), caller.entrance.as_str().as_bytes(), subscriber.as_bytes()];
+            Fingerprint::derive(self.store.lookup_key().as_bytes(), &entrance)
+        } else {
+            content
+        };
         Replay {
             key: self.store.replay_key(&caller.api_user, own_id),
             fingerprint: *content.as_bytes(),

@@ -61,6 +61,7 @@ impl Server {
             scopes: ScopeSet::all(),
             default_class: Class::Transactional,
             entrance: Entrance::Rest,
+            subscriber: None,
             peer: None,
         };
         let user = KnownUser { caller, password_hash: HASH.to_owned(), previous: None, networks: Vec::new() };

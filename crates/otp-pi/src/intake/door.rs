@@ -123,6 +123,7 @@ impl Door {
                 let error = format!("the API user {} may not call now", settings.api_user);
                 return Some(Reply::failed(Outcome::NotAllowed, error));
             };
+            let caller = Caller { subscriber: Some(settings.name.clone()), ..caller };
             let reply = self.gateway.handle(command.clone(), caller, pass).await;
             if reply.outcome != Outcome::QueueFull {
                 return Some(reply);

@@ -27,7 +27,7 @@ use super::settings::{Redis, RedisMode, Settings};
 use super::stream::{self, within};
 use line::Line;
 
-/// How often a connection that is silent is asked whether it is still there.
+/// How often at least a subscribed connection is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(20);
 
 /// The field under which a stream's message lies, in ours and in what we look for first.
@@ -108,7 +108,8 @@ async fn listen(
     door.connected(settings);
     let (mut messages, mut pings) = line.messages(settings.timeout);
     let mut work = FuturesUnordered::new();
-    let mut next_ping = Instant::now() + PING_EVERY;
+    let ping_every = line::ping_every(settings.timeout);
+    let mut next_ping = Instant::now() + ping_every;
     loop {
         // Cancel-safe: the stream of messages keeps what it has read, and work goes on in its set.
         tokio::select! {
@@ -116,7 +117,7 @@ async fn listen(
             Some(done) = work.next() => done?,
             () = sleep_until(next_ping) => {
                 pings.ping(settings.timeout).await?;
-                next_ping = Instant::now() + PING_EVERY;
+                next_ping = Instant::now() + ping_every;
             }
             message = messages.next(), if work.len() < usize::from(settings.unacknowledged) => match message {
                 Some(payload) => work.push(take(settings, door, payload?, publisher.clone())),

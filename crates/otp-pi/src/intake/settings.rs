@@ -81,7 +81,7 @@ pub enum Broker {
     Redis(Redis),
     /// MQTT.
     Mqtt(Mqtt),
-    /// The `WSMessageBroker` handshake.
+    /// The handshake of `WSMessageBroker`.
     WebSocket(WebSocket),
     /// NATS.
     Nats(Nats),

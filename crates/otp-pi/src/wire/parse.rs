@@ -157,12 +157,14 @@ fn read_command(mut document: Document, envelope: &mut Envelope) -> Result<Comma
         .map_err(|()| "command must be text".to_owned())?
         .unwrap_or_default();
     envelope.command.clone_from(&name);
-    if name.trim().is_empty() {
-        return Err("command is missing".to_owned().into());
-    }
     let verb = Verb::parse(name.trim());
     if matches!(verb, Ok(Verb::Echo)) {
         envelope.request = Some(Box::new(document.clone()));
+    }
+    // Before anything is refused: the refusal is to find its way, too.
+    let callback = read_callback(&mut document.top, envelope);
+    if name.trim().is_empty() {
+        return Err("command is missing".to_owned().into());
     }
     let (data, is_object) = match document.data.take() {
         Some(Data::Object(data)) => (data, true),
@@ -176,7 +178,7 @@ fn read_command(mut document: Document, envelope: &mut Envelope) -> Result<Comma
         return Err("data must be an object".to_owned().into());
     }
     fields.check_scalar("date_time")?;
-    read_callback(&mut document.top, envelope)?;
+    callback?;
     Ok(match verb {
         Verb::CreateOtp => Command::CreateOtp(create_otp(&mut fields)?),
         Verb::ValidateOtp => Command::ValidateOtp(validate_otp(&mut fields)?),

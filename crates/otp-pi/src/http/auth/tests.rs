@@ -21,6 +21,7 @@ pub(super) fn known_user(name: &str, hash: &str) -> KnownUser {
         scopes: ScopeSet::all(),
         default_class: Class::Transactional,
         entrance: Entrance::Rest,
+        subscriber: None,
         peer: None,
     };
     KnownUser { caller, password_hash: hash.to_owned(), previous: None, networks: Vec::new() }

@@ -70,6 +70,7 @@ impl TestGateway {
             drop_expired: true,
             expiration_offset: Duration::from_mins(10),
             rejects_id_conflict: false,
+            ids_per_entrance: false,
             texts: Texts { fallback: SecretText::new("Your code is %s"), by_locale: Default::default() },
             wait: None,
         };

@@ -23,6 +23,11 @@ struct Reader(BufReader<ReadHalf<Stream>>);
 /// The half of a subscribed line that asks whether the other side is still there.
 pub(super) struct Writer(WriteHalf<Stream>);
 
+/// How often a line is asked for a sign of life that answers within `patience`.
+pub(super) fn ping_every(patience: Duration) -> Duration {
+    PING_EVERY.min(patience.saturating_mul(2))
+}
+
 impl Line {
     /// Connects and logs in.
     pub(super) async fn open(settings: &Settings, broker: &Redis) -> Result<Self, IntakeError> {
@@ -70,7 +75,7 @@ impl Line {
 
     /// The payloads of a subscribed line. It fails when nothing at all comes, not even the answer to a ping.
     pub(super) fn messages(self, patience: Duration) -> (BoxStream<'static, Result<Vec<u8>, IntakeError>>, Writer) {
-        let silence = PING_EVERY.saturating_add(patience);
+        let silence = ping_every(patience).saturating_add(patience);
         let step = move |mut reader: Reader| async move {
             loop {
                 let value = match timeout(silence, reader.read()).await {

@@ -1,0 +1,3 @@
+//! Commands that brokers bring, over real brokers.
+
+mod redis;
