@@ -14,6 +14,8 @@ pub(super) struct Reader {
     half: ReadHalf<Stream>,
     frames: Frames,
     version: MqttVersion,
+    /// What it means that the server closes the connection without a word.
+    closed: &'static str,
 }
 
 pub(super) struct Writer {
@@ -34,7 +36,7 @@ pub(super) async fn open(
     login: &Login<'_>,
 ) -> Result<(Reader, Writer, Welcome), IntakeError> {
     let (reader, writer) = split(stream::open(settings).await?);
-    let mut reader = Reader { half: reader, frames: Frames::default(), version };
+    let mut reader = Reader { half: reader, frames: Frames::default(), version, closed: "the server closed it" };
     let mut writer = Writer { half: writer, waiting: BytesMut::new(), is_flushed: true, version, largest: None };
     let doing = "logging in";
     let greeting = async {
@@ -48,6 +50,8 @@ pub(super) async fn open(
     };
     let welcome = within(settings.timeout, doing, greeting).await??;
     writer.largest = welcome.largest;
+    // 3.1.1 has no other way to say it, and not every broker uses the one of 5.0.
+    reader.closed = "the server closed it; where it does so again and again, another client has the same client_id";
     Ok((reader, writer, welcome))
 }
 
@@ -65,7 +69,7 @@ impl Reader {
             }
             let came = self.half.read_buf(&mut self.frames.buffer).await.map_err(lost)?;
             if came == 0 {
-                return Err(IntakeError::Lost("the server closed it".to_owned()));
+                return Err(IntakeError::Lost(self.closed.to_owned()));
             }
         }
     }

@@ -157,3 +157,35 @@ const fn number(qos: QoS) -> u8 {
         QoS::ExactlyOnce => 2,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(octets: &[u8]) -> Incoming {
+        decode(BytesMut::from(octets)).unwrap()
+    }
+
+    #[test]
+    fn reasons_are_told_in_words_with_what_the_broker_says() {
+        let Incoming::Disconnect(reason) = read(b"\xe0\x02\x8e\0") else { panic!() };
+        assert_eq!(reason, "SessionTakenOver: another connection has the same client_id; each node needs its own");
+        let Incoming::SubAck(granted) = read(b"\x90\x08\0\x01\x04\x1f\0\x01!\x87") else { panic!() };
+        assert_eq!(granted.unwrap_err(), "NotAuthorized, \"!\"");
+        let Incoming::PubAck { id: 7, refusal } = read(b"\x40\x04\0\x07\x97\0") else { panic!() };
+        assert_eq!(refusal.as_deref(), Some("QuotaExceeded"));
+        let Incoming::PubAck { refusal, .. } = read(b"\x40\x04\0\x07\x10\0") else { panic!() };
+        assert_eq!(refusal, None);
+    }
+
+    #[test]
+    fn what_a_broker_can_do_is_read_from_its_welcome() {
+        let octets = b"\x20\x12\x01\0\x0f\x21\0\x14\x24\x01\x27\0\0\x10\0\x2a\0\x13\0\x0a";
+        let Incoming::ConnAck(welcome) = read(octets) else { panic!() };
+        assert!(welcome.refusal.is_none() && welcome.has_session && !welcome.has_shares);
+        let numbers = (welcome.receive_maximum, welcome.highest_qos, welcome.largest, welcome.keep_alive);
+        assert_eq!(numbers, (20, 1, Some(4096), Some(10)));
+        let Incoming::ConnAck(welcome) = read(b"\x20\x03\0\x86\0") else { panic!() };
+        assert_eq!(welcome.refusal.as_deref(), Some("BadUserNamePassword"));
+    }
+}

@@ -1,3 +1,4 @@
 //! Commands that brokers bring, over real brokers.
 
+mod mqtt;
 mod redis;
