@@ -248,7 +248,9 @@ fn broker(index: usize, section: &SubscriberSection, kind: Kind, found: &mut Fou
             }
             let versions = [("3.1.1", MqttVersion::V311), ("5", MqttVersion::V5), ("5.0", MqttVersion::V5)];
             let version = found.word(&key("version"), &section.version, &versions)?;
-            Broker::Mqtt(Mqtt { version, client_id: client, qos: section.qos, group: section.group.clone() })
+            // Two sections of one machine must not take each other's session over.
+            let client_id = or(&section.client_id, &format!("{}-{}", client_name(), section.name));
+            Broker::Mqtt(Mqtt { version, client_id, qos: section.qos, group: section.group.clone() })
         }
         Kind::WebSocket => {
             if !section.path.starts_with('/') {

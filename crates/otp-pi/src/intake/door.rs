@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::board::Status;
+use super::mqtt::Kept;
 use super::settings::Settings;
 use crate::gateway::Gateway;
 use crate::wire::{self, Envelope, RenderSettings};
@@ -35,6 +36,8 @@ pub struct Door {
     callers: Callers,
     render: RenderSettings,
     pub(super) status: Arc<Status>,
+    /// What MQTT keeps between two connections.
+    pub(super) mqtt: Arc<tokio::sync::Mutex<Kept>>,
     stop: CancellationToken,
 }
 
@@ -73,7 +76,7 @@ impl Door {
         status: Arc<Status>,
         stop: CancellationToken,
     ) -> Self {
-        Self { gateway, callers, render, status, stop }
+        Self { gateway, callers, render, status, mqtt: Arc::default(), stop }
     }
 
     /// Takes one message. `back` is the broker's own way back to the sender, where the message names one: a topic or queue.

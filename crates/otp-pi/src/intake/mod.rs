@@ -12,6 +12,7 @@ mod amqp;
 mod board;
 mod door;
 mod error;
+mod mqtt;
 mod nats;
 mod redis;
 mod settings;

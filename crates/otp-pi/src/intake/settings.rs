@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::secret::SecretText;
 
 use super::ClientTls;
+use super::mqtt::unshared;
 
 /// One subscription.
 #[derive(Clone, PartialEq)]
@@ -194,7 +195,7 @@ impl Settings {
     #[must_use]
     pub fn is_subscribed(&self, topic: &str) -> bool {
         match &self.broker {
-            Broker::Mqtt(_) => covers(&self.topic, topic, '/', ("+", "#")),
+            Broker::Mqtt(_) => covers(unshared(&self.topic), topic, '/', ("+", "#")),
             Broker::Nats(_) => Self::covers_subject(&self.topic, topic),
             Broker::RabbitMq(broker) => topic == self.topic || (!topic.is_empty() && topic == broker.dead_letter),
             Broker::Redis(_) | Broker::WebSocket(_) => topic == self.topic,

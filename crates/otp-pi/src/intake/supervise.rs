@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 use super::board::Phase;
 use super::door::Door;
 use super::settings::{Broker, Settings};
-use super::{IntakeError, amqp, nats, redis, websocket};
+use super::{IntakeError, amqp, mqtt, nats, redis, websocket};
 
 /// The longest pause before the broker is tried again, but for `reconnect_delay` where that is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -71,9 +71,9 @@ async fn serve(settings: &Settings, door: &Door, life: &CancellationToken) -> Re
     match &settings.broker {
         Broker::RabbitMq(broker) => amqp::serve(settings, broker, door, life).await,
         Broker::Redis(broker) => redis::serve(settings, broker, door, life).await,
+        Broker::Mqtt(broker) => mqtt::serve(settings, broker, door, life).await,
         Broker::WebSocket(broker) => websocket::serve(settings, broker, door, life).await,
         Broker::Nats(broker) => nats::serve(settings, broker, door, life).await,
-        Broker::Mqtt(_) => Err(IntakeError::Lost("not spoken yet".to_owned())),
     }
 }
 
@@ -85,9 +85,9 @@ pub async fn check(settings: &Settings) -> Result<(), IntakeError> {
     match &settings.broker {
         Broker::RabbitMq(broker) => amqp::check(settings, broker).await,
         Broker::Redis(broker) => redis::check(settings, broker).await,
+        Broker::Mqtt(broker) => mqtt::check(settings, broker).await,
         Broker::WebSocket(broker) => websocket::check(settings, broker).await,
         Broker::Nats(broker) => nats::check(settings, broker).await,
-        Broker::Mqtt(_) => Err(IntakeError::Lost("not spoken yet".to_owned())),
     }
 }
 

@@ -5,6 +5,7 @@
 mod amqp;
 mod commands;
 mod examples;
+mod mqtt;
 mod nats;
 mod peer;
 mod rabbit;
