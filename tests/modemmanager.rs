@@ -127,6 +127,12 @@ impl ModemManager {
         self.wire.cut();
     }
 
+    /// Stops ModemManager in the middle of whatever it does: it answers nothing any more.
+    pub(crate) fn halt(&self) {
+        let pid = rustix::process::Pid::from_child(&self.process.as_ref().unwrap().0);
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    }
+
     /// Takes the modem away, if it is there, and plugs it in, as udev would tell it.
     pub(crate) fn replug(&mut self) {
         self.wire.cut();

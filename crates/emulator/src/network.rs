@@ -136,6 +136,8 @@ pub(crate) struct Sent<'a> {
     pub(crate) message_reference: u8,
     /// Link and air.
     pub(crate) radio_time: Duration,
+    /// The modem will say that it was not sent.
+    pub(crate) is_denied: bool,
 }
 
 /// What reaches a modem from outside.
@@ -338,7 +340,7 @@ impl Network {
 
     /// Takes a PDU out of the air: it is remembered, written and published before this returns.
     pub(crate) fn transmit(&self, sent: Sent<'_>, passage: Passage, now: Instant) {
-        let Sent { modem, msisdn, pdu, submit, message_reference, radio_time } = sent;
+        let Sent { modem, msisdn, pdu, submit, message_reference, radio_time, is_denied } = sent;
         let (concat_reference, part) = match submit.concat {
             Some((reference, total, number)) => (Some(reference), (number, total)),
             None => (None, (1, 1)),
@@ -357,6 +359,7 @@ impl Network {
             report_requested: submit.report_requested,
             at_millis: self.wall_millis(now),
             radio_millis: u64::try_from(radio_time.as_millis()).unwrap_or(u64::MAX),
+            is_denied,
         };
         let sequence = state.sequence;
         if let Some(sink) = &mut state.sink {

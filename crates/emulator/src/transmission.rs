@@ -30,4 +30,7 @@ pub struct Transmission {
     /// Radio time that it took: setting up the link, unless that was still open, and the air.
     #[serde(default)]
     pub radio_millis: u64,
+    /// Whether the modem answered that it was not sent: a lie. Written only where it is so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_denied: bool,
 }

@@ -168,6 +168,11 @@ impl Manager {
 
     /// Looks at everything, tells it, and does what the modem needs before it can send.
     async fn look(&mut self, serving: &mut Serving) {
+        if serving.bus.has_restarted() {
+            // However soon the modem is back: under the same paths there are other messages now.
+            serving.gone();
+            serving.bus.forget_restart();
+        }
         let objects = match serving.objects().await {
             Ok(objects) => objects,
             Err(error) => {
@@ -280,7 +285,8 @@ impl Manager {
                 // The modem is free before the caller knows, so that the caller's next turn is not refused.
                 drop(claim);
                 reply.finish(result);
-                if let Some(message) = leftover {
+                // One that has ended has lost it, and another message may have its path.
+                if let Some(message) = leftover.filter(|_| !serving.bus.has_restarted()) {
                     serving.delete(&message).await;
                 }
             }

@@ -185,6 +185,31 @@ async fn an_inbound_message_stays_with_modem_manager_until_it_was_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_receipt_from_before_the_restart_of_modem_manager_deletes_nothing() {
+    let Some(mut bench) = Bench::start(None, |settings| settings.poll_interval = Duration::from_secs(1)) else {
+        return;
+    };
+    let opened = bench.ready().await.opened;
+    bench.device.deliver("6281299999999", "Halo balik");
+    let ModemEventKind::Inbound(old) = bench.event().await else { panic!("no inbound") };
+    bench.manager.halt();
+    bench.manager.kill();
+    bench.manager.run();
+    bench.until(|status| status.phase == Phase::Ready && status.opened > opened && !status.busy).await;
+    // The SIM kept it, and ModemManager gives it the path that it had.
+    old.receipt.taken();
+    for _ in 0..3 {
+        let ModemEventKind::Inbound(again) = bench.event().await else { panic!("no inbound") };
+        let (_, deliver) = Deliver::decode(again.pdu.octets()).unwrap();
+        assert_eq!(deliver.user_data.text().unwrap().as_str(), "Halo balik");
+    }
+    assert_eq!(bench.manager.messages(), 1);
+    let ModemEventKind::Inbound(again) = bench.event().await else { panic!("no inbound") };
+    again.receipt.taken();
+    bench.nothing_kept().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_pin_is_entered_once_and_a_refused_one_never_again() {
     let memory = PinMemory::default();
     let with = |pin: &str| {

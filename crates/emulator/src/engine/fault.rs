@@ -81,6 +81,17 @@ impl Engine {
         self.strike(Moment::Command, now)
     }
 
+    /// Says whether a command that is carried out will be answered with an error.
+    pub(super) fn will_deny(&self) -> bool {
+        let fault = self.job.fault.as_ref().filter(|_| self.job.moment == Some(Moment::AfterTransmission));
+        fault.is_some_and(|fault| {
+            matches!(
+                fault.action,
+                Action::CmsError(_) | Action::CmsErrorTransmitted(_) | Action::CmeError(_) | Action::Error
+            )
+        })
+    }
+
     /// Does what a fault does at this moment; answers the result when the command ends with it.
     pub(super) fn strike(&mut self, moment: Moment, now: Instant) -> Option<Result<Step, AtError>> {
         let fault = self.job.fault.clone().filter(|_| self.job.moment == Some(moment))?;

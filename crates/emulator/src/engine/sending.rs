@@ -263,6 +263,7 @@ impl Engine {
             submit: &flight.submit,
             message_reference: flight.message_reference,
             radio_time: flight.radio_time,
+            is_denied: self.will_deny(),
         };
         if !matches!(self.action(), Some(Action::Swallow)) {
             self.network.transmit(sent, flight.passage, now);

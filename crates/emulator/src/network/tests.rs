@@ -5,8 +5,15 @@ fn sent(network: &Network, modem: &str, receiver: &str) {
     let submit = Submit::decode(&tpdu).expect("a submit");
     let pdu = [&[0], tpdu.as_slice()].concat();
     let passage = network.passage(&submit.destination.text);
-    let sent =
-        Sent { modem, msisdn: "628111", pdu: &pdu, submit: &submit, message_reference: 5, radio_time: Duration::ZERO };
+    let sent = Sent {
+        modem,
+        msisdn: "628111",
+        pdu: &pdu,
+        submit: &submit,
+        message_reference: 5,
+        radio_time: Duration::ZERO,
+        is_denied: false,
+    };
     network.transmit(sent, passage, network.origin());
 }
 

@@ -57,6 +57,7 @@ pub(super) struct Bus {
     connection: Connection,
     messages: MessageStream,
     is_stale: bool,
+    has_restarted: bool,
     is_lost: bool,
 }
 
@@ -68,7 +69,7 @@ impl Bus {
             None => Connection::system().await?,
         };
         let messages = MessageStream::from(&connection);
-        let mut bus = Self { connection, messages, is_stale: true, is_lost: false };
+        let mut bus = Self { connection, messages, is_stale: true, has_restarted: false, is_lost: false };
         for rule in RULES {
             let connection = bus.connection.clone();
             let add = connection.call_method(Some(BUS.0), BUS.1, Some(BUS.0), "AddMatch", &rule);
@@ -118,15 +119,34 @@ impl Bus {
         !self.is_lost
     }
 
+    /// Answers whether ModemManager has ended or begun since this was last forgotten: its paths may be those of other things now.
+    pub(super) fn has_restarted(&self) -> bool {
+        self.has_restarted
+    }
+
+    /// Says that nothing is known any more of what ModemManager had before it ended.
+    pub(super) fn forget_restart(&mut self) {
+        self.has_restarted = false;
+    }
+
     /// Takes in one message; waits for ever when there will be none.
     async fn hear(&mut self) {
         if self.is_lost {
             return std::future::pending().await;
         }
         match self.messages.next().await {
-            Some(Ok(message)) => self.is_stale |= message.message_type() == Type::Signal,
+            Some(Ok(message)) => {
+                self.is_stale |= message.message_type() == Type::Signal;
+                self.has_restarted |= is_change_of_owner(&message);
+            }
             Some(Err(_)) => {}
             None => self.is_lost = true,
         }
     }
+}
+
+/// What the bus says when a program takes a name or gives it up; of names it is only asked about ModemManager's.
+fn is_change_of_owner(message: &Message) -> bool {
+    message.message_type() == Type::Signal
+        && message.header().member().is_some_and(|member| member.as_str() == "NameOwnerChanged")
 }

@@ -1,4 +1,4 @@
-//! The profiles: data alone. A new value needs the device and firmware that want it.
+//! The profiles: data alone, each what it has apart from [`BASE`]. A new value needs the device and firmware that want it.
 //!
 //! Sources: the makers' AT manuals, and what `ModemManager`, `oFono`, gammu, smstools and python-gsmmodem do with these
 //! devices. What several of them agree on stands without a name; where one alone says it, it stands beside the value.
@@ -36,12 +36,34 @@ const EGMR: ImeiWays = ImeiWays { read: "AT+EGMR=0,7", write: Some("AT+EGMR=1,7,
 const CGSN: ImeiWays = ImeiWays { read: "AT+CGSN", write: None };
 const CFUN: &[&str] = &["AT+CFUN=1,1"];
 
+/// What most of them have alike: a plain stick that can tell neither its supply nor a way of its own.
+const BASE: Profile = Profile {
+    name: "",
+    title: "",
+    known_by: &[],
+    usb: &[],
+    quieting: &[],
+    card: &[CCID],
+    pin_tries: &[CPINR],
+    is_pin_state_bare: false,
+    routing_with_reports: DIRECT_WITH_REPORTS,
+    routing_without_reports: DIRECT_WITHOUT_REPORTS,
+    lte: Lte::Perhaps,
+    started: &[],
+    ready: &[],
+    reset: CFUN,
+    keeps_link_open: true,
+    acknowledge: Some("AT+CNMA"),
+    ussd: PLAIN,
+    imei: CGSN,
+    supply: None,
+};
+
 /// 2G modules on a UART; their supply is their weak side.
 static SIM800: Profile = Profile {
     name: "sim800",
     title: "SIMCom SIM800, SIM900 and their kin (2G)",
     known_by: &[known("simcom", "sim8"), known("simcom", "sim9"), known("", "simcom_sim8"), known("", "simcom_sim9")],
-    usb: &[],
     quieting: &[
         // A call would break a message off: callers hear a busy tone.
         "AT+GSMBUSY=1",
@@ -50,21 +72,15 @@ static SIM800: Profile = Profile {
         // Asleep it loses the first character of a command.
         "AT+CSCLK=0",
     ],
-    card: &[CCID],
     pin_tries: &[SPIC],
-    is_pin_state_bare: false,
     routing_with_reports: BUFFERED_WITH_REPORTS,
     routing_without_reports: BUFFERED_WITHOUT_REPORTS,
     lte: Lte::No,
-    started: &[],
-    ready: &[],
-    reset: CFUN,
-    keeps_link_open: true,
     // oFono: SIMCom modules want none.
     acknowledge: None,
-    ussd: PLAIN,
     imei: EGMR,
     supply: Some("AT+CBC"),
+    ..BASE
 };
 
 /// LTE modules; the A76xx answer the same commands.
@@ -86,19 +102,14 @@ static SIM7600: Profile = Profile {
     ],
     card: &[CICCID, CCID],
     pin_tries: &[SPIC, CPINR],
-    is_pin_state_bare: false,
     // oFono: mode 2 is offered and refused.
     routing_with_reports: DIRECT_WITH_REPORTS,
-    routing_without_reports: DIRECT_WITHOUT_REPORTS,
     lte: Lte::Yes,
-    started: &[],
-    ready: &[],
     reset: &["AT+CRESET", "AT+CFUN=1,1"],
-    keeps_link_open: true,
     acknowledge: Some("AT+CNMA=0"),
-    ussd: PLAIN,
     imei: ImeiWays { read: "AT+SIMEI?", write: Some("AT+SIMEI=") },
     supply: Some("AT+CBC"),
+    ..BASE
 };
 
 static QUECTEL_EC25: Profile = Profile {
@@ -120,18 +131,12 @@ static QUECTEL_EC25: Profile = Profile {
     ],
     card: &[QCCID, CCID],
     pin_tries: &[QPINC, CPINR],
-    is_pin_state_bare: false,
     routing_with_reports: &["2,1,0,1,0", "2,1,0,2,0", "1,1,0,1,0", "1,1,0,2,0", "2,1,0,0,0"],
     routing_without_reports: &["2,1,0,0,0", "1,1,0,0,0"],
     lte: Lte::Yes,
-    started: &[],
-    ready: &[],
-    reset: CFUN,
-    keeps_link_open: true,
-    acknowledge: Some("AT+CNMA"),
-    ussd: PLAIN,
     imei: EGMR,
     supply: Some("AT+CBC"),
+    ..BASE
 };
 
 static QUECTEL_M26: Profile = Profile {
@@ -145,26 +150,20 @@ static QUECTEL_M26: Profile = Profile {
         known("quectel", "mc60"),
         known("quectel", "m10"),
     ],
-    usb: &[],
     quieting: &[
         // Asleep it loses the first character of a command.
         "AT+QSCLK=0",
     ],
     card: &[QCCID, CCID],
     pin_tries: &[QTRPIN, CPINR],
-    is_pin_state_bare: false,
     routing_with_reports: BUFFERED_WITH_REPORTS,
     routing_without_reports: BUFFERED_WITHOUT_REPORTS,
     lte: Lte::No,
-    started: &[],
-    ready: &[],
-    reset: CFUN,
-    keeps_link_open: true,
-    acknowledge: Some("AT+CNMA"),
     // Quectel M35: a plain code is taken, and the answer comes in UCS-2.
-    ussd: UssdWays { prepare: None, forms: &[UssdForm::Plain, UssdForm::Ucs2] },
+    ussd: PLAIN,
     imei: EGMR,
     supply: Some("AT+CBC"),
+    ..BASE
 };
 
 /// What keeps a Huawei stick quiet: signal, mode and traffic every few seconds. It forgets that when it restarts.
@@ -185,18 +184,10 @@ static HUAWEI_E3372: Profile = Profile {
     quieting: HUAWEI_QUIET,
     card: &[HUAWEI_ICCID, CCID],
     pin_tries: &[HUAWEI_CPIN, CPINR],
-    is_pin_state_bare: false,
-    routing_with_reports: DIRECT_WITH_REPORTS,
-    routing_without_reports: DIRECT_WITHOUT_REPORTS,
     lte: Lte::Yes,
-    started: &[],
-    ready: &[],
     reset: &["AT^RESET", "AT+CFUN=1,1"],
-    keeps_link_open: true,
-    acknowledge: Some("AT+CNMA"),
     ussd: UssdWays { prepare: Some("AT^USSDMODE=0"), forms: &[UssdForm::Plain, UssdForm::Packed, UssdForm::Ucs2] },
-    imei: CGSN,
-    supply: None,
+    ..BASE
 };
 
 /// 3G sticks; everything else by Huawei.
@@ -209,20 +200,13 @@ static HUAWEI_E173: Profile = Profile {
     quieting: &["AT^CURC=0", "AT^PORTSEL=1"],
     card: &[HUAWEI_ICCID, CCID],
     pin_tries: &[HUAWEI_CPIN],
-    is_pin_state_bare: false,
-    routing_with_reports: DIRECT_WITH_REPORTS,
-    routing_without_reports: DIRECT_WITHOUT_REPORTS,
     // Whatever of this maker nobody has named yet may know it.
     lte: Lte::Perhaps,
     started: &["^SYSSTART"],
-    ready: &[],
     reset: &["AT^RESET", "AT+CFUN=1,1"],
-    keeps_link_open: true,
-    acknowledge: Some("AT+CNMA"),
     // Packed on nearly all; some can be told to take text (E1752).
     ussd: UssdWays { prepare: None, forms: &[UssdForm::Packed, UssdForm::Plain, UssdForm::Ucs2] },
-    imei: CGSN,
-    supply: None,
+    ..BASE
 };
 
 static ZTE: Profile = Profile {
@@ -238,18 +222,8 @@ static ZTE: Profile = Profile {
     quieting: &["AT+CPMS?"],
     card: &[ZGETICCID, CCID],
     pin_tries: &[ZPINPUK, CPINR],
-    is_pin_state_bare: false,
-    routing_with_reports: DIRECT_WITH_REPORTS,
-    routing_without_reports: DIRECT_WITHOUT_REPORTS,
-    lte: Lte::Perhaps,
-    started: &[],
-    ready: &[],
     reset: &["AT+ZRST", "AT+CFUN=1,1"],
-    keeps_link_open: true,
-    acknowledge: Some("AT+CNMA"),
-    ussd: PLAIN,
-    imei: CGSN,
-    supply: None,
+    ..BASE
 };
 
 /// Old 2G terminals on RS-232.
@@ -257,9 +231,7 @@ static WAVECOM: Profile = Profile {
     name: "wavecom",
     title: "Wavecom Fastrack and Q2 terminals (2G)",
     known_by: &[known("wavecom", ""), known("", "multiband")],
-    usb: &[],
     quieting: &["AT+WIND=0"],
-    card: &[CCID],
     // It has no way to tell.
     pin_tries: &[CPINR],
     is_pin_state_bare: true,
@@ -271,33 +243,20 @@ static WAVECOM: Profile = Profile {
     // It knows no second parameter: full functions again are a restart.
     reset: &["AT+CFUN=1"],
     keeps_link_open: false,
-    acknowledge: Some("AT+CNMA"),
-    ussd: PLAIN,
-    imei: CGSN,
-    supply: None,
+    ..BASE
 };
 
 /// A modem that nobody knows: every way in turn.
 pub(crate) static GENERIC: Profile = Profile {
     name: "generic",
     title: "every other modem: tries all ways in turn",
-    known_by: &[],
-    usb: &[],
-    quieting: &[],
     card: &[CCID, CICCID, QCCID, HUAWEI_ICCID, ZGETICCID],
     pin_tries: &[CPINR, SPIC, QPINC, HUAWEI_CPIN, ZPINPUK, QTRPIN],
-    is_pin_state_bare: false,
     routing_with_reports: &["2,1,2,1,0", "2,1,2,2,0", "1,1,0,1,0", "1,1,0,2,0", "2,1,2,0,0"],
     routing_without_reports: &["2,1,2,0,0", "2,1,0,0,0", "1,1,0,0,0"],
-    lte: Lte::Perhaps,
-    started: &[],
-    ready: &[],
-    reset: CFUN,
-    keeps_link_open: true,
-    acknowledge: Some("AT+CNMA"),
     ussd: UssdWays { prepare: None, forms: &[UssdForm::Plain, UssdForm::Packed, UssdForm::Ucs2] },
-    imei: CGSN,
     supply: Some("AT+CBC"),
+    ..BASE
 };
 
 const fn way(command: &'static str, name: &'static str) -> Way {

@@ -235,6 +235,12 @@ impl Session {
             Outcome::Final(FinalResult::Cme(ErrorCode::Cme(14 | 515)) | FinalResult::Cms(ErrorCode::Cms(314))) => {
                 CARD_BUSY_TRIES
             }
+            // What the modem wants instead is asked at once, which says all there is to know.
+            Outcome::Final(FinalResult::Cme(ErrorCode::Cme(3)) | FinalResult::Cms(ErrorCode::Cms(302)))
+                if *step == Step::Service && self.profile.acknowledge.is_some() =>
+            {
+                0
+            }
             // Said while booting as well as for ever.
             Outcome::Final(FinalResult::Cme(ErrorCode::Cme(3)) | FinalResult::Cms(ErrorCode::Cms(302))) => {
                 NOT_ALLOWED_TRIES

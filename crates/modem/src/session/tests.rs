@@ -787,7 +787,7 @@ fn a_modem_that_says_no_ok_after_the_state_of_its_card_works() {
 #[test]
 fn a_setting_that_is_not_allowed_yet_is_said_again_for_a_while() {
     for (refusal, step) in
-        [("+CMS ERROR: 302", PDU_MODE), ("+CME ERROR: 3", PDU_MODE), ("+CMS ERROR: 302", "AT+CSMS=0")]
+        [("+CMS ERROR: 302", PDU_MODE), ("+CME ERROR: 3", PDU_MODE), ("+CMS ERROR: 302", "AT+CREG=1")]
     {
         let refusal = format!("\r\n{refusal}\r\n");
         let mut talk = Talk::new();

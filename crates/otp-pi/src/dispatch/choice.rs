@@ -10,7 +10,7 @@ use domain::route::{Decision, ModemView, Reason, Rotation, Route};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::queue::{Entry, GroupKey};
+use super::queue::{GroupKey, Head};
 use super::worker::Dispatcher;
 use crate::channel::ChannelHandle;
 use crate::channel::modem::Way;
@@ -70,9 +70,9 @@ impl Dispatcher {
     }
 
     /// Asks the route for a message that is first of its group.
-    pub(super) fn ask_route(&self, healths: &Healths, head: &Entry, rotation: &mut Rotation) -> (Seen, Decision) {
+    pub(super) fn ask_route(&self, healths: &Healths, head: &Head<'_>, rotation: &mut Rotation) -> (Seen, Decision) {
         let choose = |seen: Seen, rotation: &mut Rotation| {
-            let decision = Route::choose(&self.plan.table, &seen.views, &head.msisdn, rotation);
+            let decision = Route::choose(&self.plan.table, &seen.views, head.msisdn, rotation);
             (seen, decision)
         };
         let (seen, decision) = choose(self.see(&healths.spared, head), rotation);
@@ -92,9 +92,9 @@ impl Dispatcher {
     }
 
     /// How the modems are for one message.
-    pub(super) fn see(&self, healths: &[ModemView], entry: &Entry) -> Seen {
-        let parts = u32::from(entry.needs.more_parts).saturating_add(1);
-        self.see_for(healths, &entry.msisdn, parts, &entry.excluded)
+    pub(super) fn see(&self, healths: &[ModemView], head: &Head<'_>) -> Seen {
+        let parts = u32::from(head.needs.more_parts).saturating_add(1);
+        self.see_for(healths, head.msisdn, parts, head.excluded)
     }
 
     pub(super) fn see_for(&self, healths: &[ModemView], msisdn: &Msisdn, parts: u32, excluded: &[usize]) -> Seen {

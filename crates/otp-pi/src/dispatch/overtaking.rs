@@ -69,7 +69,7 @@ impl Dispatcher {
     ) -> Option<Look> {
         heads.into_iter().find_map(|(priority, key)| {
             let head = self.queue.head_of(&priority).filter(|head| is_wanted(head.class))?;
-            let (seen, decision) = self.ask_route(healths, head, &mut self.rotation.clone());
+            let (seen, decision) = self.ask_route(healths, &head, &mut self.rotation.clone());
             match decision.modem {
                 Some(modem) => (modem == place).then_some(Look::Goes(key, decision.reason)),
                 None => (seen.closed != key.2.closed).then_some(Look::IsClosed(key, seen.closed)),

@@ -14,7 +14,7 @@ use domain::receiver::Msisdn;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-/// One message that waits. Small on purpose: 100,000 of them may wait.
+/// One message, as it is put in and taken out.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: MessageId,
@@ -29,7 +29,6 @@ pub(crate) struct Entry {
     /// What it asks of a SIM.
     pub(crate) needs: Needs,
     /// Its place in the bounded queue; given back when the message is settled, that is when this is dropped.
-    #[expect(dead_code, reason = "held, not read")]
     pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
@@ -44,6 +43,40 @@ pub(crate) struct Needs {
 
 /// Which messages share their candidates: the group of the route table, less the excluded modems, and what they need.
 pub(crate) type GroupKey = (usize, Vec<usize>, Needs);
+
+/// What is remembered of a message that waits. Small on purpose: 100,000 of them may wait. What it shares with its group is there.
+#[derive(Debug)]
+struct Kept {
+    api_user: Arc<str>,
+    msisdn: Msisdn,
+    deadline: WallTime,
+    place: Option<OwnedSemaphorePermit>,
+    group: Arc<GroupKey>,
+    attempts: u32,
+    class: Class,
+}
+
+impl Kept {
+    fn new(entry: Entry, group: Arc<GroupKey>) -> Self {
+        let Entry { class, api_user, msisdn, deadline, attempts, place, .. } = entry;
+        Self { api_user, msisdn, deadline, place, group, attempts, class }
+    }
+
+    fn into_entry(self, id: MessageId) -> Entry {
+        let Self { api_user, msisdn, deadline, place, group, attempts, class } = self;
+        let (_, excluded, needs) = Arc::unwrap_or_clone(group);
+        Entry { id, class, api_user, msisdn, deadline, attempts, excluded, needs, place }
+    }
+}
+
+/// What the route is asked about for a whole group.
+#[derive(Debug)]
+pub(crate) struct Head<'a> {
+    pub(crate) class: Class,
+    pub(crate) msisdn: &'a Msisdn,
+    pub(crate) excluded: &'a [usize],
+    pub(crate) needs: &'a Needs,
+}
 
 #[derive(Debug, Default)]
 struct Turns {
@@ -63,36 +96,49 @@ pub(crate) struct Priority(Class, WallTime, MessageId);
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    waiting: HashMap<MessageId, (Entry, GroupKey)>,
-    groups: BTreeMap<GroupKey, Group>,
+    waiting: Waiting,
+    groups: BTreeMap<Arc<GroupKey>, Group>,
     deadlines: BTreeSet<(WallTime, MessageId)>,
     delayed: BTreeSet<(Instant, MessageId)>,
-    resting: HashMap<MessageId, (Entry, GroupKey)>,
+    resting: Waiting,
 }
 
+type Waiting = HashMap<MessageId, Kept>;
+
 impl Queue {
-    /// Puts a message into its group.
+    /// Puts a message into its group, which is what it asks of modems and SIMs.
     pub(crate) fn push(&mut self, entry: Entry, group: GroupKey) {
-        let place = self.groups.entry(group.clone()).or_default();
-        if entry.class == Class::Otp {
-            place.codes.insert((entry.deadline, entry.id));
-        } else {
-            let turns = place.others.entry(entry.class).or_default();
-            let line = turns.by_user.entry(Arc::clone(&entry.api_user)).or_default();
-            if line.is_empty() {
-                turns.rotation.push_back(Arc::clone(&entry.api_user));
-            }
-            line.push_back(entry.id);
-        }
-        self.deadlines.insert((entry.deadline, entry.id));
-        self.waiting.insert(entry.id, (entry, group));
+        let (id, group) = (entry.id, self.shared(group));
+        self.put(id, Kept::new(entry, group));
     }
 
     /// Lets a message rest until `until`.
     pub(crate) fn rest(&mut self, entry: Entry, group: GroupKey, until: Instant) {
-        self.deadlines.insert((entry.deadline, entry.id));
-        self.delayed.insert((until, entry.id));
-        self.resting.insert(entry.id, (entry, group));
+        let (id, group) = (entry.id, self.shared(group));
+        self.deadlines.insert((entry.deadline, id));
+        self.delayed.insert((until, id));
+        self.resting.insert(id, Kept::new(entry, group));
+    }
+
+    /// The key of a group as all of its messages have it.
+    fn shared(&self, group: GroupKey) -> Arc<GroupKey> {
+        self.groups.get_key_value(&group).map_or_else(|| Arc::new(group), |(key, _)| Arc::clone(key))
+    }
+
+    fn put(&mut self, id: MessageId, kept: Kept) {
+        let place = self.groups.entry(Arc::clone(&kept.group)).or_default();
+        if kept.class == Class::Otp {
+            place.codes.insert((kept.deadline, id));
+        } else {
+            let turns = place.others.entry(kept.class).or_default();
+            let line = turns.by_user.entry(Arc::clone(&kept.api_user)).or_default();
+            if line.is_empty() {
+                turns.rotation.push_back(Arc::clone(&kept.api_user));
+            }
+            line.push_back(id);
+        }
+        self.deadlines.insert((kept.deadline, id));
+        self.waiting.insert(id, kept);
     }
 
     /// Puts the messages whose rest is over back into their groups.
@@ -102,8 +148,8 @@ impl Queue {
                 break;
             }
             self.delayed.pop_first();
-            if let Some((entry, group)) = self.resting.remove(&id) {
-                self.push(entry, group);
+            if let Some(kept) = self.resting.remove(&id) {
+                self.put(id, kept);
             }
         }
     }
@@ -123,24 +169,21 @@ impl Queue {
 
     /// Takes one message out, wherever it stands.
     pub(crate) fn take(&mut self, id: MessageId) -> Option<Entry> {
-        let (entry, group) = self.waiting.remove(&id).or_else(|| self.resting.remove(&id))?;
-        self.deadlines.remove(&(entry.deadline, id));
-        if let Some(place) = self.groups.get_mut(&group) {
-            place.codes.remove(&(entry.deadline, id));
+        let kept = self.waiting.remove(&id).or_else(|| self.resting.remove(&id))?;
+        self.deadlines.remove(&(kept.deadline, id));
+        if let Some(place) = self.groups.get_mut(&kept.group) {
+            place.codes.remove(&(kept.deadline, id));
             // The lines of the other classes drop it when it would have been its turn.
         }
-        Some(entry)
+        Some(kept.into_entry(id))
     }
 
     /// Takes everything out, in the order of acceptance, each with the end of its rest.
     pub(crate) fn take_all(&mut self) -> Vec<(Entry, Option<Instant>)> {
         let Self { waiting, resting, delayed, .. } = std::mem::take(self);
         let until: HashMap<MessageId, Instant> = delayed.into_iter().map(|(until, id)| (id, until)).collect();
-        let waiting = waiting.into_values().map(|(entry, _)| (entry, None));
-        let rested = resting.into_values().map(|(entry, _)| {
-            let end = until.get(&entry.id).copied();
-            (entry, end)
-        });
+        let waiting = waiting.into_iter().map(|(id, kept)| (kept.into_entry(id), None));
+        let rested = resting.into_iter().map(|(id, kept)| (kept.into_entry(id), until.get(&id).copied()));
         let mut all: Vec<_> = waiting.chain(rested).collect();
         all.sort_by_key(|(entry, _)| entry.id);
         all
@@ -154,8 +197,8 @@ impl Queue {
     /// Moves every deadline with the wall clock, which has stepped by so many milliseconds.
     pub(crate) fn shift_deadlines(&mut self, step: i64) {
         let moved = |time: WallTime| WallTime::from_unix_millis(time.as_unix_millis().saturating_add(step));
-        for (entry, _) in self.waiting.values_mut().chain(self.resting.values_mut()) {
-            entry.deadline = moved(entry.deadline);
+        for kept in self.waiting.values_mut().chain(self.resting.values_mut()) {
+            kept.deadline = moved(kept.deadline);
         }
         let all = |set: &BTreeSet<(WallTime, MessageId)>| set.iter().map(|(time, id)| (moved(*time), *id)).collect();
         self.deadlines = all(&self.deadlines);
@@ -170,7 +213,7 @@ impl Queue {
         let mut heads = Vec::with_capacity(self.groups.len());
         self.groups.retain(|key, group| match group.head(waiting) {
             Some(head) => {
-                heads.push((head, key.clone()));
+                heads.push((head, GroupKey::clone(key)));
                 true
             }
             None => false,
@@ -179,9 +222,11 @@ impl Queue {
         heads
     }
 
-    /// A receiver that stands for the whole group.
-    pub(crate) fn head_of(&self, priority: &Priority) -> Option<&Entry> {
-        self.waiting.get(&priority.2).map(|(entry, _)| entry)
+    /// The first of a group, which stands for all of it.
+    pub(crate) fn head_of(&self, priority: &Priority) -> Option<Head<'_>> {
+        let kept = self.waiting.get(&priority.2)?;
+        let (_, excluded, needs) = &*kept.group;
+        Some(Head { class: kept.class, msisdn: &kept.msisdn, excluded, needs })
     }
 
     /// Takes the next message of a group.
@@ -194,7 +239,7 @@ impl Queue {
             turns.pass();
         }
         self.deadlines.remove(&(deadline, id));
-        self.waiting.remove(&id).map(|(entry, _)| entry)
+        self.waiting.remove(&id).map(|kept| kept.into_entry(id))
     }
 
     /// How many messages wait or rest.
@@ -213,8 +258,6 @@ impl Queue {
     }
 }
 
-type Waiting = HashMap<MessageId, (Entry, GroupKey)>;
-
 impl Group {
     /// What is next here; forgets what was taken out of the lines meanwhile.
     fn head(&mut self, waiting: &Waiting) -> Option<Priority> {
@@ -224,8 +267,7 @@ impl Group {
         self.others.retain(|_, turns| turns.head(waiting).is_some());
         let (class, turns) = self.others.iter_mut().next()?;
         let id = turns.head(waiting)?;
-        let (entry, _) = waiting.get(&id)?;
-        Some(Priority(*class, entry.deadline, id))
+        Some(Priority(*class, waiting.get(&id)?.deadline, id))
     }
 }
 

@@ -282,7 +282,7 @@ impl Dispatcher {
         for (priority, key) in heads {
             let Some(head) = self.queue.head_of(&priority) else { continue };
             let mut rotation = std::mem::take(&mut self.rotation);
-            let (seen, decision) = self.ask_route(&healths, head, &mut rotation);
+            let (seen, decision) = self.ask_route(&healths, &head, &mut rotation);
             self.rotation = rotation;
             let Some(place) = decision.modem else {
                 if seen.closed != key.2.closed {

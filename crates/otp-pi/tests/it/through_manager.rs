@@ -1,10 +1,11 @@
 //! A whole gateway whose modem ModemManager has: the real ModemManager on a bus of its own.
 
 use std::path::PathBuf;
+use std::thread;
 
 use serde_json::json;
 
-use crate::harness::{Emulator, Setup, wait_for};
+use crate::harness::{Emulator, Gateway, Setup, wait_for};
 use crate::modemmanager::ModemManager;
 
 /// The digits of the code in a text.
@@ -16,16 +17,22 @@ fn code(text: &str) -> String {
         .to_owned()
 }
 
+/// A gateway whose modem m0 ModemManager has.
+fn setup(emulator: &Emulator, manager: &ModemManager) -> Setup {
+    let mut setup = Setup::with(emulator);
+    // By the name that ModemManager gives the line.
+    setup.modems = vec![PathBuf::from(format!("/dev/{}", manager.line()))];
+    setup.modem = "driver = \"modemmanager\"".to_owned();
+    setup.environment = vec![("DBUS_SYSTEM_BUS_ADDRESS", manager.address())];
+    setup
+}
+
 #[test]
 fn codes_go_out_through_modem_manager_before_and_after_a_kill_and_stay_secret() {
     let emulator = Emulator::start(1, &[]);
     let Some(mut manager) = ModemManager::start(&emulator.modems[0]) else { return };
-    let mut setup = Setup::with(&emulator);
-    // By the name that ModemManager gives the line.
-    setup.modems = vec![PathBuf::from(format!("/dev/{}", manager.line()))];
-    setup.modem = "driver = \"modemmanager\"".to_owned();
+    let mut setup = setup(&emulator, &manager);
     setup.log = "info,modem=trace";
-    setup.environment = vec![("DBUS_SYSTEM_BUS_ADDRESS", manager.address())];
     let mut gateway = setup.start();
     for round in 1..=2 {
         gateway.wait_for_modems(1);
@@ -70,4 +77,42 @@ fn codes_go_out_through_modem_manager_before_and_after_a_kill_and_stay_secret() 
     manager.run();
     gateway.wait_for_state(waits["data"]["message_id"].as_str().unwrap(), "delivered");
     assert_eq!(emulator.count("sesudah itu"), 1);
+}
+
+/// How many SMS of this month the SIM has been charged with.
+fn charged(gateway: &Gateway) -> u64 {
+    gateway.operate(&["modem", "use", "m0", "--json"]).json()["sims"][0]["month"]["used"].as_u64().unwrap()
+}
+
+#[test]
+fn a_long_text_is_charged_with_all_its_parts_and_gives_all_back_when_modem_manager_did_not_send_it() {
+    let emulator = Emulator::start(1, &[]);
+    let Some(mut manager) = ModemManager::start(&emulator.modems[0]) else { return };
+    let mut setup = setup(&emulator, &manager);
+    setup.modem.push_str("\nmonthly_limit = 100");
+    let gateway = setup.start();
+    gateway.wait_for_modems(1);
+    let long = "Pengumuman panjang ".repeat(20);
+
+    // ModemManager ends before it has made the message.
+    manager.halt();
+    thread::scope(|scope| {
+        let by_hand = scope.spawn(|| gateway.operate(&["modem", "send", "m0", "6281234567890", &long]));
+        wait_for("the charge", || (charged(&gateway) == 3).then_some(()));
+        manager.kill();
+        let by_hand = by_hand.join().unwrap();
+        assert!(by_hand.stdout.contains("not sent"), "{by_hand:?}");
+    });
+    assert_eq!(charged(&gateway), 0, "nothing was sent");
+    assert_eq!(emulator.transmissions().len(), 0);
+
+    manager.run();
+    gateway.wait_for_modems(1);
+    let by_hand = gateway.operate(&["modem", "send", "m0", "6281234567890", &long]);
+    assert!(by_hand.told().contains("sent"), "{by_hand:?}");
+    assert_eq!(charged(&gateway), 3);
+    let sent = gateway.ask("send-sms", json!({"receiver": "6281234567890", "message": long}));
+    gateway.wait_for_state(sent["data"]["message_id"].as_str().unwrap(), "delivered");
+    assert_eq!(charged(&gateway), 6);
+    assert_eq!(emulator.transmissions().len(), 6);
 }

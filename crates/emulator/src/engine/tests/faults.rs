@@ -28,6 +28,8 @@ fn faults_of_sending_show_and_transmit_what_they_say() {
         let (mut bench, answer) = exchange(action);
         assert_eq!(answer.replace(PDU, "ECHO"), said, "{action}");
         assert_eq!(bench.network.transmission_count(), transmitted, "{action}");
+        let is_denied = bench.network.transmissions().iter().any(|sent| sent.is_denied);
+        assert_eq!(is_denied, transmitted == 1 && said.contains("ERROR"), "{action}");
         assert_eq!(bench.ask("AT+CSQ"), "+CSQ: 21,0 | OK", "usable after {action}");
         assert_ne!(bench.send(PDU), "", "the next one is not struck");
     }

@@ -135,10 +135,15 @@ fn lte_registration_is_followed_where_the_modem_knows_lte_and_never_asked_where_
 #[test]
 fn what_comes_directly_is_acknowledged_where_the_modem_cannot_do_without() {
     let report = "\r\n+CDS: 25\r\n00062A0B917228001011F1621112123456006211121234560000\r\n";
-    for (state, acknowledged) in [("+CSMS: 1,1,1,1", true), ("+CSMS: 0,1,1,1", false), ("", false)] {
+    let states = [("+CSMS: 1,1,1,1", true), ("+CSMS: 0,1,1,1", false), ("", false)];
+    // That it is not allowed may be said for ever: it is not tried again for seconds.
+    let refusals = [REFUSED, "\r\n+CMS ERROR: 302\r\n", "\r\n+CME ERROR: 3\r\n"];
+    for ((state, acknowledged), refusal) in
+        states.into_iter().flat_map(|state| refusals.map(|refusal| (state, refusal)))
+    {
         let mut talk = Talk::new();
         let state = format!("\r\n{state}\r\n\r\nOK\r\n");
-        let said = talk.initialise(&[("AT+CSMS=0", REFUSED), ("AT+CSMS?", &state)]);
+        let said = talk.initialise(&[("AT+CSMS=0", refusal), ("AT+CSMS?", &state)]);
         assert_eq!(place(&said, "AT+CSMS=0") + 1, place(&said, "AT+CSMS?"));
         let did = talk.hears(report);
         assert_eq!(did.contains(&"AT+CNMA\r".to_owned()), acknowledged, "{did:?}");

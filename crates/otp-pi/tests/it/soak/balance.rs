@@ -47,14 +47,16 @@ pub(super) fn settle_and_balance(world: &World, lives: &Lives, asked: &[Asked], 
             format!("seed {seed}: {one:?} is {state}, and went out as {parts:?}: {answer}")
         };
         assert_eq!(doubled(parts), None, "{}", why());
-        let is_whole = parts.first().is_some_and(|part| parts.len() == usize::from(part.part.1));
+        let is_whole = went_out_whole(parts);
+        let is_denied = parts.iter().any(|part| part.is_denied);
         let is_true = match state {
             "sent" => is_whole,
             "delivered" => is_whole && one.fate != LOST,
             "undelivered" => is_whole && one.fate == LOST,
             // Nobody can know: not at all, in part, or whole.
             "unknown" => true,
-            "failed" | "expired" => !is_whole,
+            // That its modem lied cannot be seen.
+            "failed" | "expired" => !is_whole || is_denied,
             _ => false,
         };
         assert!(is_true, "{}", why());
@@ -71,16 +73,30 @@ pub(super) fn settle_and_balance(world: &World, lives: &Lives, asked: &[Asked], 
     assert!(arrived * 2 > wanted, "seed {seed}: {arrived} of {wanted} were delivered");
 }
 
-/// The first part that went out twice.
+/// The first part that went out again although no modem had denied it.
 fn doubled(parts: &[&Transmission]) -> Option<(u8, u8)> {
     let mut seen = Vec::new();
     for part in parts {
         if seen.contains(&part.part) {
             return Some(part.part);
         }
-        seen.push(part.part);
+        if !part.is_denied {
+            seen.push(part.part);
+        }
     }
     None
+}
+
+/// Whether there is a phone that can put it together: all parts, under one reference.
+fn went_out_whole(parts: &[&Transmission]) -> bool {
+    parts.iter().any(|first| {
+        let all = |number| {
+            parts
+                .iter()
+                .any(|part| part.part == (number, first.part.1) && part.concat_reference == first.concat_reference)
+        };
+        (1..=first.part.1).all(all)
+    })
 }
 
 /// Which message a part belongs to: the first whole word that carries a token, since the first of a later part may be cut.

@@ -104,12 +104,14 @@ pub(super) fn call(
     }
 }
 
-/// A user gets the SMS, if it comes soon, and enters its code; true if it was taken.
+/// A user gets the SMS, if it comes soon, and enters its code; true if it was taken. Of one that the modem denied to have sent, the code is
+/// void, or the SMS is told as unknown: another one may come.
 fn enter(world: &World, lives: &Lives, one: &Asked, seed: u64) -> bool {
     let start = instant();
     let text = loop {
         let sent = world.network.transmissions();
-        let found = sent.iter().rev().take(4_000).find(|sent| starts_with(sent.text.as_deref(), &one.token));
+        let found =
+            sent.iter().rev().take(4_000).find(|sent| !sent.is_denied && starts_with(sent.text.as_deref(), &one.token));
         if let Some(text) = found.and_then(|sent| sent.text.clone()) {
             break text;
         }

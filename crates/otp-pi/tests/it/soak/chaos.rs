@@ -1,7 +1,6 @@
 //! What goes wrong: one thing every now and then, none of it for ever.
 //!
-//! Only what a real modem, network, operator or power line may do. A modem that lies (an error for a message that it transmitted) is left
-//! out: nothing can be true about its messages.
+//! Only what a real modem, network, operator or power line may do. That includes a modem that lies: an error for a message that it transmitted.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -55,6 +54,10 @@ fn fault(chance: &mut impl FnMut(u32) -> u32) -> Fault {
         Action::CmsError(38),
         Action::CmsErrorBeforePrompt(302),
         Action::CmsErrorBeforePrompt(314),
+        Action::CmsErrorTransmitted(500),
+        Action::CmsErrorTransmitted(331),
+        Action::CmsErrorTransmitted(38),
+        Action::CmsErrorTransmitted(1),
         Action::CmeError(100),
         Action::UrcInside("+CREG: 1".to_owned()),
         Action::UrcInside("\r\nUNDER-VOLTAGE WARNNING\r\n".to_owned()),
