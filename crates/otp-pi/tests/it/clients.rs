@@ -271,7 +271,9 @@ fn every_example_is_on_the_page_of_the_examples_or_on_one_about_moving_over() {
     let moving =
         ["migrate-sim800l.md", "migrate-redis-otp.md"].map(|page| fs::read_to_string(docs.join(page)).unwrap());
     let page = fs::read_to_string(examples().join("README.md")).unwrap();
-    let (tests, over_brokers) = (include_str!("clients.rs"), include_str!("intake/examples.rs"));
+    let tests = include_str!("clients.rs");
+    let over_brokers =
+        concat!(include_str!("intake/examples.rs"), include_str!("intake/amqp.rs"), include_str!("intake/mqtt.rs"));
     for (directory, is_run) in [
         (
             examples(),

@@ -658,6 +658,13 @@ pub(crate) fn skip(what: &str) {
     let _told = writeln!(std::io::stderr(), "skipped: {what}");
 }
 
+/// The same for what `scripts/test` installs: where that has run, nothing of it may be missing.
+#[expect(clippy::disallowed_methods, reason = "scripts/test says that everything is there")]
+pub(crate) fn missing(what: &str) {
+    assert!(std::env::var_os("OTP_PI_TEST_ALL").is_none(), "{what}");
+    skip(what);
+}
+
 /// The library that gives a program another wall clock; the monotonic one stays. None where it is not installed.
 pub(crate) fn faketime() -> Option<PathBuf> {
     let triple = format!("{}-linux-gnu", std::env::consts::ARCH);

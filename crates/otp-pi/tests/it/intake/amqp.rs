@@ -9,6 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::examples;
 use super::rabbit::{Peer, Proxy, Rabbit};
 use crate::harness::{Emulator, Gateway, Setup, code_in, wait_for};
 
@@ -562,4 +563,13 @@ fn tls_trusts_one_authority_checks_the_name_and_shows_a_certificate() {
     wait_for_subscriptions(&gateway, 2);
     peer.publish("sms", &[sms("2", "again over TLS").to_string()]);
     emulator.text_with("again over TLS");
+}
+
+#[test]
+fn the_example_for_rabbitmq_sends_and_checks_a_code() {
+    let (Some(rabbit), Some(python)) = (Rabbit::any(), examples::python()) else { return };
+    let Some(stage) = Stage::new(&rabbit, "example", "", |_| {}) else { return };
+    let broker = format!("127.0.0.1:{}", rabbit.port);
+    let topic = stage.queue.as_str();
+    examples::sends_and_checks_a_code(&python, "amqp.py", (&broker, topic), ("otp", "pw"), &stage.emulator);
 }

@@ -21,7 +21,7 @@ pub(super) fn python() -> Option<String> {
 pub(super) fn sends_and_checks_a_code(
     interpreter: &str,
     file: &str,
-    broker: &str,
+    (broker, topic): (&str, &str),
     login: (&str, &str),
     emulator: &Emulator,
 ) {
@@ -29,6 +29,7 @@ pub(super) fn sends_and_checks_a_code(
     let phone = format!("0812{before:07}");
     let mut talk = Talk::start(Command::new(interpreter).arg(examples().join("brokers").join(file)).arg(phone).envs([
         ("OTP_PI_BROKER", broker),
+        ("OTP_PI_TOPIC", topic),
         ("OTP_PI_BROKER_USER", login.0),
         ("OTP_PI_BROKER_PASSWORD", login.1),
     ]));
@@ -54,7 +55,7 @@ fn the_examples_for_redis_send_and_check_a_code() {
         for file in files {
             let interpreter = if file.ends_with(".php") { is_there("php").then(|| "php".to_owned()) } else { python() };
             let Some(interpreter) = interpreter else { continue };
-            sends_and_checks_a_code(&interpreter, file, &broker, ("", redis::PASSWORD), &emulator);
+            sends_and_checks_a_code(&interpreter, file, (&broker, "sms"), ("", redis::PASSWORD), &emulator);
         }
     }
 }
@@ -68,7 +69,7 @@ fn the_example_for_nats_sends_and_checks_a_code() {
     gateway.wait_for_modems(1);
     peer::wait_for_subscriber(&gateway, "nats");
     let broker = format!("127.0.0.1:{}", server.port);
-    sends_and_checks_a_code(&python, "nats_request.py", &broker, ("otp", "secret-of-nats"), &emulator);
+    sends_and_checks_a_code(&python, "nats_request.py", (&broker, "sms"), ("otp", "secret-of-nats"), &emulator);
 }
 
 #[test]
@@ -78,6 +79,6 @@ fn the_example_for_websocket_sends_and_checks_a_code_over_two_relays() {
         let emulator = Emulator::start(1, &[]);
         let _gateway = websocket::subscribed(&emulator, relay.section("relay", ""));
         let broker = format!("127.0.0.1:{}", relay.port);
-        sends_and_checks_a_code(&python, "websocket_relay.py", &broker, ("otp", "secret-of-relay"), &emulator);
+        sends_and_checks_a_code(&python, "websocket_relay.py", (&broker, "sms"), ("otp", "secret-of-relay"), &emulator);
     }
 }

@@ -795,3 +795,12 @@ fn a_broker_must_prove_who_it_is_and_we_prove_who_we_are() {
         assert!(said.contains(expected), "{lines}{said}");
     }
 }
+
+#[test]
+fn the_example_for_mqtt_sends_and_checks_a_code() {
+    let Some(python) = super::examples::python() else { return };
+    let broker = Mosquitto::start();
+    let (emulator, _gateway) = subscribed(broker.port, "3.1.1", "");
+    let place = format!("127.0.0.1:{}", broker.port);
+    super::examples::sends_and_checks_a_code(&python, "mqtt.py", (&place, "sms"), ("otp", "mqtt-password"), &emulator);
+}

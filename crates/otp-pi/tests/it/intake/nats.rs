@@ -14,7 +14,7 @@ use super::peer::{
     Authority, Peer, Proxy, assert_rest_is_quick, free_port, messages, metric, wait_for_connections,
     wait_for_subscriber,
 };
-use crate::harness::{Emulator, Gateway, Setup, skip, wait_for};
+use crate::harness::{Emulator, Gateway, Setup, missing, wait_for};
 
 const PHONE: &str = "08126666666";
 pub(super) const LOGIN: &str = "authorization { users = [ {user: otp, password: secret-of-nats} ] }";
@@ -30,7 +30,7 @@ impl Server {
     /// None, and the reason told, where it is not installed.
     pub(super) fn start(more: &str) -> Option<Self> {
         if Command::new("nats-server").arg("--version").stdout(Stdio::null()).status().is_err() {
-            skip("a test of NATS (nats-server is not installed)");
+            missing("a test of NATS (nats-server is not installed)");
             return None;
         }
         let (dir, port) = (TempDir::new().unwrap(), free_port());

@@ -14,7 +14,7 @@ use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa
 use serde_json::Value;
 
 use super::examples::python;
-use crate::harness::{Gateway, PATIENCE, skip, wait_for};
+use crate::harness::{Gateway, PATIENCE, missing, wait_for};
 
 /// A Python program that does what a line of JSON asks, says how it went in a line with the same number, and tells what it hears.
 pub(super) struct Peer {
@@ -30,7 +30,7 @@ impl Peer {
         let python = python()?;
         let has = Command::new(&python).args(["-c", &format!("import {modules}")]).stderr(Stdio::null()).status();
         if !has.unwrap().success() {
-            skip(&format!("a broker's test ({modules} is not installed)"));
+            missing(&format!("a broker's test ({modules} is not installed)"));
             return None;
         }
         let mut command = Command::new(python);

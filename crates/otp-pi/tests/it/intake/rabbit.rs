@@ -13,7 +13,7 @@ use std::thread;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{skip, wait_for};
+use crate::harness::{missing, wait_for};
 
 /// Debian's program, without the wrapper that changes the user.
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
@@ -51,7 +51,7 @@ impl Rabbit {
     /// One that may be killed.
     pub(super) fn own(more: &str) -> Option<Self> {
         if !Path::new(SERVER).exists() {
-            skip("a test of RabbitMQ (rabbitmq-server is not installed)");
+            missing("a test of RabbitMQ (rabbitmq-server is not installed)");
             return None;
         }
         let (dir, port, epmd) = (TempDir::new().unwrap(), free_port(), free_port());
@@ -167,12 +167,12 @@ pub(super) struct Peer {
 impl Peer {
     pub(super) fn start(port: u16) -> Option<Self> {
         let Some(python) = variable("OTP_PI_TEST_PYTHON") else {
-            skip("a test of RabbitMQ (OTP_PI_TEST_PYTHON is not set)");
+            missing("a test of RabbitMQ (OTP_PI_TEST_PYTHON is not set)");
             return None;
         };
         let has = Command::new(&python).args(["-c", "import pika"]).stderr(Stdio::null()).status();
         if !has.unwrap().success() {
-            skip("a test of RabbitMQ (pika is not installed)");
+            missing("a test of RabbitMQ (pika is not installed)");
             return None;
         }
         let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/intake/rabbit_peer.py");
