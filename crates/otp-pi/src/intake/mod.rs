@@ -21,6 +21,7 @@ mod tls;
 pub use board::{Board, Phase, Report, Status};
 pub use door::{Callers, Door};
 pub use error::IntakeError;
+pub use mqtt::is_filter as is_mqtt_filter;
 pub use settings::{
     Broker, Mqtt, MqttVersion, Nats, NatsMode, RabbitMq, Redis, RedisMode, Server, Settings, WebSocket,
 };
