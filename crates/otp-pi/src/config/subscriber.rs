@@ -11,6 +11,7 @@ use super::resolve::{ApiUserSource, Found};
 use super::{Problem, error_chain, first_line};
 use crate::intake::{
     Broker, ClientTls, Mqtt, MqttVersion, Nats, NatsMode, RabbitMq, Redis, RedisMode, Server, Settings, WebSocket,
+    is_mqtt_filter,
 };
 
 /// The shortest and the longest time that a server can be given, and the pause before it is tried again.
@@ -248,6 +249,16 @@ fn broker(index: usize, section: &SubscriberSection, kind: Kind, found: &mut Fou
             }
             let versions = [("3.1.1", MqttVersion::V311), ("5", MqttVersion::V5), ("5.0", MqttVersion::V5)];
             let version = found.word(&key("version"), &section.version, &versions)?;
+            if !section.topic.is_empty() && !is_mqtt_filter(&section.topic) {
+                found.problem(
+                    key("topic"),
+                    "it is no topic filter of MQTT",
+                    "let + and # stand for whole levels, # last",
+                );
+            }
+            if section.group.contains(['/', '+', '#']) {
+                found.problem(key("group"), "it has /, + or # in it", "write a plain name");
+            }
             // Two sections of one machine must not take each other's session over.
             let client_id = or(&section.client_id, &format!("{}-{}", client_name(), section.name));
             Broker::Mqtt(Mqtt { version, client_id, qos: section.qos, group: section.group.clone() })

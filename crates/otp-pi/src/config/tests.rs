@@ -350,6 +350,10 @@ fn what_is_wrong_with_a_broker_is_told_by_its_name() {
         ("[subscriber.nats]\nenabled = true\n", "subscriber.nats.host: it is missing"),
         ("[subscriber.nats]\nenabled = true\n", "subscriber.nats.api_user: it is missing"),
         ("[subscriber.nats]\nenabled = true\nhost = \"x\"\napi_user = \"nobody\"\n", "there is no such API user"),
+        (
+            "[subscriber.mqtt]\nenabled = true\nhost = \"::1\"\napi_user = \"shop\"\ntopic = \"sms#\"\ngroup = \"a/b\"\n",
+            "subscriber.mqtt.topic: it is no topic filter of MQTT",
+        ),
         ("[subscriber]\nnats = 5\n", "subscriber.nats: there is no such key"),
     ] {
         check(&with_broker(lines), &[expected]);

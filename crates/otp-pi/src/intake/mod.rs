@@ -24,6 +24,7 @@ mod websocket;
 pub use board::{Board, Phase, Report, Status};
 pub use door::{Callers, Door};
 pub use error::IntakeError;
+pub use mqtt::is_filter as is_mqtt_filter;
 pub use settings::{
     Broker, Mqtt, MqttVersion, Nats, NatsMode, RabbitMq, Redis, RedisMode, Server, Settings, WebSocket,
 };

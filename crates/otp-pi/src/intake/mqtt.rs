@@ -104,6 +104,49 @@ pub(super) fn unshared(topic: &str) -> &str {
     shared.map_or(topic, |(_, filter)| filter)
 }
 
+/// True for what can be subscribed.
+///
+/// # Standard
+/// MQTT 5.0 section 4.7.1.
+#[must_use]
+pub fn is_filter(topic: &str) -> bool {
+    let topic = unshared(topic);
+    let is_short = !topic.is_empty() && topic.len() <= usize::from(u16::MAX) && !topic.contains('\0');
+    let mut levels = topic.split('/').peekable();
+    let mut is_sound = is_short;
+    while let Some(level) = levels.next() {
+        is_sound &= match level {
+            "+" => true,
+            "#" => levels.peek().is_none(),
+            plain => !plain.contains(['+', '#']),
+        };
+    }
+    is_sound
+}
+
 const fn refused(doing: &'static str, reason: String) -> IntakeError {
     IntakeError::Refused { doing, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_has_its_wildcards_in_levels_of_their_own() {
+        for (topic, is_sound) in [
+            ("sms", true),
+            ("sms/+/in", true),
+            ("+/#", true),
+            ("#", true),
+            ("$share/g/sms/#", true),
+            ("sms#", false),
+            ("sms/#/in", false),
+            ("sms/a+", false),
+            ("", false),
+            ("a\0", false),
+        ] {
+            assert_eq!(is_filter(topic), is_sound, "{topic}");
+        }
+    }
 }

@@ -247,6 +247,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_share_is_no_part_of_the_filter() {
+        for (topic, filter) in
+            [("$share/g/sms/#", "sms/#"), ("sms", "sms"), ("$share/g", "$share/g"), ("$SYS/#", "$SYS/#")]
+        {
+            assert_eq!(unshared(topic), filter);
+        }
+    }
+
+    #[test]
     fn a_filter_takes_in_what_the_broker_would_deliver() {
         for (filter, topic, is_covered) in [
             ("sms", "sms", true),

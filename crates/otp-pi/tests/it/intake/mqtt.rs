@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::authority::Authority;
-use crate::harness::{Emulator, Gateway, Setup, code_in, wait_for};
+use crate::harness::{Emulator, Gateway, Setup, code_in, unix_seconds, wait_for};
 
 const VERSIONS: [&str; 2] = ["3.1.1", "5"];
 const BROKER: &str = "
@@ -680,6 +680,37 @@ fn a_broker_that_says_nothing_any_more_is_left_and_tried_again() {
     emulator.text_with("again there");
     gateway.send_sentinel(&emulator, "081266666666", "by REST");
     assert_eq!(emulator.count("again there"), 1);
+}
+
+#[test]
+fn a_full_gateway_stops_reading_and_stays_connected() {
+    // The broker gives up a client that is silent for 15 seconds, and says so.
+    let mosquitto = Mosquitto::start_with("max_keepalive 10\nlog_type all\n");
+    let mut setup = Setup::without_modems();
+    setup.modems = vec!["/nowhere".into()];
+    setup.sms = "max_queue = 4".to_owned();
+    setup.more = section(mosquitto.port, "5", "unacknowledged = 4\n");
+    let gateway = setup.start();
+    wait_for_connections(&gateway, 1);
+    let peer = Peer::start(mosquitto.port, "5");
+    let expiration = unix_seconds() + 25;
+    for number in 0..400 {
+        let mut message = sms(&number.to_string(), &"x".repeat(150));
+        message["data"]["expiration"] = json!(expiration);
+        // With quality 0 nothing in the protocol holds the broker back.
+        peer.publish("sms", &message, 0);
+    }
+    let full =
+        || gateway.ask("send-sms", json!({"receiver": "0812666", "message": "by REST"}))["response_code"].clone();
+    wait_for("a full queue", || (full() == "1501").then_some(()));
+    let pings =
+        || std::fs::read_to_string(mosquitto.dir.path().join("log")).unwrap().matches("Received PINGREQ").count();
+    wait_for("three pings", || (pings() >= 3).then_some(()));
+    let all = || taken(&gateway, "accepted") + taken(&gateway, "refused");
+    assert!(all() < 20, "{} were taken", all());
+    // When there is room again, the rest is taken.
+    wait_for("the rest", || (all() == 400).then_some(()));
+    assert_eq!(metric(&gateway, "otp_pi_subscriber_connections_total"), 1);
 }
 
 #[test]
