@@ -8,18 +8,22 @@ mod basic;
 mod config;
 mod envelope;
 mod gsm7;
+mod inbox;
 mod pdu;
 mod rate;
 mod simple;
+mod ussd;
 
 pub use at::at_lines;
 pub use basic::basic_header;
 pub use config::config;
 pub use envelope::envelope;
 pub use gsm7::gsm7;
+pub use inbox::inbox;
 pub use pdu::pdu_decode;
 pub use rate::rate;
 pub use simple::simple;
+pub use ussd::ussd;
 
 /// A secret that seeds hold where secrets stand: it must not come out again.
 pub const SECRET: &str = "hunter2";
@@ -37,6 +41,8 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("simple", simple),
     ("config", config),
     ("basic_header", basic_header),
+    ("inbox", inbox),
+    ("ussd", ussd),
 ];
 
 /// Whether the secret may stand in a key of a JSON body: errors do name keys. What is no JSON cannot be looked at.

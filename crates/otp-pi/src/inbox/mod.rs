@@ -16,6 +16,7 @@ use domain::receiver::NumberingPlan;
 use store::{InboxFilter, InboxRecord, Store, StoreError};
 
 use crate::event::{Events, InboxMessage};
+pub use read::read_message;
 
 /// How the inbox works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Inbox {
     }
 
     fn message(&self, record: &InboxRecord) -> InboxMessage {
-        read::message(record, &self.settings(), self.clock.now())
+        read_message(record, &self.settings(), self.clock.now())
     }
 }
 

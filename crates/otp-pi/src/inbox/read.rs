@@ -64,7 +64,8 @@ pub(super) fn deliver(pdu: &Pdu) -> Option<Deliver> {
 }
 
 /// Reads a message from its parts.
-pub(super) fn message(record: &InboxRecord, settings: &Settings, now: WallTime) -> InboxMessage {
+#[must_use]
+pub fn read_message(record: &InboxRecord, settings: &Settings, now: WallTime) -> InboxMessage {
     let parts: Vec<Part> = record.parts.iter().map(Part::read).collect();
     let first = parts.iter().find_map(|part| part.deliver.as_ref());
     let newest = record.parts.iter().map(|part| part.part.received_at).max().unwrap_or(now);

@@ -44,7 +44,7 @@ fn record(parts: Vec<(u8, Vec<u8>)>, total: u8) -> InboxRecord {
 }
 
 fn shown(parts: Vec<(u8, Vec<u8>)>, total: u8) -> String {
-    message(&record(parts, total), &settings(), NOW).text.expose().to_owned()
+    read_message(&record(parts, total), &settings(), NOW).text.expose().to_owned()
 }
 
 fn ucs2(units: &[u16]) -> Vec<u8> {
@@ -98,10 +98,10 @@ fn what_is_missing_stands_in_the_text() {
 #[test]
 fn what_is_no_text_is_shown_in_hexadecimal_and_nothing_is_lost() {
     let data = pdu(Dcs::OCTETS, UserData::octets(&[0xDE, 0xAD, 0x00]));
-    let read = message(&record(vec![(1, data)], 1), &settings(), NOW);
+    let read = read_message(&record(vec![(1, data)], 1), &settings(), NOW);
     assert_eq!((read.text.expose(), read.is_binary, read.is_unreadable), ("[8-bit data: DEAD00]", true, false));
     for octets in [vec![0x00, 0x04, 0xFF], vec![0x00], vec![], vec![0x00, 0x01, 0x00]] {
-        let read = message(&record(vec![(1, octets.clone())], 1), &settings(), NOW);
+        let read = read_message(&record(vec![(1, octets.clone())], 1), &settings(), NOW);
         let hex: String = octets.iter().map(|octet| format!("{octet:02X}")).collect();
         assert_eq!(read.text.expose(), format!("[not readable: {hex}]"));
         assert_eq!((read.sender, read.is_unreadable), (None, true));
@@ -118,7 +118,7 @@ fn class_and_time_and_part_are_read_from_the_pdu() {
     let read = deliver(&Pdu::from_octets(octets.clone()).unwrap()).unwrap();
     let expected = InboundConcatenation { reference: (16, 513), total: 3, number: 2 };
     assert_eq!((concatenation(&read), sent_at(&read)), (Some(expected), Some(NOW)));
-    let flash = message(&record(vec![(1, octets.to_vec())], 1), &settings(), NOW);
+    let flash = read_message(&record(vec![(1, octets.to_vec())], 1), &settings(), NOW);
     assert!(flash.is_flash);
 }
 
@@ -136,6 +136,6 @@ proptest! {
         parts in proptest::collection::vec((any::<u8>(), proptest::collection::vec(any::<u8>(), 0..180)), 0..5),
         total in any::<u8>(),
     ) {
-        message(&record(parts, total), &settings(), NOW);
+        drop(read_message(&record(parts, total), &settings(), NOW));
     }
 }
