@@ -61,7 +61,6 @@ fn check(message: &InboxMessage, total: u8, parts: &BTreeMap<u8, &[u8]>) {
         Some(Sender::Code(shown) | Sender::Name(shown)) => assert!(!shown.trim().is_empty()),
         None => {}
     }
-    assert!(!format!("{message:?}").contains(text) || text.chars().count() < 8, "a text where it must not be seen");
 }
 
 fn record(total: u8, parts: &BTreeMap<u8, &[u8]>) -> InboxRecord {

@@ -28,14 +28,14 @@ fn dial(text: &str) {
             // It is written between quotes.
             assert!(bare.bytes().all(|byte| byte.is_ascii_digit() || b"*#+".contains(&byte)), "{bare:?}");
             assert_eq!(UssdCode::parse(bare), Ok(code.clone()));
-            assert!(!format!("{code:?}").contains(bare), "a code may be a voucher");
+            assert_eq!(format!("{code:?}"), "UssdCode(•••)", "a code may be a voucher");
             assert!(UssdReply::parse(bare).is_ok(), "what may be dialled may be replied");
         }
         Err(refusal) => assert!(bare.len() < 4 || !refusal.to_string().contains(bare), "{refusal}"),
     }
     if let Ok(reply) = UssdReply::parse(text) {
         assert!((1..=MAX_USSD_REPLY).contains(&text.chars().count()) && !text.chars().any(char::is_control));
-        assert!(text.len() < 8 || !format!("{reply:?}").contains(text), "a reply may be a password");
+        assert_eq!(format!("{reply:?}"), "UssdReply(•••)", "a reply may be a password");
     }
 }
 

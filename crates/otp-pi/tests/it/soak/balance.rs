@@ -52,7 +52,8 @@ pub(super) fn settle_and_balance(world: &World, lives: &Lives, asked: &[Asked], 
         let is_true = match state {
             "sent" => is_whole,
             "delivered" => is_whole && one.fate != LOST,
-            "undelivered" => is_whole && one.fate == LOST,
+            // A first part that is lost is enough, when the end of it was in doubt and the others were not sent.
+            "undelivered" => !parts.is_empty() && one.fate == LOST,
             // Nobody can know: not at all, in part, or whole.
             "unknown" => true,
             // That its modem lied cannot be seen.
