@@ -20,19 +20,22 @@ const LAST_THINGS: Duration = Duration::from_secs(5);
 /// Keeps an intake alive until `stop`.
 pub async fn run(settings: Settings, door: Door, stop: CancellationToken) {
     let mut pauses = Pauses::new(settings.reconnect_delay);
+    // Once per outage, and anew under other settings.
+    let mut is_told = false;
     while !stop.is_cancelled() {
         let Err(error) = live(&settings, &door, &stop).await else { continue };
         let error = chain(&error);
         let was = door.status.set(Phase::Away(error.clone()));
         if was == Phase::Connected {
-            pauses = Pauses::new(settings.reconnect_delay);
+            (pauses, is_told) = (Pauses::new(settings.reconnect_delay), false);
         }
         let pause = pauses.next();
         let wait = format!("{:.1} s", pause.as_secs_f32());
-        if matches!(was, Phase::Away(_)) {
+        if is_told {
             debug!(intake.name = settings.name, error, wait, "the broker is still away");
         } else {
             warn!(intake.name = settings.name, error, wait, "the broker cannot be used: trying again");
+            is_told = true;
         }
         // Cancel-safe: a timer.
         tokio::select! {
