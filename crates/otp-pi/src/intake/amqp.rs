@@ -18,10 +18,10 @@ use futures_util::stream::FuturesUnordered;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Confirmation, Consumer};
+use lapin::{BasicProperties, Channel, Confirmation, Consumer, ErrorKind};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::IntakeError;
 use super::door::{Answer, Destination, Door, Taken};
@@ -43,12 +43,9 @@ const LAST_THINGS: Duration = Duration::from_secs(5);
 /// AMQP 0-9-1: the message survives a restart of the broker, in a queue that does.
 const PERSISTENT: u8 = 2;
 
-/// What is published on.
-struct Publisher {
-    answers: Channel,
-    /// A channel of its own: the library may take the return of one message of a channel for another's.
-    dead_letters: Option<(Channel, ShortString)>,
-}
+/// Where messages that are no commands are put, on a channel of its own: the library may take the return of one message of a channel for
+/// another's.
+type DeadLetters = Option<(Channel, ShortString)>;
 
 /// What is to be answered, and how its sender is found.
 struct Pending {
@@ -87,24 +84,41 @@ async fn consume(
     life: &CancellationToken,
 ) -> Result<(), IntakeError> {
     let mut troubles = writer.troubles();
-    let publisher = publisher(broker, writer).await?;
+    let mut answers = writer.confirming_channel().await?;
+    let dead_letters = dead_letters(broker, writer).await?;
     let (channel, mut consumer) = subscribe(settings, broker, reader).await?;
     door.connected(settings);
     let mut work = FuturesUnordered::new();
     let mut answering = FuturesUnordered::new();
+    let mut is_told = false;
     let ended = loop {
         let has_room = work.len() < usize::from(settings.unacknowledged) && answering.len() < MOST_ANSWERS;
         // Cancel-safe: the consumer keeps what has come, and work and answers go on in their sets.
         tokio::select! {
             () = life.cancelled() => break Ok(()),
             Some(done) = work.next() => match done {
-                Ok(pending) => answering.extend(begin(settings, door, &publisher, pending)),
+                Ok(pending) => answering.extend(begin(settings, door, &answers, pending)),
                 Err(error) => break Err(error),
             },
             Some(done) = answering.next() => if let Err(error) = done { break Err(error) },
-            Some(error) = troubles.next() => break Err(refused("answering")(error)),
+            Some(error) = troubles.next() => {
+                if !is_of_a_channel(&error) {
+                    break Err(refused("answering")(error));
+                }
+                if !answers.status().connected() {
+                    let error = refused("answering")(error);
+                    // Told once: it is the same for every answer.
+                    if !std::mem::replace(&mut is_told, true) {
+                        warn!(intake.name = settings.name, error = %error, "the broker takes no answer of ours");
+                    }
+                    match writer.confirming_channel().await {
+                        Ok(channel) => answers = channel,
+                        Err(error) => break Err(error),
+                    }
+                }
+            }
             delivery = consumer.next(), if has_room => match delivery {
-                Some(Ok(delivery)) => work.push(take(settings, door, &publisher, delivery)),
+                Some(Ok(delivery)) => work.push(take(settings, door, &dead_letters, delivery)),
                 Some(Err(error)) => break Err(refused("consuming")(error)),
                 None => break Err(IntakeError::Lost(format!("the queue {} was deleted", settings.topic))),
             },
@@ -113,7 +127,7 @@ async fn consume(
     match ended {
         Ok(()) => {
             while let Some(done) = work.next().await {
-                answering.extend(begin(settings, door, &publisher, done?));
+                answering.extend(begin(settings, door, &answers, done?));
             }
             while let Some(done) = answering.next().await {
                 done?;
@@ -131,17 +145,14 @@ async fn consume(
     }
 }
 
-async fn publisher(broker: &RabbitMq, writer: &Line) -> Result<Publisher, IntakeError> {
-    let answers = writer.confirming_channel().await?;
-    let dead_letters = if broker.dead_letter.is_empty() {
-        None
-    } else {
-        let mut arguments = FieldTable::default();
-        arguments.insert(short("x-message-ttl")?, AMQPValue::LongUInt(PUT_ASIDE_FOR));
-        writer.declare(&broker.dead_letter, true, arguments).await?;
-        Some((writer.confirming_channel().await?, short(&broker.dead_letter)?))
-    };
-    Ok(Publisher { answers, dead_letters })
+async fn dead_letters(broker: &RabbitMq, writer: &Line) -> Result<DeadLetters, IntakeError> {
+    if broker.dead_letter.is_empty() {
+        return Ok(None);
+    }
+    let mut arguments = FieldTable::default();
+    arguments.insert(short("x-message-ttl")?, AMQPValue::LongUInt(PUT_ASIDE_FOR));
+    writer.declare(&broker.dead_letter, true, arguments).await?;
+    Ok(Some((writer.confirming_channel().await?, short(&broker.dead_letter)?)))
 }
 
 /// Declares the queue, which publishers expect to be there, and lets the broker send what lies in it.
@@ -159,7 +170,7 @@ async fn subscribe(settings: &Settings, broker: &RabbitMq, reader: &Line) -> Res
 async fn take(
     settings: &Settings,
     door: &Door,
-    publisher: &Publisher,
+    dead_letters: &DeadLetters,
     delivery: Delivery,
 ) -> Result<Vec<Pending>, IntakeError> {
     let Delivery { data, properties, acker, .. } = delivery;
@@ -170,7 +181,7 @@ async fn take(
         Taken::Left => return Ok(Vec::new()),
         Taken::Done(answers) => answers,
         Taken::Poison(answers) => {
-            match &publisher.dead_letters {
+            match dead_letters {
                 Some((channel, queue)) => put_aside(channel, queue, &data, &properties).await?,
                 None => is_acknowledged = false,
             }
@@ -217,14 +228,15 @@ async fn put_aside(
 fn begin<'a>(
     settings: &'a Settings,
     door: &'a Door,
-    publisher: &'a Publisher,
+    channel: &Channel,
     pending: Vec<Pending>,
-) -> impl Iterator<Item = impl Future<Output = Result<(), IntakeError>> + 'a> + 'a {
-    pending.into_iter().map(|pending| answer(settings, door, publisher, pending))
+) -> impl Iterator<Item = impl Future<Output = Result<(), IntakeError>> + use<'a>> + use<'a> {
+    let channel = channel.clone();
+    pending.into_iter().map(move |pending| answer(settings, door, channel.clone(), pending))
 }
 
 /// Publishes an answer, after the pause that was asked for. One that no queue takes is nobody's loss but its reader's.
-async fn answer(settings: &Settings, door: &Door, publisher: &Publisher, pending: Pending) -> Result<(), IntakeError> {
+async fn answer(settings: &Settings, door: &Door, channel: Channel, pending: Pending) -> Result<(), IntakeError> {
     let Pending { answer: Answer { to, body }, reply_to, correlation_id } = pending;
     let (queue, patience) = match to {
         Destination::Callback(topic, delay) => {
@@ -242,16 +254,26 @@ async fn answer(settings: &Settings, door: &Door, publisher: &Publisher, pending
     }
     let mut pauses = patience.iter();
     loop {
-        let sent = publish(&publisher.answers, queue.clone(), &body, properties.clone()).await;
-        if sent.map_err(refused("answering"))? {
-            door.status.count_answer();
-            return Ok(());
+        match publish(&channel, queue.clone(), &body, properties.clone()).await {
+            Ok(true) => {
+                door.status.count_answer();
+                return Ok(());
+            }
+            Ok(false) => {}
+            // Whoever hears of it opens another channel.
+            Err(error) if is_of_a_channel(&error) => return Ok(()),
+            Err(error) => return Err(refused("answering")(error)),
         }
         let Some(pause) = pauses.next() else { break };
         sleep(*pause).await;
     }
     debug!(intake.name = settings.name, "an answer was dropped: the broker has no such queue");
     Ok(())
+}
+
+/// True for what ends a channel, and leaves its connection as it is.
+fn is_of_a_channel(error: &lapin::Error) -> bool {
+    error.is_amqp_soft_error() || matches!(error.kind(), ErrorKind::InvalidChannelState(..))
 }
 
 /// Publishes to a queue. True when the broker has it there.

@@ -472,13 +472,19 @@ fn a_broker_that_is_killed_paused_or_cut_off_costs_nothing_and_holds_nobody_up()
     assert_eq!(peer.count("sms"), 1, "what is in another virtual host is not taken");
     becomes(right.replace("\"otp\"", "\"reader\""));
     emulator.text_with("<elsewhere>");
-    // It may not answer either: that is told, and the command is done, once.
-    let mut asks = sms("asks", "<asks>");
-    asks["callback_topic"] = json!("nowhere");
-    peer.publish("sms", &[asks.to_string()]);
-    emulator.text_with("<asks>");
-    wait_for("the refusal", || gateway.log().contains("answering was refused: ACCESS_REFUSED").then_some(()));
+    // It may not answer either: that is told once, the commands are done, and nothing is connected anew.
+    let before = metric(&gateway, CONNECTIONS);
+    for id in ["asks", "asks again"] {
+        let mut asks = sms(id, &format!("<{id}>"));
+        asks["callback_topic"] = json!("nowhere");
+        peer.publish("sms", &[asks.to_string()]);
+        emulator.text_with(&format!("<{id}>"));
+    }
+    let told = wait_for_log(&gateway, "the broker takes no answer of ours");
+    assert!(told.contains("answering was refused: ACCESS_REFUSED"), "{told}");
     persistent("and on");
+    assert_eq!(metric(&gateway, CONNECTIONS), before);
+    assert_eq!(gateway.log().matches("the broker takes no answer of ours").count(), 1);
     assert_eq!(emulator.count("<asks>"), 1);
 }
 
