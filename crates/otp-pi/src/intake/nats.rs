@@ -1,8 +1,8 @@
 //! NATS: a plain subscription, shared by a queue group where one is named, and a stream of `JetStream` with a durable consumer, which loses
 //! nothing.
 //!
-//! One connection, read by the library's own task. A plain subscription holds a bounded number of messages; what comes faster than that is
-//! dropped by the library, which is told in the log: at most once is what core NATS promises. A consumer of `JetStream` is asked for no more than
+//! One connection, read by the library's own task. What comes by a plain subscription faster than it is taken waits here, within a bound; beyond
+//! it messages are dropped, which is told in the log: at most once is what core NATS promises. A consumer of `JetStream` is asked for no more than
 //! we may have in hand.
 //!
 //! A plain message's reply subject is its way back. A stream's message has none: there the reply subject is where it is acknowledged.
@@ -13,10 +13,12 @@
 mod link;
 mod stream;
 
+use std::collections::VecDeque;
+
 use async_nats::client::PublishErrorKind;
 use async_nats::{Client, Message, Subscriber};
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -26,6 +28,9 @@ use super::door::{Answer, Destination, Door, Taken};
 use super::settings::{Nats, NatsMode, Settings};
 use super::stream::within;
 use link::Link;
+
+/// How many octets of plain messages wait for their turn.
+const MOST_WAITING: usize = 16 * 1024 * 1024;
 
 /// Serves until `life` ends or the connection does.
 pub(super) async fn serve(
@@ -70,9 +75,17 @@ async fn listen(
     door.connected(settings);
     let most = usize::from(settings.unacknowledged);
     let client = link.client.clone();
-    let mut work = FuturesUnordered::new();
+    let (mut waiting, mut work) = (Waiting::default(), FuturesUnordered::new());
     let (mut is_ending, mut has_ended) = (false, false);
-    while !(has_ended && work.is_empty()) {
+    loop {
+        while work.len() < most
+            && let Some(message) = waiting.pop()
+        {
+            work.push(take(settings, door, message, &client));
+        }
+        if has_ended && work.is_empty() {
+            return Ok(());
+        }
         // Cancel-safe: the subscription keeps what has come, and work goes on in its set.
         tokio::select! {
             () = life.cancelled(), if !is_ending => {
@@ -82,14 +95,48 @@ async fn listen(
             }
             Some(done) = work.next() => done?,
             error = link.trouble(settings) => return Err(error),
-            message = messages.next(), if !has_ended && work.len() < most => match message {
-                Some(message) => work.push(take(settings, door, message, &client)),
+            message = messages.next(), if !has_ended => match message {
+                Some(message) => link.count_dropped(waiting.fill(message, &mut messages)),
                 None if is_ending => has_ended = true,
                 None => return Err(IntakeError::Lost("the subscription ended".to_owned())),
             },
         }
     }
-    Ok(())
+}
+
+/// Messages that have come and are not yet taken.
+#[derive(Default)]
+struct Waiting {
+    messages: VecDeque<Message>,
+    octets: usize,
+}
+
+impl Waiting {
+    /// Takes one and what else has come with it, so that nothing piles up in the library. Answers how many have no room here.
+    fn fill(&mut self, first: Message, others: &mut Subscriber) -> u64 {
+        let (mut next, mut dropped) = (Some(first), 0);
+        while let Some(message) = next {
+            if self.octets < MOST_WAITING {
+                self.octets += octets(&message);
+                self.messages.push_back(message);
+            } else {
+                dropped += 1;
+            }
+            next = others.next().now_or_never().flatten();
+        }
+        dropped
+    }
+
+    fn pop(&mut self) -> Option<Message> {
+        let message = self.messages.pop_front()?;
+        self.octets -= octets(&message);
+        Some(message)
+    }
+}
+
+/// What a message costs while it waits, about.
+fn octets(message: &Message) -> usize {
+    message.payload.len() + size_of::<Message>()
 }
 
 async fn subscribe(settings: &Settings, group: &str, client: &Client) -> Result<Subscriber, IntakeError> {

@@ -19,8 +19,8 @@ use crate::intake::stream::within;
 /// How often at least a connection that is silent is asked whether it is still there; it is lost when two such questions stay open.
 const PING_EVERY: Duration = Duration::from_secs(20);
 
-/// How many messages of a subscription wait here for their turn; the library drops what comes beyond.
-const WAITING: usize = 1024;
+/// How many messages of a subscription the library holds until we take them from it, which is at once; it drops what comes beyond.
+const WAITING: usize = 16 * 1024;
 
 /// How often dropped messages are told.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -131,6 +131,11 @@ impl Link {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Counts messages that we have dropped ourselves.
+    pub(super) fn count_dropped(&self, messages: u64) {
+        self.dropped.fetch_add(messages, Ordering::Relaxed);
     }
 
     fn tell_dropped(&self, settings: &Settings) {

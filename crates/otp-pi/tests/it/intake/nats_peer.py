@@ -18,8 +18,8 @@ async def do(nc, js, it):
         await nc.subscribe(it["topic"], cb=hear)
         await nc.flush()
     elif what == "publish":
-        for body in it["bodies"]:
-            await nc.publish(it["topic"], body.encode())
+        for body in it["bodies"] * it.get("times", 1):
+            await nc.publish(it["topic"], body.encode() + b" " * it.get("padding", 0))
         await nc.flush()
     elif what == "request":
         answer = await nc.request(it["topic"], it["body"].encode(), timeout=20)
