@@ -368,6 +368,10 @@ fn with_texts_in_memory_only_a_message_stays_with_the_broker_until_it_is_sent_an
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a server takes five seconds to start: all that may happen to one happens to one"
+)]
 fn a_broker_that_is_killed_paused_or_cut_off_costs_nothing_and_holds_nobody_up() {
     let Some(rabbit) = Rabbit::own("heartbeat = 1\n") else { return };
     let proxy = Proxy::start(rabbit.port);

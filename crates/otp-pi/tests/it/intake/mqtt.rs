@@ -117,7 +117,7 @@ struct Peer {
 
 impl Peer {
     fn start(port: u16, version: &str) -> Self {
-        let python = std::env::var_os("OTP_PI_TEST_PYTHON").expect("run the tests through scripts/test");
+        let python = super::examples::python().expect("run the tests through scripts/test");
         let mut child = Command::new(python)
             .args(["-c", include_str!("mqtt_peer.py"), &port.to_string(), version])
             .stdin(Stdio::piped())
@@ -159,14 +159,15 @@ impl Peer {
     }
 
     /// Publishes, and waits until the broker has it.
+    #[expect(clippy::needless_pass_by_value, reason = "reads better where it is written down")]
     fn publish_text(&self, topic: &str, payload: &str, qos: u8, more: Value) {
         let before = self.count("published");
-        self.hand_over(topic, payload, qos, more);
+        self.hand_over(topic, payload, qos, &more);
         self.wait_for_count("published", before + 1);
     }
 
     /// Publishes without waiting for the broker.
-    fn hand_over(&self, topic: &str, payload: &str, qos: u8, more: Value) {
+    fn hand_over(&self, topic: &str, payload: &str, qos: u8, more: &Value) {
         let mut all = json!({"publish": topic, "payload": payload, "qos": qos, "retain": false});
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.say(&all);
@@ -227,8 +228,7 @@ impl Proxy {
 
 fn pump(mut from: TcpStream, mut into: TcpStream, left: &AtomicU64) {
     let mut buffer = [0; 4096];
-    loop {
-        let Ok(count @ 1..) = from.read(&mut buffer) else { break };
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
         let allowed = usize::try_from(left.load(Ordering::SeqCst)).unwrap_or(usize::MAX).min(count);
         if into.write_all(&buffer[..allowed]).is_err() {
             break;
@@ -426,7 +426,7 @@ fn a_broker_that_is_killed_or_loses_its_state_is_subscribed_again() {
             let published = peer.count("published");
             if is_kept {
                 let message = sms(&format!("early {round}"), &format!("early {round}"));
-                peer.hand_over("sms", &message.to_string(), 1, json!({}));
+                peer.hand_over("sms", &message.to_string(), 1, &json!({}));
             }
             mosquitto.launch_again();
             wait_for_connections(&gateway, round + 2);
@@ -485,7 +485,7 @@ fn nothing_is_lost_or_doubled_by_a_kill() {
         for round in 0..3 {
             for number in 0..20 {
                 let id = format!("{round}-{number}");
-                peer.hand_over("sms", &sms(&id, &format!("<{id}>")).to_string(), 1, json!({}));
+                peer.hand_over("sms", &sms(&id, &format!("<{id}>")).to_string(), 1, &json!({}));
             }
             wait_for("some of them", || (emulator.transmissions().len() > round * 20).then_some(()));
             gateway = gateway.kill().restart();
@@ -673,7 +673,7 @@ fn a_broker_that_says_nothing_any_more_is_left_and_tried_again() {
     let (emulator, gateway) = subscribed(mosquitto.port, "5", "");
     let peer = Peer::start(mosquitto.port, "5");
     mosquitto.signal("STOP");
-    peer.hand_over("sms", &sms("1", "again there").to_string(), 1, json!({}));
+    peer.hand_over("sms", &sms("1", "again there").to_string(), 1, &json!({}));
     let told = complaint(&gateway);
     assert!(told.contains("no answer within 1 s while PINGREQ"), "{told}");
     mosquitto.signal("CONT");
