@@ -1,6 +1,6 @@
 //! Subscriptions to brokers, which bring commands in and take answers out.
 //!
-//! An intake is a function, [`serve`], that lives as long as one connection; [`run`] gives it one life after another with jittered pauses.
+//! An intake is a function, `serve`, that lives as long as one connection; [`run`] gives it one life after another with jittered pauses.
 //! What a message means is decided behind [`Door`]: the broker's file knows how to connect, to acknowledge and to publish, and nothing
 //! else. It must never acknowledge what is not durable, never log or keep a payload, never answer to a topic that is itself subscribed, and
 //! never know which channel sends. Called by `app`; [`check`] also by `doctor`.
