@@ -19,6 +19,7 @@ mod sim_plan;
 mod simple;
 mod text;
 mod texts;
+mod ticket_store;
 mod tls;
 mod units;
 mod view;

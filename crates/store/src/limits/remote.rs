@@ -16,6 +16,9 @@ const COUNTED: Duration = Duration::from_hours(32 * 24);
 /// Who is known, what is usual, and wrong codes on end are remembered for 90 days.
 const REMEMBERED: Duration = Duration::from_hours(91 * 24);
 
+/// So long a step waits for those before it; a server that answers needs a thousandth of it for each.
+const TURN: Duration = Duration::from_secs(4);
+
 /// Counters on a shared server.
 pub(crate) struct RemoteLimits {
     rows: Arc<dyn Rows>,
@@ -72,7 +75,9 @@ impl LimitStore for RemoteLimits {
                 }
             }
             let row_keys: Vec<_> = named.iter().map(row_key).collect();
-            let _turn = self.turn.lock().await;
+            // Behind a server that does not answer nobody stands in line for long.
+            let turn = tokio::time::timeout(TURN, self.turn.lock()).await;
+            let _turn = turn.map_err(|_| StoreError::TicketStoreAway)?;
             let deciding = |rows: &[Option<Row>]| {
                 let mut book = Book::default();
                 for (key, row) in named.iter().zip(rows) {

@@ -14,7 +14,7 @@ use super::support::{self, CODE, NOW, Running};
 use crate::shared::{Row, RowFuture, RowKey, RowStamp, Rows, Server, Swap, Swapped};
 use crate::tickets::remote::RemoteTickets;
 use crate::tickets::{TagOutcome, TicketStore};
-use crate::{Accepted, BeginAttempt, Settings, StoreError, TicketStoreKind};
+use crate::{Accepted, BeginAttempt, BeginOutcome, Settings, StoreError, TicketStoreKind};
 
 const ENGINES: [TestEngine; 3] = [TestEngine::Redis, TestEngine::MariaDb, TestEngine::Postgres];
 
@@ -51,6 +51,37 @@ async fn a_code_that_one_gateway_sends_is_entered_at_another_and_once() {
         first.close().await;
         second.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_retry_that_comes_to_another_gateway_is_not_sent_twice() {
+    let Some(server) = TestServer::start(TestEngine::Redis) else { return };
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = open(here.path(), &server).await;
+    let second = open_beside(here.path(), there.path(), &server).await;
+    let id = first.accept_otp("reference").await;
+    assert_eq!(second.accept(second.otp("reference")).await, Accepted::New { message_id: id });
+    assert!(first.begin_otp(id, 1, "reference").await);
+    let mut other = second.tag(id, 1, "reference");
+    other.tag = support::binding("reference").tag(&second.store.peppers().current, "000007");
+    let begin = BeginAttempt {
+        message_id: id,
+        attempt: 1,
+        modem: "telkomsel-1".to_owned(),
+        parts: 1,
+        at: NOW,
+        ticket: Some((second.key("reference"), other)),
+        why: None,
+        sim: None,
+    };
+    assert_eq!(second.store.begin_attempt(begin).await.unwrap(), BeginOutcome::Superseded);
+    assert_eq!(
+        second.validate("reference", CODE).await,
+        Verdict::Valid,
+        "the code that was sent is the one that counts"
+    );
+    first.close().await;
+    second.close().await;
 }
 
 #[tokio::test]

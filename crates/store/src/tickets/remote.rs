@@ -56,6 +56,20 @@ impl RemoteTickets {
     }
 }
 
+/// Puts a tag, unless another node has sent the message: a client's retry that comes to another node than the request queues it there
+/// too, since nobody there can know how far the first has got. The first to put its tag sends it, and the other one's is over.
+fn claim(ticket: Option<&mut Ticket>, entry: TagEntry) -> TagOutcome {
+    let is_elsewhere = |other: &TagEntry| {
+        let (theirs, ours) = (other.attempt, entry.attempt);
+        theirs.message_id == ours.message_id && theirs.attempt >= ours.attempt && *other != entry
+    };
+    if ticket.as_ref().is_some_and(|ticket| ticket.tags.iter().any(is_elsewhere)) {
+        TagOutcome::Superseded
+    } else {
+        put_tag(ticket, entry)
+    }
+}
+
 fn row_key(key: TicketKey) -> RowKey {
     key.as_bytes().to_vec()
 }
@@ -83,7 +97,7 @@ impl TicketStore for RemoteTickets {
     }
 
     fn put_tag(&self, key: TicketKey, entry: TagEntry) -> TicketFuture<'_, TagOutcome> {
-        Box::pin(self.change(key, move |ticket| put_tag(ticket, entry)))
+        Box::pin(self.change(key, move |ticket| claim(ticket, entry)))
     }
 
     fn remove_tag(&self, key: TicketKey, attempt: AttemptId) -> TicketFuture<'_, bool> {
