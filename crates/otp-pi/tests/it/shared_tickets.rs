@@ -31,7 +31,7 @@ impl Server {
             )]
             let is_needed = std::env::var("OTP_PI_TEST_ALL").is_ok_and(|value| value == "1");
             assert!(!is_needed, "redis-server is not installed");
-            eprintln!("skipped: redis-server is not installed");
+            skipped();
             return None;
         }
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
@@ -74,6 +74,11 @@ impl Server {
             dir.join("ca.pem")
         )
     }
+}
+
+#[expect(clippy::print_stderr, reason = "what is passed over must be seen")]
+fn skipped() {
+    eprintln!("skipped: redis-server is not installed");
 }
 
 impl Drop for Server {

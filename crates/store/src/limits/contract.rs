@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::remote::RemoteLimits;
 use super::{LimitFuture, LimitStep, LimitStore, LocalLimits};
 use crate::shared::Server;
-use crate::tests::servers::{TestEngine, TestServer};
+use crate::tests::servers::{TestEngine, TestServer, tell};
 use crate::tests::support::{self, NOW, Running};
 
 /// Runs one rule against every implementation; those on servers as two nodes that share one.
@@ -22,7 +22,7 @@ async fn every<F: AsyncFn(Arc<dyn LimitStore>)>(rule: F) {
             let clock: Arc<dyn Clock> = Arc::new(Manual::new(NOW));
             RemoteLimits::new(Server::open(&server.address(), Arc::clone(&clock)).expect("a server").limits, clock)
         };
-        eprintln!("on {engine:?}");
+        tell(&format!("on {engine:?}"));
         rule(Arc::new(TwoNodes { nodes: [node(), node()], turn: AtomicUsize::new(0) })).await;
     }
 }

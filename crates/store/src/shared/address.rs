@@ -95,9 +95,8 @@ impl ServerAddress {
             (Engine::Redis, None) if scheme == "redis" => Tls::Off,
             (Engine::Redis, None) | (Engine::MySql | Engine::Postgres, Some("tls=verify")) => Tls::Verified,
             (Engine::MySql | Engine::Postgres, Some("tls=off")) => Tls::Off,
-            (Engine::MySql | Engine::Postgres, Some("tls=offered")) => Tls::Offered,
             (Engine::MySql | Engine::Postgres, None) if ca_file.is_some() => Tls::Verified,
-            (Engine::MySql | Engine::Postgres, None) => Tls::Offered,
+            (Engine::MySql | Engine::Postgres, None | Some("tls=offered")) => Tls::Offered,
             _ => return Err(AddressError::Option),
         };
         if ca_file.is_some() && tls != Tls::Verified {

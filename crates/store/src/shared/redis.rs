@@ -97,7 +97,7 @@ impl RedisRows {
     async fn get(&self, names: &[String]) -> Result<Vec<Option<Row>>, StoreError> {
         let mut manager = self.manager();
         let found: Vec<Option<Vec<u8>>> = self.watched(manager.mget(names)).await?;
-        found.into_iter().map(|row| row.map(parse_row).transpose()).collect()
+        found.into_iter().map(|row| row.as_deref().map(parse_row).transpose()).collect()
     }
 
     /// Names of ours, some of them perhaps twice.
@@ -109,7 +109,7 @@ impl RedisRows {
     }
 }
 
-fn parse_row(bytes: Vec<u8>) -> Result<Row, StoreError> {
+fn parse_row(bytes: &[u8]) -> Result<Row, StoreError> {
     let (stamp, record) =
         bytes.split_first_chunk::<{ RowStamp::BYTES }>().ok_or(StoreError::Unreadable { table: "shared" })?;
     Ok(Row { stamp: RowStamp(*stamp), record: record.to_vec() })
@@ -198,7 +198,7 @@ impl Rows for RedisRows {
 fn row_of(value: Value) -> Result<Option<Row>, StoreError> {
     match value {
         Value::Nil => Ok(None),
-        Value::BulkString(bytes) => parse_row(bytes).map(Some),
+        Value::BulkString(bytes) => parse_row(&bytes).map(Some),
         _ => Err(StoreError::Unreadable { table: "shared" }),
     }
 }

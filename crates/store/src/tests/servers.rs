@@ -7,9 +7,10 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::secret::SecretText;
+use tokio::time::Instant;
 
 use crate::ServerAddress;
 
@@ -47,7 +48,7 @@ impl TestServer {
             )]
             let is_needed = std::env::var("OTP_PI_TEST_ALL").is_ok_and(|value| value == "1");
             assert!(!is_needed, "{missing} is not installed");
-            eprintln!("skipped: {missing} is not installed");
+            tell(&format!("skipped: {missing} is not installed"));
             return None;
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -187,6 +188,12 @@ impl Drop for TestServer {
             child.wait().map(drop).unwrap_or_default();
         }
     }
+}
+
+/// A line beside the results of the tests.
+#[expect(clippy::print_stderr, reason = "what is passed over must be seen")]
+pub(crate) fn tell(line: &str) {
+    eprintln!("{line}");
 }
 
 fn find_program(name: &str) -> Option<PathBuf> {

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::remote::RemoteTickets;
 use super::{MemoryTickets, SqliteTickets, TagOutcome, TicketFuture, TicketStore};
 use crate::shared::Server;
-use crate::tests::servers::{TestEngine, TestServer};
+use crate::tests::servers::{TestEngine, TestServer, tell};
 use crate::tests::support::{self, CODE, NOW, POLICY, Running, binding, fresh_id};
 
 /// One store under test; the running database behind SQLite stays alive with it.
@@ -87,7 +87,7 @@ macro_rules! rules {
         /// All rules against one place.
         async fn keep_the_contract(place: impl Fn(&Running) -> Arc<dyn TicketStore>) {
             $(
-                eprintln!("rule: {}", stringify!($rule));
+                tell(concat!("rule: ", stringify!($rule)));
                 let subject = Subject::open(&place).await;
                 $rule(&subject).await;
                 subject.running.close().await;
