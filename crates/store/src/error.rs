@@ -61,6 +61,14 @@ pub enum OpenError {
     /// The schema could not be brought up to date.
     #[error("cannot bring the database schema up to date")]
     Migrate(#[source] sqlx::migrate::MigrateError),
+    /// The server that holds the tickets cannot be used as it is told.
+    #[error("cannot use the ticket store {address}: {reason}")]
+    TicketStore {
+        /// The server, without user and password.
+        address: String,
+        /// Why.
+        reason: String,
+    },
     /// The system's random number generator failed.
     #[error("the system has no randomness to give")]
     Randomness,
@@ -96,6 +104,9 @@ pub enum StoreError {
     /// The database reports damage, or its disk fails.
     #[error("the database file is damaged or its disk fails")]
     Damaged,
+    /// The server that holds the tickets does not answer, or refuses. What was asked may have been done all the same.
+    #[error("the ticket store does not answer")]
+    TicketStoreAway,
     /// Anything else that the database said.
     #[error("the database refused: {0}")]
     Database(std::sync::Arc<sqlx::Error>),
@@ -106,7 +117,7 @@ impl StoreError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::DiskFull | Self::Locked => true,
+            Self::DiskFull | Self::Locked | Self::TicketStoreAway => true,
             Self::Closed | Self::Unreadable { .. } | Self::Randomness | Self::Damaged | Self::Database(_) => false,
         }
     }

@@ -15,17 +15,17 @@ use crate::change::Change;
 use crate::error::StoreError;
 use crate::outbox_read::read_id;
 use crate::settings::{Settings, TicketStoreKind, UnknownPolicy};
-use crate::tickets::record;
+use crate::tickets::{TicketStore, record};
 
 /// The reason of a message that ends because its text is gone.
 const TEXT_LOST: &str = "its text was in memory only and was lost with the restart";
 /// Messages that are settled in one commit because their text is gone: a whole queue may be.
 const CHUNK: i64 = if cfg!(test) { 3 } else { 1_000 };
 
-/// Decides about every message that is `sending`. The changes ride the writer's first commit.
+/// Decides about every message that is `sending`; `remote` is asked where the tags are on a server. The changes ride the writer's first commit.
 pub(crate) async fn changes(
     connection: &mut SqliteConnection,
-    settings: &Settings,
+    (settings, remote): (&Settings, Option<&dyn TicketStore>),
     now: WallTime,
 ) -> Result<Vec<Change>, StoreError> {
     let rows = sqlx::query(
@@ -34,32 +34,63 @@ pub(crate) async fn changes(
     )
     .fetch_all(connection)
     .await?;
-    let decided = rows.iter().filter_map(|row| match decide(row, settings, now) {
-        Ok(change) => Some(change),
-        Err(error) => {
-            tracing::error!(%error, "a message that was on air cannot be read and stays as it is");
-            None
+    let mut remote = remote.map(|tickets| Remote { tickets, is_away: false });
+    let mut decided = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match decide(row, settings, remote.as_mut(), now).await {
+            Ok(change) => decided.push(change),
+            Err(error) => tracing::error!(%error, "a message that was on air cannot be read and stays as it is"),
         }
-    });
-    Ok(decided.collect())
+    }
+    Ok(decided)
 }
 
-fn decide(row: &SqliteRow, settings: &Settings, now: WallTime) -> Result<Change, StoreError> {
+/// The store that keeps the tags, and whether it has failed to answer: then nobody waits for it again.
+struct Remote<'a> {
+    tickets: &'a dyn TicketStore,
+    is_away: bool,
+}
+
+impl Remote<'_> {
+    /// Without an answer the tag may be there: the honest answer is that we do not know.
+    async fn may_have(&mut self, key: Option<TicketKey>, attempt: AttemptId) -> bool {
+        let Some(key) = key else { return false };
+        if !self.is_away {
+            match self.tickets.has_tag(key, attempt).await {
+                Ok(has_tag) => return has_tag,
+                Err(error) => {
+                    tracing::warn!(%error, "whether the messages on air had their codes cannot be known: they rest as unknown");
+                    self.is_away = true;
+                }
+            }
+        }
+        true
+    }
+}
+
+async fn decide(
+    row: &SqliteRow,
+    settings: &Settings,
+    remote: Option<&mut Remote<'_>>,
+    now: WallTime,
+) -> Result<Change, StoreError> {
     let attempt = AttemptId { message_id: read_id(row, 0)?, attempt: row.try_get(1)? };
     let is_otp: bool = row.try_get(2)?;
     let key: Option<&[u8]> = row.try_get(3)?;
+    let key = key.and_then(|key| key.try_into().ok()).map(TicketKey::from_bytes);
     let ticket: Option<&[u8]> = row.try_get(4)?;
     let has_text: bool = row.try_get(5)?;
     // A ticket that cannot be read may hold the tag: the honest answer is that we do not know.
-    let has_tag = match (settings.ticket_store, ticket) {
-        (TicketStoreKind::Sqlite, Some(bytes)) => record::decode(bytes).is_none_or(|ticket| ticket.has_tag(attempt)),
+    let has_tag = match (&settings.ticket_store, ticket, remote) {
+        (TicketStoreKind::Server(_), _, Some(remote)) => remote.may_have(key, attempt).await,
+        (TicketStoreKind::Sqlite, Some(bytes), _) => record::decode(bytes).is_none_or(|ticket| ticket.has_tag(attempt)),
         // A restart has emptied the memory; no tag is left that could be right.
-        (TicketStoreKind::Sqlite, None) | (TicketStoreKind::Memory, _) => false,
+        (TicketStoreKind::Sqlite, None, _) | (TicketStoreKind::Memory, ..) => false,
+        (TicketStoreKind::Server(_), _, None) => true,
     };
     Ok(if is_otp && !has_tag && !has_text {
         lost(attempt.message_id, now)
     } else if is_otp && !has_tag {
-        let key = key.and_then(|key| key.try_into().ok()).map(TicketKey::from_bytes);
         Change::NotSent {
             attempt,
             modem: None,

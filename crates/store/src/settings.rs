@@ -3,14 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::shared::ServerAddress;
+
 /// Where tickets live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub enum TicketStoreKind {
     /// In the node's own database, in the same commit as the outbox.
     #[default]
     Sqlite,
     /// In memory: a restart forgets every code. For tests and throw-away gateways.
     Memory,
+    /// On a server, for several nodes together; what limits count is there too.
+    Server(ServerAddress),
 }
 
 /// What happens to a message whose sending ended in ignorance.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use domain::clock::{Clock, WallTime};
 use domain::message::MessageId;
-use domain::otp::{Guess, PepperRing, ReserveOutcome, TicketKey, Verdict};
+use domain::otp::{PepperRing, ReserveOutcome, TicketKey};
 use sqlx::SqlitePool;
 
 use crate::acceptance::{Acceptance, Accepted, NewMessage};
@@ -21,15 +21,17 @@ use crate::error::{OpenError, StoreError};
 use crate::keys::{Keys, LiveKeys, LookupKey};
 use crate::limits::{LimitStore, LocalLimits};
 use crate::outbox::{OutboxMessage, QueueEntry};
+use crate::places::Places;
 use crate::repeat::Turns;
-use crate::settings::{Settings, TextAtRest, TicketStoreKind};
+use crate::settings::{Settings, TextAtRest};
+use crate::shared::Server;
 use crate::sims::SharedSims;
 use crate::status::{StatusKey, StatusRecord};
-use crate::tickets::{MemoryTickets, SqliteTickets, TicketStore};
+use crate::tickets::TicketStore;
 use crate::writer::job::{AcceptJob, Job, Mailbox, RareStep, Slot};
 use crate::writer::texts::{KeptText, Texts};
 use crate::writer::{Gauges, Writer};
-use crate::{db, limits, outbox_read, retention, status_read, tickets};
+use crate::{db, outbox_read, retention, status_read, tickets};
 
 /// The store's handle.
 #[derive(Clone)]
@@ -54,6 +56,8 @@ pub(crate) struct Inner {
     pub(crate) limits: Arc<dyn LimitStore>,
     /// Some when what limits count is in this process's memory, and is to be written behind.
     pub(crate) local_limits: Option<Arc<LocalLimits>>,
+    /// Some when tickets and what limits count are on a server.
+    pub(crate) server: Option<Arc<Server>>,
     pub(crate) gauges: Arc<Gauges>,
     /// The longest life of a code since the start, in milliseconds.
     pub(crate) longest_lifetime: AtomicU64,
@@ -81,20 +85,13 @@ impl Store {
         let blocklist = SharedBlocklist::load(&mut connection, &codec).await?;
         let unreadable = |error| OpenError::from_database(&data_dir.database(), error);
         let sims = Arc::new(SharedSims::load(&mut connection).await.map_err(unreadable)?);
-        let limits = Arc::new(LocalLimits::default());
-        limits.restore(limits::load(&mut connection).await.map_err(unreadable)?);
         let (mailbox, inbox) = Mailbox::new(settings.mailbox);
-        let (tickets, shared_tickets): (Arc<dyn TicketStore>, Option<Arc<dyn TicketStore>>) =
-            match settings.ticket_store {
-                TicketStoreKind::Sqlite => (Arc::new(SqliteTickets::new(mailbox.clone(), reader.clone())), None),
-                TicketStoreKind::Memory => {
-                    let memory: Arc<dyn TicketStore> = Arc::new(MemoryTickets::default());
-                    (Arc::clone(&memory), Some(memory))
-                }
-            };
+        let Places { tickets, shared_tickets, limits, local_limits, server } =
+            Places::open(&settings, &data_dir, &mut connection, (&mailbox, &reader), &clock).await?;
         let (shared_codec, shared) = (Arc::clone(&codec), (Arc::clone(&blocklist), Arc::clone(&sims)));
         let mut writer = Writer::new(connection, inbox, shared_codec, shared, ledger, Arc::clone(&data_dir)).await?;
-        writer.recover(&settings, clock.now()).await?;
+        let remote = server.is_some().then_some(tickets.as_ref());
+        writer.recover((&settings, remote), clock.now()).await?;
         let texts = (settings.text_at_rest == TextAtRest::Never).then(|| writer.keep_texts());
         let inner = Inner {
             longest_lifetime: AtomicU64::new(millis(settings.longest_lifetime)),
@@ -109,8 +106,9 @@ impl Store {
             texts,
             tickets,
             turns: Turns::default(),
-            limits: Arc::clone(&limits) as Arc<dyn LimitStore>,
-            local_limits: Some(limits),
+            limits,
+            local_limits,
+            server,
             gauges: writer.gauges(),
             data_dir,
         };
@@ -264,30 +262,6 @@ impl Store {
         }
     }
 
-    /// Judges a user's guess. The counted attempt, or the success, is durable when this returns.
-    ///
-    /// # Errors
-    /// [`StoreError`]; then no attempt was counted and nothing was consumed.
-    pub async fn validate(&self, key: TicketKey, guess: Guess, now: WallTime) -> Result<Verdict, StoreError> {
-        self.inner.tickets.validate(key, guess, now).await
-    }
-
-    /// Tells whether a code of the ticket can be entered, now or when it has arrived. Counts and changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn takes_guesses(&self, key: TicketKey, now: WallTime) -> Result<bool, StoreError> {
-        self.inner.tickets.takes_guesses(key, now).await
-    }
-
-    /// Gives a live ticket up; answers its newest message, whose sending the dispatcher then drops.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing has changed then.
-    pub async fn cancel(&self, key: TicketKey, now: WallTime) -> Result<Option<MessageId>, StoreError> {
-        self.inner.tickets.cancel(key, now).await
-    }
-
     /// Loads a message that needs sending, unsealed or from memory; None when it is over.
     ///
     /// # Errors
@@ -363,7 +337,11 @@ impl Store {
             tracing::debug!("nothing is deleted for its age before the clock is set");
             return Ok(());
         }
-        retention::run(mailbox, reader, retention, now).await
+        retention::run(mailbox, reader, retention, now).await?;
+        match &self.inner.server {
+            Some(server) => server.tend().await,
+            None => Ok(()),
+        }
     }
 
     /// Puts a clock that nobody has set behind a handle that has no copies, for a test.

@@ -112,6 +112,8 @@ pub enum Outcome {
     },
     /// The store could not make the attempt durable; nothing went on air, nothing was recorded.
     StoreFailed,
+    /// The store of tickets does not answer; nothing went on air. Messages without a code can go all the same.
+    TicketStoreAway,
     /// Nothing went on air, and the store has settled the message so: cancelled, blocked, arrived after all.
     Settled(MessageState),
     /// The store had settled the message before, or the attempt; nothing went on air, nothing is to be done.

@@ -17,7 +17,7 @@ use domain::template::Template;
 use getrandom::SysRng;
 use gsm::{ErrorClass, Pdu, Reference};
 use rand_core::UnwrapErr;
-use store::{BeginAttempt, BeginOutcome, Change, Content, OutboxMessage, Store};
+use store::{BeginAttempt, BeginOutcome, Change, Content, OutboxMessage, Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::warn;
@@ -233,8 +233,9 @@ async fn prepare(
             return Err(refuse(settled.unwrap_or(Outcome::Stale)));
         }
         Err(error) => {
+            let is_away = matches!(error, StoreError::TicketStoreAway);
             warn!(message.id = %id.message_id, error = %error, "the attempt could not be made durable: nothing was sent");
-            return Err(refuse(Outcome::StoreFailed));
+            return Err(refuse(if is_away { Outcome::TicketStoreAway } else { Outcome::StoreFailed }));
         }
     }
     let first = pdus.next().ok_or_else(|| refuse(Outcome::StoreFailed))?;

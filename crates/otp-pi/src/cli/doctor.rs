@@ -4,6 +4,7 @@
 
 mod brokers;
 mod clashes;
+mod tickets;
 
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -140,6 +141,7 @@ async fn look(path: &Path, root: &Path) -> Findings {
     };
     look_at_settings(&loaded, &mut findings);
     look_at_store(&loaded.config, &mut findings).await;
+    tickets::look(&loaded.config, &mut findings).await;
     look_at_certificate(&loaded.config, &mut findings);
     look_at_listeners(&loaded.config, is_running, &mut findings);
     look_at_modems(&loaded.config, is_running, &mut findings).await;

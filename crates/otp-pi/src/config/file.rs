@@ -212,8 +212,12 @@ pub struct Otp {
     pub template: String,
     /// Folds 1203 and 1204 into 1202.
     pub uniform_failures: bool,
-    /// `"sqlite"` or `"memory"`.
+    /// `"sqlite"`, `"memory"`, or the address of a server without its password.
     pub ticket_store: String,
+    /// The server's password: the first line of this file.
+    pub ticket_store_password_file: PathBuf,
+    /// Whom to trust as the server, in PEM, instead of whom the system trusts.
+    pub ticket_store_ca_file: PathBuf,
 }
 defaults!(Otp {
     length: 6,
@@ -223,6 +227,8 @@ defaults!(Otp {
     template: "Your code is %s".to_owned(),
     uniform_failures: false,
     ticket_store: "sqlite".to_owned(),
+    ticket_store_password_file: PathBuf::new(),
+    ticket_store_ca_file: PathBuf::new(),
 });
 
 /// `[[otp_template]]`

@@ -20,6 +20,7 @@ mod simple;
 mod subscriber;
 mod text;
 mod texts;
+mod ticket_store;
 mod tls;
 mod units;
 mod view;

@@ -5,10 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use store::{Retention, TextAtRest, TicketStoreKind, UnknownPolicy};
+use store::{Retention, TextAtRest, UnknownPolicy};
 
 use super::file::File;
 use super::resolve::Found;
+use super::ticket_store;
 use crate::telemetry;
 
 impl File {
@@ -49,11 +50,7 @@ pub(super) fn store(file: &File, found: &mut Found) -> store::Settings {
         &file.sms.unknown_policy,
         &[("hold", UnknownPolicy::Hold), ("resend", UnknownPolicy::Resend)],
     );
-    let ticket_store = found.word(
-        "otp.ticket_store",
-        &file.otp.ticket_store,
-        &[("sqlite", TicketStoreKind::Sqlite), ("memory", TicketStoreKind::Memory)],
-    );
+    let ticket_store = ticket_store::build(&file.otp, found);
     let text_at_rest = found.word(
         "sms.text_at_rest",
         &file.sms.text_at_rest,

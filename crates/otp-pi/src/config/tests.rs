@@ -70,7 +70,36 @@ fn a_hash_is_never_printed_and_neither_is_the_password_of_an_address() {
     let hash = GOOD.replace("password = \"secret\"", "password_hash = \"$argon2id$secret\"");
     assert!(!format!("{:?}", parse(&hash).unwrap()).contains("secret"));
     let said = complaint(&format!("{GOOD}[otp]\nticket_store = \"redis://user:secret@host\"\n"));
-    assert!(said.contains("otp.ticket_store: an address is not known") && !said.contains("secret"), "{said}");
+    assert!(said.contains("otp.ticket_store: a password does not stand") && !said.contains("secret"), "{said}");
+}
+
+#[test]
+fn tickets_can_be_on_a_server_and_its_password_in_a_file() {
+    let password = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(password.path(), "s3cret\n").unwrap();
+    let with = |address: &str, more: &str| {
+        let file = password.path().display();
+        format!("{GOOD}[otp]\nticket_store = \"{address}\"\nticket_store_password_file = \"{file}\"\n{more}")
+    };
+    for address in
+        ["redis://127.0.0.1:6379/1", "mysql://otp@localhost/otp", "postgres://otp@[::1]/otp", "rediss://cache"]
+    {
+        let config = parse(&with(address, "")).unwrap();
+        let store::TicketStoreKind::Server(server) = &config.store.ticket_store else { panic!("{address}") };
+        assert!(address.ends_with(server.to_string().split_once("://").unwrap().1), "{server}");
+        assert!(config.warnings.iter().all(|warning| !warning.key.contains("ticket_store")), "{address}");
+        assert!(!format!("{config:?}").contains("s3cret"));
+    }
+    let exposed = parse(&with("redis://cache.example", "")).unwrap();
+    assert!(exposed.warnings.iter().any(|warning| warning.key == "otp.ticket_store"));
+    let unused =
+        complaint(&with("redis://127.0.0.1", &format!("ticket_store_ca_file = \"{}\"\n", password.path().display())));
+    assert!(unused.contains("otp.ticket_store_ca_file: a file of certificates needs an encrypted way"), "{unused}");
+    let missing =
+        complaint(&format!("{GOOD}[otp]\nticket_store = \"redis://h\"\nticket_store_password_file = \"/none\"\n"));
+    assert!(missing.contains("otp.ticket_store_password_file: /none cannot be read"), "{missing}");
+    let paper = complaint(&format!("{GOOD}[otp]\nticket_store = \"paper\"\n"));
+    assert!(paper.contains("otp.ticket_store: \"paper\" is not known"), "{paper}");
 }
 
 #[test]

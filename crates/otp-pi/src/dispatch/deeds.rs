@@ -83,6 +83,7 @@ impl Deed {
                 | Outcome::NoRoom { .. }
                 | Outcome::Incomplete { .. }
                 | Outcome::StoreFailed
+                | Outcome::TicketStoreAway
                 | Outcome::Settled(_)
                 | Outcome::Stale,
             )

@@ -67,6 +67,7 @@ impl Dispatcher {
                 self.health.store_failed(Instant::now());
                 self.rest(entry, REST_WHEN_STORE_FAILED);
             }
+            Some(Outcome::TicketStoreAway) => self.rest(entry, REST_WHEN_STORE_FAILED),
             Some(Outcome::Unknown { part, detail }) => self.unknown(entry, &channel, (attempt, part), detail).await,
             Some(Outcome::Incomplete { code }) => {
                 let reason = format!("a later part was not sent: {code}");

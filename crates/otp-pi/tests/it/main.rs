@@ -40,6 +40,7 @@ mod scripted;
 mod secrecy;
 mod sending;
 mod settings;
+mod shared_tickets;
 mod sick;
 mod soak;
 mod through_manager;

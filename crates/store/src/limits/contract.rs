@@ -1,18 +1,56 @@
-//! The contract of every limit store, and what a restart keeps of the one in this node.
+//! The contract of every limit store, the shared ones on real servers, and what a restart keeps of the one in this node.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use domain::limits::{Book, LimitKey, Rate, Windows};
+use domain::clock::{Clock, Manual};
+use domain::limits::{Book, LimitKey, Rate, Record, Windows};
 use tokio::task::JoinSet;
 
-use super::{LimitStore, LocalLimits};
+use super::remote::RemoteLimits;
+use super::{LimitFuture, LimitStep, LimitStore, LocalLimits};
+use crate::shared::Server;
+use crate::tests::servers::{TestEngine, TestServer, tell};
 use crate::tests::support::{self, NOW, Running};
 
-/// Runs one rule against every implementation.
+/// Runs one rule against every implementation; those on servers as two nodes that share one.
 async fn every<F: AsyncFn(Arc<dyn LimitStore>)>(rule: F) {
-    let stores: [Arc<dyn LimitStore>; 1] = [Arc::new(LocalLimits::default())];
-    for store in stores {
-        rule(store).await;
+    rule(Arc::new(LocalLimits::default())).await;
+    for engine in [TestEngine::Redis, TestEngine::MariaDb, TestEngine::Postgres] {
+        let Some(server) = TestServer::start(engine) else { continue };
+        let node = || {
+            let clock: Arc<dyn Clock> = Arc::new(Manual::new(NOW));
+            RemoteLimits::new(Server::open(&server.address(), Arc::clone(&clock)).expect("a server").limits, clock)
+        };
+        tell(&format!("on {engine:?}"));
+        rule(Arc::new(TwoNodes { nodes: [node(), node()], turn: AtomicUsize::new(0) })).await;
+    }
+}
+
+/// Every call goes to the other node than the call before.
+struct TwoNodes {
+    nodes: [RemoteLimits; 2],
+    turn: AtomicUsize,
+}
+
+impl TwoNodes {
+    fn next(&self) -> &RemoteLimits {
+        &self.nodes[self.turn.fetch_add(1, Ordering::Relaxed) % 2]
+    }
+}
+
+impl LimitStore for TwoNodes {
+    fn update<'a>(&'a self, keys: &'a [LimitKey], step: LimitStep<'a>) -> LimitFuture<'a, ()> {
+        self.next().update(keys, step)
+    }
+    fn select<'a>(
+        &'a self,
+        wanted: &'a (dyn Fn(&LimitKey, &Record) -> bool + Send + Sync),
+    ) -> LimitFuture<'a, Vec<(LimitKey, Record)>> {
+        self.next().select(wanted)
+    }
+    fn clear(&self) -> LimitFuture<'_, ()> {
+        self.next().clear()
     }
 }
 
@@ -47,7 +85,7 @@ async fn however_many_ask_at_once_no_more_get_through_than_a_rule_allows() {
             let keys = [key("everybody"), key(if number % 2 == 0 { "even" } else { "odd" })];
             asking.spawn(async move {
                 let mut is_taken = false;
-                store.update(&keys, &mut |book| is_taken = take(book, &keys)).await.expect("in memory");
+                store.update(&keys, &mut |book| is_taken = take(book, &keys)).await.expect("counted");
                 is_taken
             });
         }

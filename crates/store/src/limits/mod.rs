@@ -13,6 +13,7 @@ use crate::error::StoreError;
 
 mod local;
 pub(crate) mod record;
+pub(crate) mod remote;
 mod store;
 
 pub use local::LocalLimits;

@@ -5,16 +5,19 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use domain::clock::WallTime;
+use domain::clock::{Clock, WallTime};
 use domain::message::MessageId;
 use domain::otp::{AttemptId, Guess, Reservation, ReserveOutcome, TagEntry, Ticket, TicketKey, TicketState, Verdict};
 
 use crate::change::BeginOutcome;
-use crate::error::StoreError;
+use crate::error::{OpenError, StoreError};
+use crate::shared::{Server, ServerAddress};
 
 mod memory;
 pub(crate) mod record;
+pub(crate) mod remote;
 pub(crate) mod shared;
 mod sqlite;
 
@@ -82,6 +85,15 @@ pub(crate) fn release(ticket: &mut Ticket, id: MessageId, now: WallTime) -> bool
 
 /// What a ticket store answers, when it is ready.
 pub type TicketFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Opens tickets on a server that several nodes share, without a gateway around them.
+///
+/// # Errors
+/// [`OpenError`] for what would not come right by itself; a server that is away is none.
+pub fn open_remote(address: &ServerAddress, clock: Arc<dyn Clock>) -> Result<Arc<dyn TicketStore>, OpenError> {
+    let rows = Server::open(address, Arc::clone(&clock))?.tickets;
+    Ok(Arc::new(remote::RemoteTickets::new(rows, clock)))
+}
 
 /// Keeps tickets. Each method is one atomic step and durable (as far as the store is) when it returns.
 ///

@@ -22,6 +22,7 @@ use crate::error::{OpenError, StoreError, WriterError};
 use crate::recovery;
 use crate::settings::Settings;
 use crate::sims::SharedSims;
+use crate::tickets::TicketStore;
 
 mod group;
 pub(crate) mod inbound;
@@ -154,8 +155,12 @@ impl Writer {
     }
 
     /// Applies the rules of recovery, before anything else is written. A row that cannot be read stays as it is, and is logged.
-    pub(crate) async fn recover(&mut self, settings: &Settings, now: WallTime) -> Result<(), StoreError> {
-        let changes = recovery::changes(&mut self.connection, settings, now).await?;
+    pub(crate) async fn recover(
+        &mut self,
+        how: (&Settings, Option<&dyn TicketStore>),
+        now: WallTime,
+    ) -> Result<(), StoreError> {
+        let changes = recovery::changes(&mut self.connection, how, now).await?;
         let mut lost = changes.iter().filter(|change| change.ends_unsent()).count();
         if !changes.is_empty() {
             tracing::info!(messages = changes.len(), "messages that were on air when the last run ended are settled");

@@ -146,6 +146,7 @@ pub(super) fn is_about_a_row(error: &StoreError) -> bool {
         | StoreError::Locked
         | StoreError::Closed
         | StoreError::Randomness
+        | StoreError::TicketStoreAway
         | StoreError::Damaged => false,
     }
 }

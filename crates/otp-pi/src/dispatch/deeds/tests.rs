@@ -76,6 +76,7 @@ async fn what_network_receiver_or_store_decide_says_nothing_about_the_modem() {
         (not_sent("the pdu was not ready in time"), Deed::Nothing),
         (Outcome::Incomplete { code: "CMS 38".to_owned() }, Deed::Nothing),
         (Outcome::StoreFailed, Deed::Nothing),
+        (Outcome::TicketStoreAway, Deed::Nothing),
         (Outcome::Settled(MessageState::Cancelled), Deed::Nothing),
         (Outcome::Stale, Deed::Nothing),
     ] {
