@@ -18,7 +18,7 @@ use crate::settings::{Settings, TicketStoreKind, UnknownPolicy};
 use crate::tickets::{TicketStore, record};
 
 /// The reason of a message that ends because its text is gone.
-const TEXT_LOST: &str = "its text was in memory only and was lost with the restart";
+pub(crate) const TEXT_LOST: &str = "its text was in memory only and was lost with the restart";
 /// Messages that are settled in one commit because their text is gone: a whole queue may be.
 const CHUNK: i64 = if cfg!(test) { 3 } else { 1_000 };
 

@@ -35,6 +35,12 @@ impl Remembered {
         self.live(now).find(|entry| entry.fingerprint == wanted).map(|entry| entry.message_id)
     }
 
+    /// Forgets a request: it came to nothing, and is as new when it comes again.
+    pub(crate) fn forget(&mut self, fingerprint: &[u8; 32]) {
+        let gone = cut(fingerprint);
+        self.entries.retain(|entry| entry.fingerprint != gone);
+    }
+
     /// True when any request came under this id.
     pub(crate) fn is_in_use(&self, now: i64) -> bool {
         self.live(now).next().is_some()

@@ -179,6 +179,28 @@ async fn nothing_is_kept_of_what_was_not_accepted() {
 }
 
 #[tokio::test]
+async fn a_request_whose_text_was_lost_is_new_when_it_comes_again_and_only_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = open(directory.path()).await;
+    let request = |running: &Running| {
+        let mut request = text_message("hello", Some("own"));
+        let key = running.store.replay_key("shop", "own");
+        request.replay = Some(Replay { key, fingerprint: [1; 32], conflict: IdConflict::Reject });
+        request
+    };
+    let Accepted::New { message_id: lost } = running.accept(request(&running)).await else { panic!("it is new") };
+    let (restarted, _elsewhere) = after_power_cut(&running, support::without_texts).await;
+    assert!(restarted.store.pending().await.unwrap().is_empty());
+    assert_eq!(restarted.status(lost).await.reason.as_deref(), Some(LOST));
+    let Accepted::New { message_id: again } = restarted.accept(request(&restarted)).await else { panic!("as new") };
+    assert_ne!(again, lost);
+    assert!(is_kept(&restarted, again));
+    let third = restarted.accept(request(&restarted)).await;
+    assert_eq!(third, Accepted::Repeat { message_id: again, state: MessageState::Queued });
+    restarted.close().await;
+}
+
+#[tokio::test]
 async fn what_waited_is_failed_after_a_restart_with_the_reason_and_its_reference_is_free() {
     for settings in [support::without_texts, support::settings, with_resend] {
         let directory = tempfile::tempdir().unwrap();

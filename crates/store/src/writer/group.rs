@@ -210,10 +210,15 @@ impl<'a> Group<'a> {
     fn decide_acceptance(&mut self, accept: &AcceptJob) -> Accepted {
         let now = accept.now.as_unix_millis();
         if let Some(replay) = &accept.replay
-            && let Some(slot) = self.replays.get(&replay.key)
+            && let Some(slot) = self.replays.get_mut(&replay.key)
         {
-            if let Some(message_id) = slot.remembered.find(&replay.fingerprint, now) {
-                return self.repeat(message_id);
+            match slot.remembered.find(&replay.fingerprint, now) {
+                // Nothing was sent, and nothing can be any more: a broker that brings it again is to be served.
+                Some(message_id) if self.messages.get(&message_id).is_some_and(Tracked::was_lost) => {
+                    slot.remembered.forget(&replay.fingerprint);
+                }
+                Some(message_id) => return self.repeat(message_id),
+                None => {}
             }
             if replay.conflict == IdConflict::Reject && slot.remembered.is_in_use(now) {
                 return Accepted::IdInUse;

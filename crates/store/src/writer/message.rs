@@ -10,6 +10,7 @@ use crate::change::{BeginAttempt, CODE_ENTERED, Change};
 use crate::codec::JsonRow;
 use crate::error::StoreError;
 use crate::operator::{Act, Acted};
+use crate::recovery::TEXT_LOST;
 use crate::status::{Attempt, AttemptOutcome, Part};
 
 /// Attempts kept per message; of more the oldest go.
@@ -152,6 +153,11 @@ impl Tracked {
         });
         let surplus = self.attempts.len().saturating_sub(ATTEMPTS_KEPT);
         self.attempts.drain(..surplus);
+    }
+
+    /// Its text was in memory alone, and went with it before anything was sent.
+    pub(super) fn was_lost(&self) -> bool {
+        self.state == MessageState::Failed && self.reason.as_deref() == Some(TEXT_LOST)
     }
 
     /// Settles a message that may begin and must not: it is on no channel, so every end is allowed.
