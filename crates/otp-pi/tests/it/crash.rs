@@ -27,6 +27,8 @@ fn rounds() -> usize {
 #[derive(Clone, Debug)]
 struct Asked {
     token: String,
+    /// Nobody gets two: of two messages of unknown outcome to one receiver nobody could say which of them a report means.
+    receiver: String,
     is_otp: bool,
     /// The gateway said 000.
     is_accepted: bool,
@@ -36,10 +38,10 @@ impl Asked {
     fn request(&self) -> (&'static str, Value) {
         if self.is_otp {
             let message = format!("{} code %s", self.token);
-            ("create-otp", json!({"reference": self.token, "receiver": "08126666666", "message": message}))
+            ("create-otp", json!({"reference": self.token, "receiver": self.receiver, "message": message}))
         } else {
             let message = format!("{} text", self.token);
-            ("send-sms", json!({"id": self.token, "receiver": "08126666667", "message": message}))
+            ("send-sms", json!({"id": self.token, "receiver": self.receiver, "message": message}))
         }
     }
 }
@@ -77,6 +79,7 @@ fn ask_until_it_dies(address: std::net::SocketAddr, round: usize, client: usize,
     for number in 0..REQUESTS_OF_A_CLIENT {
         let mut one = Asked {
             token: format!("T{round}x{client}x{number}x"),
+            receiver: format!("0812{:07}", (round * CLIENTS + client) * REQUESTS_OF_A_CLIENT + number),
             is_otp: (number + client).is_multiple_of(2),
             is_accepted: false,
         };
@@ -140,7 +143,7 @@ fn balance(gateway: &Gateway, emulator: &Emulator, asked: &[Asked], states: &BTr
         }
         if let ([text], true) = (texts, one.is_otp) {
             let code = code_in(text.split(' ').next_back().unwrap(), 6);
-            let data = json!({"reference": one.token, "receiver": "+628126666666", "otp": code});
+            let data = json!({"reference": one.token, "receiver": one.receiver, "otp": code});
             let answer = client.ask("validate-otp", data);
             assert_eq!(
                 answer["response_code"],
