@@ -388,7 +388,7 @@ fn a_broker_that_is_killed_paused_or_cut_off_costs_nothing_and_holds_nobody_up()
     let persistent = |id: &str| {
         let job = json!({"do": "publish", "queue": "sms", "bodies": [sms(id, &format!("<{id}>")).to_string()],
                          "properties": {"delivery_mode": 2}});
-        peer.ask(job);
+        peer.insist(&job);
         emulator.text_with(&format!("<{id}>"));
     };
     persistent("first");
@@ -402,7 +402,7 @@ fn a_broker_that_is_killed_paused_or_cut_off_costs_nothing_and_holds_nobody_up()
 
     // The queue is deleted under us: it is made again.
     let before = gateway.log().matches("subscribed").count();
-    peer.ask(json!({"do": "delete", "queue": "sms"}));
+    peer.insist(&json!({"do": "delete", "queue": "sms"}));
     wait_for_log(&gateway, "was deleted");
     wait_for_subscriptions(&gateway, before + 1);
     persistent("after the deletion");
@@ -411,10 +411,8 @@ fn a_broker_that_is_killed_paused_or_cut_off_costs_nothing_and_holds_nobody_up()
     let long = format!("long {}", "x".repeat(20_000));
     let before = gateway.log().matches("subscribed").count();
     proxy.cut_after(10_000);
-    peer.publish(
-        "sms",
-        &[json!({"command": "echo", "data": {"x": long}}).to_string(), sms("cut", "<cut>").to_string()],
-    );
+    let bodies = [json!({"command": "echo", "data": {"x": long}}).to_string(), sms("cut", "<cut>").to_string()];
+    peer.insist(&json!({"do": "publish", "queue": "sms", "bodies": bodies}));
     proxy.wait_for_cut();
     rest_is_quick("cut off");
     wait_for_subscriptions(&gateway, before + 1);

@@ -200,6 +200,11 @@ impl Peer {
         answer["ok"].clone()
     }
 
+    /// The same, again and again until it goes well: at a server that is killed or paused the reader's own connection may break as well.
+    pub(super) fn insist(&self, job: &Value) {
+        wait_for("the publisher", || self.attempt(job).get("error").is_none().then_some(()));
+    }
+
     #[track_caller]
     pub(super) fn publish(&self, queue: &str, bodies: &[String]) {
         self.ask(json!({"do": "publish", "queue": queue, "bodies": bodies}));
@@ -211,7 +216,10 @@ impl Peer {
     }
 
     pub(super) fn wait_for_count(&self, queue: &str, count: u64) {
-        wait_for(&format!("{count} messages in {queue}"), || (self.count(queue) == count).then_some(()));
+        wait_for(&format!("{count} messages in {queue}"), || {
+            let answer = self.attempt(&json!({"do": "count", "queue": queue}));
+            (answer["ok"].as_u64() == Some(count)).then_some(())
+        });
     }
 
     /// Takes this many answers from a queue.
