@@ -1,3 +1,4 @@
+// long: one document and its complaints, section by section
 //! What a configuration may say, and how it is told what is wrong.
 
 use std::time::Duration;

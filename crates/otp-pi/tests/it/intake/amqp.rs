@@ -1,3 +1,4 @@
+// long: a server takes five seconds to start, so that a few tests show much
 //! Commands over RabbitMQ: the real server, and pika as publisher and reader.
 
 use std::collections::BTreeSet;

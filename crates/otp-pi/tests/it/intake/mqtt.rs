@@ -1,3 +1,4 @@
+// long: one broker, two versions, with the server and the publisher that its tests share
 //! Commands over MQTT 3.1.1 and 5.0: a Mosquitto of the test's own, spoken to by Python's paho-mqtt.
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,3 +1,4 @@
+// long: plain subscriptions and streams of one server, with the settings that their tests share
 //! NATS, plain subscriptions and streams: the real server, and nats-py as publisher.
 
 use std::fs;
